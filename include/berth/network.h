@@ -1,0 +1,103 @@
+/* A network: many hosts in one process, on switches, with links that delay, lose and reorder. Still pure:
+ * the caller says the time and moves what goes outside. With a virtual clock it is deterministic. */
+#ifndef BERTH_NETWORK_H
+#define BERTH_NETWORK_H
+
+#include <berth/host.h>
+#include <berth/socket.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct berth_network; /* opaque */
+
+struct berth_network_config {
+    size_t size; /* of this struct */
+    struct berth_allocator allocator;
+    uint8_t seed[32];
+};
+void berth_network_config_init(struct berth_network_config *config);
+struct berth_network *berth_network_new(const struct berth_network_config *config);
+/* Frees the network and its hosts. */
+void berth_network_free(struct berth_network *network);
+
+/* A switch with an IPv4 subnet. Returns its number (0 and up), -EEXIST (name), -EINVAL, -ENOMEM.
+ * name: 1..63 characters, copied. */
+int berth_network_add_switch(struct berth_network *network, const char *name, const struct berth_ip *subnet,
+                             unsigned prefix, uint32_t mtu);
+/* A host on that switch. address NULL: the lowest free one of the subnet. config NULL: defaults; the seed is
+ * derived from the network's. Returns its number, -EEXIST (name), -EADDRINUSE (address), -EADDRNOTAVAIL
+ * (outside the subnet, or none left), -EINVAL, -ENOMEM. The network owns the host. */
+int berth_network_add_host(struct berth_network *network, const char *name, int switch_number,
+                           const struct berth_ip *address, const struct berth_host_config *config);
+/* Takes the host away with all its sockets; its number is not used again. */
+int berth_network_remove_host(struct berth_network *network, int host);
+struct berth_host *berth_network_host(struct berth_network *network, int host); /* NULL if removed */
+const char *berth_network_host_name(const struct berth_network *network, int host);
+/* The number of the host of that name, or of that address; -ENOENT. */
+int berth_network_find_host(const struct berth_network *network, const char *name);
+int berth_network_find_address(const struct berth_network *network, const struct berth_ip *address);
+/* One past the highest host number. */
+int berth_network_host_count(const struct berth_network *network);
+/* One more name (alias) for a host's address. -EEXIST. */
+int berth_network_add_name(struct berth_network *network, const char *name, int host);
+
+/* What a link end does to the frames that leave the host (egress) or come to it (ingress); netem's words.
+ * Probabilities are 0..1; times ns. All zero: unimpaired, and frames may be large and unchecksummed. */
+struct berth_impairment {
+    uint64_t delay, jitter;
+    double loss, duplicate, corrupt;
+    double reorder;        /* part of the frames sent at once while the others wait `delay` */
+    uint64_t rate;         /* bits/s, 0: none */
+    uint32_t limit;        /* frames waiting, 0: 1000 */
+};
+enum berth_direction { BERTH_EGRESS = 1, BERTH_INGRESS = 2, BERTH_BOTH = 3 };
+int berth_network_impair(struct berth_network *network, int host, enum berth_direction direction,
+                         const struct berth_impairment *impairment);
+/* How the host's link is impaired in that one direction. */
+int berth_network_impairment(const struct berth_network *network, int host, enum berth_direction direction,
+                             struct berth_impairment *impairment);
+
+/* ---- outside ports: a switch port whose other end is the caller (a TAP device, say) ---- */
+
+/* Returns the port's number. offloads as for an interface: without them frames handed out are of MTU size and
+ * checksummed. */
+int berth_network_add_outside(struct berth_network *network, int switch_number, const char *name,
+                              uint8_t offloads);
+int berth_network_outside_input(struct berth_network *network, int outside, const struct berth_frame *frames,
+                                size_t count, uint64_t now);
+/* Frames for the outside; the caller clears them. */
+size_t berth_network_outside_output(struct berth_network *network, int outside, struct berth_frame *frames,
+                                    size_t max);
+int berth_network_outside_impair(struct berth_network *network, int outside, enum berth_direction direction,
+                                 const struct berth_impairment *impairment);
+
+/* ---- running it ---- */
+
+/* Moves frames until nothing can move at `now`: outputs, links, switches, inputs, timers, names. Returns true
+ * when its budget of work ran out first: call again. */
+bool berth_network_run(struct berth_network *network, uint64_t now);
+/* A call on a socket of `host` was made: it may have output or events. Must follow every such call. Cheap. */
+void berth_network_touch(struct berth_network *network, int host);
+/* The next time berth_network_run has something to do. */
+uint64_t berth_network_deadline(const struct berth_network *network);
+struct berth_network_event {
+    int host;
+    struct berth_event event;
+};
+size_t berth_network_events(struct berth_network *network, struct berth_network_event *events, size_t max);
+
+/* ---- capture: pcapng, a stream of bytes handed to the caller ---- */
+
+/* Each frame that passes a switch port (once, where it enters the switch; drops are marked with their cause).
+ * `write` gets pcapng octets in order; borrowed for the call; it must not call back. NULL stops.
+ * wall: ns since 1970 that stands for now = 0. */
+typedef void berth_capture_write(void *context, const void *data, size_t length);
+int berth_network_capture(struct berth_network *network, berth_capture_write *write, void *context,
+                          uint64_t wall);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
