@@ -1,0 +1,43 @@
+# A thin front for Meson: what people type. `make help` lists it.
+BUILD ?= build
+MESON_FLAGS ?=
+SUITE ?=
+NAME ?=
+JOBS ?= $(shell nproc)
+
+.PHONY: all setup run test check bench install clean help
+.DEFAULT_GOAL := all
+
+all: $(BUILD)/build.ninja ## build the library, berth, the examples and the benchmarks
+	@ninja -C $(BUILD) -j$(JOBS)
+
+$(BUILD)/build.ninja: | setup
+	@meson setup $(BUILD) $(MESON_FLAGS)
+
+setup: ## install what is missing (apt as root or by sudo -n, else says what to type)
+	@scripts/setup.sh build
+
+run: all ## play the figures with real telnet, FTP and HTTP programs on virtual computers
+	@scripts/setup.sh run
+	@/usr/bin/python3 -B examples/figures/figures.py $(BUILD)/tool/berth
+
+test: ## run the tests [SUITE=unit|run|figures|interop]
+	@scripts/setup.sh build run test
+	@scripts/test.sh $(BUILD) $(SUITE)
+
+check: ## layers, file sizes, globals, format, clang-tidy, cppcheck
+	@scripts/setup.sh build check
+	@scripts/check.sh $(BUILD)
+
+bench: ## measure beside the peers [NAME=ports|memory|programs]
+	@scripts/setup.sh build run bench
+	@scripts/bench.sh $(BUILD)-release $(NAME)
+
+install: all ## install berth, libberth, its headers and its pkg-config file [DESTDIR=...]
+	@meson install -C $(BUILD) $(if $(DESTDIR),--destdir $(DESTDIR))
+
+clean: ## remove what was built
+	@rm -rf $(BUILD) $(BUILD)-*
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

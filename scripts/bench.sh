@@ -1,0 +1,17 @@
+#!/bin/sh
+# Measures: bench.sh BUILD [NAME]. Each benchmark runs ours and the peer in the same run, prints a table and writes
+# build/bench/NAME.json.
+set -eu
+cd "$(dirname "$0")/.."
+build=$1
+names=${2:-"ports memory programs"}
+[ -f "$build/build.ninja" ] || meson setup "$build" -Dbuildtype=release -Db_ndebug=true >/dev/null
+ninja -C "$build" >/dev/null
+mkdir -p build/bench
+for name in $names; do
+    case $name in
+    ports | memory) "$build/bench/$name" build/bench ;;
+    programs) /usr/bin/python3 -B bench/programs.py "$build/tool/berth" build/bench ;;
+    *) echo "no benchmark $name; there are: ports memory programs" >&2; exit 2 ;;
+    esac
+done

@@ -1,0 +1,76 @@
+#!/bin/bash
+# Runs the tests: test.sh BUILD [SUITE]. Suites: unit (the engine at packet level in virtual time, by gcc and by clang, with
+# sanitizers), run (unmodified programs), figures (`make run`, checked), interop (Linux's own TCP at the other end of a TAP).
+set -u
+cd "$(dirname "$0")/.."
+build=$1
+suites=${2:-unit run figures interop}
+passed=0
+failed=0
+not_run=
+
+say() { printf '%s\n' "$*"; }
+
+# count NAME LOG: adds up a log's closing line "N passed, N failed".
+count() {
+    local line
+    line=$(grep -oE '[0-9]+ passed, [0-9]+ failed' "$2" | tail -n 1)
+    [ -n "$line" ] || { line="0 passed, 1 failed"; say "$1 printed no result"; }
+    passed=$((passed + ${line%% *}))
+    line=${line#*, }
+    failed=$((failed + ${line%% *}))
+}
+
+unit() {
+    local compiler directory log
+    for compiler in gcc clang; do
+        directory=$build-san-$compiler
+        [ -f "$directory/build.ninja" ] || CC=$compiler meson setup "$directory" -Db_sanitize=address,undefined \
+            -Db_lundef=false -Dbuildtype=debugoptimized >"$build/setup.log" || { cat "$build/setup.log"; failed=$((failed + 1)); continue; }
+        log=$build/unit-$compiler.log
+        if ! ninja -C "$directory" >"$log" 2>&1; then
+            tail -n 40 "$log"
+            failed=$((failed + 1))
+            continue
+        fi
+        meson test -C "$directory" --no-rebuild --suite unit --print-errorlogs >"$log" 2>&1
+        sed -n '/stdout\|stderr\|FAIL\|ERROR\|ok *[0-9]*$/p' "$log" | grep -vE ' OK ' | tail -n 40
+        local ok bad
+        ok=$(awk '$1 == "Ok:" { print $2 }' "$log")
+        bad=$(awk '$1 == "Fail:" || $1 == "Timeout:" || $1 == "Unexpected" { n += $NF } END { print n + 0 }' "$log")
+        [ "${bad:-1}" = 0 ] || tail -n 120 "$log"
+        say "unit, $compiler with ASan and UBSan: ${ok:-0} programs passed, ${bad:-1} failed"
+        passed=$((passed + ${ok:-0}))
+        failed=$((failed + ${bad:-1}))
+    done
+}
+
+# script NAME COMMAND...: one that ends with "N passed, N failed", or exits 77 when it could not run here.
+script() {
+    local name=$1 log=$build/$1.log status
+    shift
+    "$@" 2>&1 | tee "$log"
+    status=${PIPESTATUS[0]}
+    if [ "$status" = 77 ]; then
+        not_run="$not_run $name"
+    else
+        count "$name" "$log"
+        [ "$status" = 0 ] || grep -q '[1-9][0-9]* failed' "$log" || failed=$((failed + 1))
+    fi
+}
+
+make --no-print-directory BUILD="$build" all >"$build.log" 2>&1 || { tail -n 40 "$build.log"; exit 1; }
+mv "$build.log" "$build/make.log"
+for suite in $suites; do
+    say "== $suite"
+    case $suite in
+    unit) unit ;;
+    run) script run test/run/run.sh "$build" ;;
+    figures) script figures test/figures/run.sh "$build" ;;
+    interop) script interop test/interop/run.sh "$build" ;;
+    *) echo "no suite $suite; there are: unit run figures interop" >&2; exit 2 ;;
+    esac
+done
+[ -z "$not_run" ] || say "NOT RUN (they need root or sudo -n):$not_run"
+say "$passed passed, $failed failed"
+[ $failed = 0 ]

@@ -1,0 +1,127 @@
+"""Plays the figures, then plays them again and kills one of their processes at a time: nothing may stay behind."""
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+BERTH = os.path.abspath(sys.argv[1])
+PLAY = ["/usr/bin/python3", "-B", "examples/figures/figures.py", BERTH]
+results = []
+
+
+def result(what, holds, detail=""):
+    results.append(bool(holds))
+    print(f"{'ok   ' if holds else 'WRONG'} {what} {'' if holds else detail}", flush=True)
+
+
+def stat(pid):
+    with open(f"/proc/{pid}/stat") as file:
+        text = file.read()
+    return text[text.rindex(")") + 2:].split()
+
+
+def family(root):
+    """All processes below `root`, and those that carry its network's mark, as {pid: (start time, command)}."""
+    parents, found, mark = {}, {}, f"figures-{root}".encode()
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            fields = stat(pid)
+            parents[int(pid)] = (int(fields[1]), fields[19])
+            with open(f"/proc/{pid}/environ", "rb") as file:
+                marked = b"BERTH_NET=" + mark in file.read()
+            with open(f"/proc/{pid}/cmdline", "rb") as file:
+                command = file.read().replace(b"\0", b" ").decode(errors="replace").strip()
+        except OSError:
+            continue
+        if fields[0] != "Z" and (marked or mark.decode() in command):
+            found[int(pid)] = (fields[19], command)
+    for pid in parents:
+        at, seen = pid, 0
+        while at in parents and at != root and seen < 64:
+            at, seen = parents[at][0], seen + 1
+        if at == root and pid not in found:
+            try:
+                with open(f"/proc/{pid}/cmdline", "rb") as file:
+                    found[pid] = (parents[pid][1], file.read().replace(b"\0", b" ").decode(errors="replace").strip())
+            except OSError:
+                pass
+    return found
+
+
+def alive(pid, start):
+    try:
+        fields = stat(pid)
+        return fields[19] == start and fields[0] != "Z"
+    except OSError:
+        return False
+
+
+def files_left(root):
+    found = []
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    for folder in [f"/tmp/berth-{os.getuid()}"] + ([f"{runtime}/berth"] if runtime else []):
+        if os.path.isdir(folder):
+            found += [name for name in os.listdir(folder) if f"figures-{root}" in name]
+    return found
+
+
+def ended(seen, root, seconds=20):
+    """Waits until every process seen has ended; returns what is left."""
+    end = time.monotonic() + seconds
+    while True:
+        left = [f"{pid} {command}" for pid, (start, command) in seen.items() if alive(pid, start)]
+        left += [f"{pid} {command}" for pid, (_, command) in family(root).items()] + files_left(root)
+        if not left or time.monotonic() > end:
+            return left
+        time.sleep(0.05)
+
+
+def kind(command):
+    """What a process is, however it is called this time."""
+    words = command.split()
+    return re.sub(r"[0-9]+", "N", " ".join(words[:1] + [word for word in words[1:] if not word.startswith("/tmp")]))
+
+
+def play_and_kill(target):
+    """Starts a play, waits until it is in full swing, kills the process that `target` chooses; returns the kinds seen."""
+    play = subprocess.Popen(PLAY, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    said = ""
+    while "two FTP clients fetch" not in said:
+        line = play.stdout.readline()
+        if not line:
+            break
+        said += line
+    seen = family(play.pid)
+    kinds = {}
+    for pid, (_, command) in sorted(seen.items()):
+        kinds.setdefault(kind(command), []).append(pid)
+    if target is not None and target in kinds:
+        try:
+            os.kill(kinds[target][0], signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+    play.stdout.read()
+    play.wait()
+    left = ended(seen, play.pid)
+    result(f"kill -9 of: {target}" if target else "a play without a kill leaves nothing", not left, "\n      ".join(["left:"] + left))
+    for pid, (start, _) in seen.items():
+        if alive(pid, start):
+            os.kill(pid, signal.SIGKILL)
+    return sorted(kinds)
+
+
+def main():
+    plays = [subprocess.Popen(PLAY, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) for _ in range(2)]
+    for play in plays:
+        said = play.communicate()[0]
+        result("two plays side by side: the figures hold", play.returncode == 0, said[-1500:])
+    for target in play_and_kill(None):
+        play_and_kill(target)
+    print(f"{sum(results)} passed, {len(results) - sum(results)} failed")
+    return 0 if all(results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
