@@ -1,5 +1,5 @@
-/* Bounded cursors over octets in network order. A read past the end gives zeroes and sets `failed`, which
- * stays set; so a parser reads all it wants and asks once. */
+/* Bounded cursors over octets in network order. A read past the end gives zeroes and sets `failed`,
+ * which stays set; so a parser reads all it wants and asks once. */
 #ifndef ENGINE_BASE_BYTES_H
 #define ENGINE_BASE_BYTES_H
 

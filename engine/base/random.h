@@ -1,4 +1,5 @@
-/* Unpredictable numbers from a seed: SipHash-2-4 in counter mode. The same seed gives the same numbers. */
+/* Unpredictable numbers from a seed: SipHash-2-4 in counter mode. The same seed gives the same
+ * numbers. */
 #ifndef ENGINE_BASE_RANDOM_H
 #define ENGINE_BASE_RANDOM_H
 

@@ -1,4 +1,5 @@
-/* Sequence numbers: 32 bits, compared modulo 2^32 (RFC 9293, section 3.4). Only these helpers compare. */
+/* Sequence numbers: 32 bits, compared modulo 2^32 (RFC 9293, section 3.4). Only these helpers
+ * compare. */
 #ifndef ENGINE_BASE_SEQ_H
 #define ENGINE_BASE_SEQ_H
 

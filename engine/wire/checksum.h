@@ -13,12 +13,12 @@ struct checksum {
     bool odd; /* an odd number of octets came so far */
 };
 void checksum_add(struct checksum *sum, const void *data, size_t length);
-/* The folded one's complement of the sum, to be stored in network order by store_be16. Over octets that hold a right checksum
- * it is 0. */
+/* The folded one's complement of the sum, to be stored in network order by store_be16. Over octets
+ * that hold a right checksum it is 0. */
 uint16_t checksum_finish(const struct checksum *sum);
 /* The pseudo-header of IPv4 (RFC 9293 3.1) or IPv6 (RFC 8200 8.1), by the addresses' family. */
-void checksum_add_pseudo(struct checksum *sum, const struct berth_ip *source, const struct berth_ip *destination,
-                         uint8_t protocol, uint32_t length);
+void checksum_add_pseudo(struct checksum *sum, const struct berth_ip *source,
+                         const struct berth_ip *destination, uint8_t protocol, uint32_t length);
 void checksum_add_parts(struct checksum *sum, const struct berth_part *parts, size_t count);
 
 #endif

@@ -5,7 +5,13 @@
 #include "engine/base/bytes.h"
 
 enum tcp_flags {
-    TCP_FIN = 0x01, TCP_SYN = 0x02, TCP_RST = 0x04, TCP_PSH = 0x08, TCP_ACK = 0x10, TCP_URG = 0x20, TCP_ECE = 0x40,
+    TCP_FIN = 0x01,
+    TCP_SYN = 0x02,
+    TCP_RST = 0x04,
+    TCP_PSH = 0x08,
+    TCP_ACK = 0x10,
+    TCP_URG = 0x20,
+    TCP_ECE = 0x40,
     TCP_CWR = 0x80,
 };
 enum { TCP_HEADER_MIN = 20, TCP_HEADER_MAX = 60 };
@@ -20,8 +26,8 @@ struct tcp_header {
     uint8_t options_length;
 };
 
-/* Parses data[0..length), which begins with the header and holds all of it. 0, or -EINVAL (short, data offset < 5 or past the
- * end). */
+/* Parses data[0..length), which begins with the header and holds all of it. 0, or -EINVAL (short,
+ * data offset < 5 or past the end). */
 int tcp_header_parse(const uint8_t *data, size_t length, struct tcp_header *header);
 /* Writes the 20 fixed octets with checksum 0; header->header_length says the data offset. */
 void tcp_header_write(uint8_t *to, const struct tcp_header *header);
