@@ -135,7 +135,7 @@ uint64_t timer_deadline(const struct timer_wheel *wheel) {
             return start * TICK_NS;
         const struct timer_link *link = wheel->link(wheel->context, record);
         uint64_t tick = link_tick(wheel, link);
-        if (tick - start >> TOP_BITS)
+        if ((tick - start) >> TOP_BITS)
             return start * TICK_NS; /* more than a turn ahead: others may come before it */
         earliest = tick < earliest ? tick : earliest;
         record = link->next;

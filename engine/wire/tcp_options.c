@@ -62,58 +62,66 @@ int tcp_options_parse(const uint8_t *data, size_t length, bool syn, struct tcp_o
     return 0;
 }
 
-static void put_nops(struct writer *to, int count) {
-    while (count-- > 0)
-        writer_u8(to, NOP);
+/* The writers give the place after what they wrote. All that a segment can have but SACK takes at
+ * most 20 octets; SACK gets what is left. */
+
+static uint8_t *put_nops(uint8_t *at, size_t count) {
+    memset(at, NOP, count);
+    return at + count;
 }
 
-static void put_option(struct writer *to, uint8_t kind, size_t length) {
-    writer_u8(to, kind);
-    writer_u8(to, (uint8_t)length);
+static uint8_t *put_option(uint8_t *at, uint8_t kind, size_t length) {
+    at[0] = kind;
+    at[1] = (uint8_t)length;
+    return at + 2;
 }
 
-static void put_timestamps(struct writer *to, const struct tcp_options *options) {
-    put_option(to, TIMESTAMPS, TIMESTAMPS_LENGTH);
-    writer_u32(to, options->ts_value);
-    writer_u32(to, options->ts_echo);
+static uint8_t *put_mss(uint8_t *at, const struct tcp_options *options) {
+    at = put_option(at, MSS, MSS_LENGTH);
+    store_be16(at, options->mss);
+    return at + 2;
 }
 
-static void put_sack(struct writer *to, const struct tcp_options *options) {
-    size_t room = (size_t)(to->end - to->at), count = options->sack_count;
+static uint8_t *put_timestamps(uint8_t *at, const struct tcp_options *options) {
+    at = put_option(at, TIMESTAMPS, TIMESTAMPS_LENGTH);
+    store_be32(at, options->ts_value);
+    store_be32(at + 4, options->ts_echo);
+    return at + 8;
+}
+
+static uint8_t *put_wscale(uint8_t *at, const struct tcp_options *options) {
+    at = put_option(put_nops(at, 1), WSCALE, WSCALE_LENGTH);
+    *at = options->wscale;
+    return at + 1;
+}
+
+static uint8_t *put_sack(uint8_t *at, size_t room, const struct tcp_options *options) {
+    size_t count = options->sack_count;
     while (count > 0 && 4 + 8 * count > room)
         count--;
     if (count == 0)
-        return;
-    put_nops(to, 2);
-    put_option(to, SACK, 2 + 8 * count);
+        return at;
+    at = put_option(put_nops(at, 2), SACK, 2 + 8 * count);
     for (size_t i = 0; i < count; i++) {
-        writer_u32(to, options->sack[i].left);
-        writer_u32(to, options->sack[i].right);
+        store_be32(at + 8 * i, options->sack[i].left);
+        store_be32(at + 8 * i + 4, options->sack[i].right);
     }
+    return at + 8 * count;
 }
 
 size_t tcp_options_write(uint8_t to[40], const struct tcp_options *options) {
-    struct writer writer = writer_over(to, 40);
-    if (options->has_mss) {
-        put_option(&writer, MSS, MSS_LENGTH);
-        writer_u16(&writer, options->mss);
-    }
-    /* SACK-permitted takes the place of the timestamps' padding. */
-    if (options->sack_permitted || options->has_timestamps) {
-        if (options->sack_permitted && !options->has_timestamps)
-            put_nops(&writer, 2);
-        if (options->sack_permitted)
-            put_option(&writer, SACK_PERMITTED, SACK_PERMITTED_LENGTH);
-        else
-            put_nops(&writer, 2);
-        if (options->has_timestamps)
-            put_timestamps(&writer, options);
-    }
-    if (options->has_wscale) {
-        put_nops(&writer, 1);
-        put_option(&writer, WSCALE, WSCALE_LENGTH);
-        writer_u8(&writer, options->wscale);
-    }
-    put_sack(&writer, options);
-    return writer_length(&writer);
+    uint8_t *at = to;
+    if (options->has_mss)
+        at = put_mss(at, options);
+    /* SACK-permitted and the timestamps pad each other; alone, each needs two NOPs. */
+    if (options->sack_permitted != options->has_timestamps)
+        at = put_nops(at, 2);
+    if (options->sack_permitted)
+        at = put_option(at, SACK_PERMITTED, SACK_PERMITTED_LENGTH);
+    if (options->has_timestamps)
+        at = put_timestamps(at, options);
+    if (options->has_wscale)
+        at = put_wscale(at, options);
+    at = put_sack(at, (size_t)(to + 40 - at), options);
+    return (size_t)(at - to);
 }
