@@ -1,33 +1,64 @@
 /* The commands' side of the daemon's control socket.
  *
- * The control socket speaks JSON, one object a line, both ways. A request is answered by one line: {"ok":true,...} or
- * {"error":"text for a person"}. What a run says on its connection (tool/runner):
+ * The control socket speaks JSON, one object a line of at most CONTROL_LINE_MAX octets, both ways;
+ * descriptors travel by SCM_RIGHTS on the octets of the line that needs them. The daemon greets
+ * with {"berth":VERSION,"pid":PID}, which control_connect() reads. A request is answered by one
+ * line: {"ok":true,...} or {"error":"text for a person"}; in order. What a run says on its
+ * connection (tool/runner):
  *
  *   {"do":"join","host":"pc1","ip":"10.0.0.2","must_exist":true,"program":"curl","argv":["curl",...]}
- *       host, ip and must_exist may be missing. Answer: {"ok":true,"host":"pc1","ip":"10.0.0.2","net":"default"}.
- *   {"do":"attach","pid":N} with the descriptors [seccomp listener, reach socket] (SCM_RIGHTS on the line's octets).
- *       Answer: {"ok":true}. From then on calls are served, and the connection's end is the end of the run.
+ *       host, ip and must_exist may be missing. Answer:
+ * {"ok":true,"host":"pc1","ip":"10.0.0.2","net":"default"}.
+ *   {"do":"attach","pid":N} with the descriptors [seccomp listener, reach socket] (SCM_RIGHTS on
+ * the line's octets). Answer: {"ok":true}. From then on calls are served, and the connection's end
+ * is the end of the run.
  *
  * After the answer to attach the daemon may write, at any time:
  *
  *   {"note":"text"}  for the person who started the run; printed as "berth: text".
- *   {"end":"text"}   the run must end (`berth down`): SIGTERM for all its programs, and after five seconds SIGKILL; the run's
- *                    exit status is the program's own. text is printed.
+ *   {"end":"text"}   the run must end (`berth down`): SIGTERM for all its programs, and after five
+ * seconds SIGKILL; the run's exit status is the program's own. text is printed.
  *
- * The daemon's hanging up without one is a failure: all programs are killed and the run's status is 125. */
+ * The daemon's hanging up without one is a failure: all programs are killed and the run's status is
+ * 125.
+ *
+ * What the other commands say (the number in brackets: descriptors):
+ *
+ *   up {switch, subnet}, then for each computer host {host, ip?, ports?, delay?...} and log {host}
+ * [1], ended {host, status}: the connection that said up is a user of the network until it closes
+ *   down {}          ends all runs; the connection closes when the daemon has gone
+ *   ps, hosts, ss {owners?}, logs {host?}   answer {"ok":true,"document":true} and one descriptor
+ * with the document logs {host?, follow:true}   after the answer the connection carries the text
+ * itself capture [1], capture {stop:true}, netem {host, set?, replace?}, tap {name} [1], ping */
 #ifndef TOOL_CONTROL_CLIENT_H
 #define TOOL_CONTROL_CLIENT_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
-/* A close-on-exec stream to the daemon of network `net`. start: starts the daemon when none runs, and waits until it answers.
- * A negative errno, with a line for a person in `error`, when there is none. */
+enum { CONTROL_LINE_MAX = 65536, CONTROL_FDS_MAX = 8 };
+
+/* A close-on-exec stream to the daemon of network `net`. start: starts the daemon when none runs,
+ * and waits until it answers. A negative errno, with a line for a person in `error`, when there is
+ * none (-ENOENT: it does not run). Not for a process with threads, and before
+ * PR_SET_CHILD_SUBREAPER: the daemon must become nobody's child. */
 int control_connect(const char *net, bool start, char *error, size_t size);
+/* As control_connect() without start; *pid is the daemon's. */
+int control_connect_pid(const char *net, pid_t *pid, char *error, size_t size);
 
-/* Writes one line (a newline is added) with `nfds` descriptors, which stay the caller's, and waits for the one line that answers
- * it: reply has it without the newline. Reads no octet past that line, so that later lines stay in the stream. Returns the
- * reply's length; -EMSGSIZE when it does not fit; -ECONNRESET when the daemon hung up; or another negative errno. */
-int control_request(int fd, const char *json_line, const int *fds, int nfds, char *reply, size_t size);
+/* Writes one line (a newline is added) with `nfds` descriptors, which stay the caller's, and waits
+ * for the one line that answers it: reply has it without the newline. Reads no octet past that
+ * line, so that later lines stay in the stream. Returns the reply's length; -EMSGSIZE when it does
+ * not fit; -ECONNRESET when the daemon hung up; or another negative errno. */
+int control_request(int fd, const char *json_line, const int *fds, int nfds, char *reply,
+                    size_t size);
+
+/* Writes one line, as above, and does not wait. 0 or a negative errno. */
+int control_send(int fd, const char *json_line, const int *fds, int nfds);
+/* Waits for the next line; takes no octet after it. Returns its length without the newline, 0 at
+ * the end of the stream, or a negative errno (-EMSGSIZE: it does not fit). got: gets the descriptor
+ * that came with it, or -1; may be NULL. */
+ssize_t control_next(int fd, char *line, size_t size, int *got);
 
 #endif
