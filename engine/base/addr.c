@@ -46,7 +46,8 @@ static int hex_digit(char c) {
 /* RFC 4291, section 2.2: up to eight groups, one `::`, and perhaps a dotted quad at the end. */
 static bool parse_v6(const char *text, uint8_t out[16]) {
     uint8_t bytes[16] = {0};
-    size_t length = 0, gap = 16; /* gap: where the `::` stands; 16: none yet */
+    enum { NO_GAP = 17 };
+    size_t length = 0, gap = NO_GAP; /* gap: how many octets come before the `::` */
     if (text[0] == ':' && text[1] == ':') {
         gap = 0;
         text += 2;
@@ -73,16 +74,16 @@ static bool parse_v6(const char *text, uint8_t out[16]) {
         if (*text++ != ':' || *text == '\0')
             return false;
         if (*text == ':') {
-            if (gap != 16)
+            if (gap != NO_GAP)
                 return false;
             gap = length;
             text++;
         }
     }
-    if (gap == 16 ? length != 16 : length > 14)
+    if (gap == NO_GAP ? length != 16 : length > 14)
         return false;
     memset(out, 0, 16);
-    size_t before = gap == 16 ? length : gap;
+    size_t before = gap == NO_GAP ? length : gap;
     memcpy(out, bytes, before);
     memcpy(out + 16 - (length - before), bytes + before, length - before);
     return true;

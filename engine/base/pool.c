@@ -80,8 +80,9 @@ uint32_t pool_take(struct pool *pool) {
     if (index) {
         memcpy(&pool->free_head, pool_at(pool, index), sizeof pool->free_head);
     } else {
-        if (pool->high >> pool->chunk_shift >= pool->chunk_count && !pool_grow(pool))
-            return 0;
+        while (pool->high >> pool->chunk_shift >= pool->chunk_count)
+            if (!pool_grow(pool))
+                return 0;
         index = pool->high++;
         memset(pool_at(pool, index), 0, pool->item_size);
     }
