@@ -1,0 +1,69 @@
+#include "tool/cli/run.h"
+#include "tool/runner/run.h"
+
+#include <getopt.h>
+#include <stdio.h>
+
+static const char help[] =
+    "Usage: berth run [--net NET] [--host HOST] [--ip ADDRESS] [--] PROGRAM [ARGUMENT...]\n"
+    "\n"
+    "Runs an unmodified program on a virtual computer with its own addresses and all 65,535 "
+    "ports.\n"
+    "\n"
+    "  --net NET      the network (\"default\" when not given); it is started when it does not "
+    "run,\n"
+    "                 and ends when its last user leaves\n"
+    "  --host HOST    the computer's name; a fresh computer when not given\n"
+    "  --ip ADDRESS   the computer's address; a free one when not given\n"
+    "  --help         this text\n"
+    "\n"
+    "The exit status is the program's; 127 if there is no such program, 126 if it cannot be "
+    "executed,\n"
+    "125 if Berth itself failed. The computer stays while a descendant of the program lives. In "
+    "the\n"
+    "program's environment BERTH_NET and BERTH_HOST say where it is.\n"
+    "\n"
+    "  berth run --host server -- python3 -m http.server 80\n"
+    "  berth run -- curl http://server/\n"
+    "  berth run --host pc1 -- bash\n";
+
+static int wrong_use(void) {
+    fputs("berth: see `berth run --help`\n", stderr);
+    return RUN_FAILED;
+}
+
+int command_run(int argc, char **argv) {
+    static const struct option known[] = {{"net", required_argument, NULL, 'n'},
+                                          {"host", required_argument, NULL, 'H'},
+                                          {"ip", required_argument, NULL, 'i'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {0}};
+    static char name[] = "berth run"; /* getopt's messages start with it */
+    struct run_options options = {.command = "run", .net = "default"};
+    int option;
+    argv[0] = name;
+    while ((option = getopt_long(argc, argv, "+h", known, NULL)) != -1) {
+        switch (option) {
+        case 'n':
+            options.net = optarg;
+            break;
+        case 'H':
+            options.host = optarg;
+            break;
+        case 'i':
+            options.ip = optarg;
+            break;
+        case 'h':
+            fputs(help, stdout);
+            return 0;
+        default:
+            return wrong_use();
+        }
+    }
+    if (optind >= argc) {
+        fputs("berth: run: which program?\n", stderr);
+        return wrong_use();
+    }
+    options.argv = argv + optind;
+    return run_on_network(&options);
+}
