@@ -1,0 +1,86 @@
+#include "network/link.h"
+#include "network/network.h"
+#include "network/parcel.h"
+#include "network/split.h"
+
+void link_init(struct link *link, struct network_port *port, bool inward) {
+    *link = (struct link){.port = port, .inward = inward};
+    /* Numbers of hosts and of outside ports overlap. */
+    uint64_t purpose = (uint64_t)(uint32_t)port->number << 2 | (port->host ? 0u : 2u) | inward;
+    random_init(&link->impair.random, port->network->seed, purpose);
+}
+
+void link_arrive(struct link *link, const struct berth_frame *frames, uint32_t count) {
+    if (link->inward)
+        switch_forward(link->port, frames, count);
+    else
+        port_receive(link->port, frames, count);
+}
+
+static const char *wait(struct link *link, struct berth_frame *frame, uint64_t at) {
+    if (flights_add(&link->port->network->flights, link, frame, at)) {
+        berth_frame_clear(frame);
+        return "dropped: out of memory";
+    }
+    link->impair.queued++;
+    return NULL;
+}
+
+/* Carries out a verdict that lets the frame pass. */
+static const char *pass(struct link *link, const struct berth_frame *frame,
+                        const struct impair_verdict *verdict) {
+    struct berth_network *network = link->port->network;
+    bool now = verdict->at <= network->now;
+    if (now && !verdict->corrupt) {
+        link_arrive(link, frame, 1);
+        return NULL;
+    }
+    struct berth_frame copy;
+    int error = verdict->corrupt ? parcel_corrupt(&copy, frame, network->allocator,
+                                                  random_u64(&link->impair.random))
+                                 : parcel_keep(&copy, frame, network->allocator);
+    if (error)
+        return "dropped: out of memory";
+    if (!now)
+        return wait(link, &copy, verdict->at);
+    link_arrive(link, &copy, 1);
+    berth_frame_clear(&copy);
+    return NULL;
+}
+
+static const char *judge_and_pass(struct link *link, const struct berth_frame *frame) {
+    struct berth_network *network = link->port->network;
+    size_t length = berth_frame_length(frame);
+    struct impair_verdict verdict = impair_judge(&link->impair, length, network->now, false);
+    const char *cause = verdict.dropped ? verdict.dropped : pass(link, frame, &verdict);
+    if (verdict.duplicate) {
+        verdict = impair_judge(&link->impair, length, network->now, true);
+        const char *lost = verdict.dropped ? verdict.dropped : pass(link, frame, &verdict);
+        if (lost)
+            capture_frame(link->port, frame, lost);
+    }
+    return cause;
+}
+
+static const char *carry_pieces(struct link *link, const struct berth_frame *frame) {
+    struct split split;
+    struct berth_frame piece;
+    if (!split_begin(&split, frame))
+        return "dropped: longer than the link's frames";
+    while (split_next(&split, &piece)) {
+        const char *cause = link_carry(link, &piece);
+        if (cause)
+            capture_frame(link->port, &piece, cause);
+        berth_frame_clear(&piece);
+    }
+    return NULL;
+}
+
+const char *link_carry(struct link *link, const struct berth_frame *frame) {
+    if (frame->segment_size != 0 && !link->takes_large)
+        return carry_pieces(link, frame);
+    if (link->impaired)
+        return judge_and_pass(link, frame);
+    link_arrive(link, frame, 1);
+    return NULL;
+}

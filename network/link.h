@@ -1,0 +1,30 @@
+/* One direction of the cable between a switch and what is plugged into its port. */
+#ifndef NETWORK_LINK_H
+#define NETWORK_LINK_H
+
+#include "network/impair.h"
+#include <berth/frame.h>
+#include <stdbool.h>
+
+struct network_port;
+
+struct link {
+    struct network_port *port;
+    bool inward;      /* to the switch: what its port's owner sends */
+    bool impaired;    /* frames are judged one by one */
+    bool takes_large; /* large segments may cross it, unsplit */
+    struct impair impair;
+};
+
+void link_init(struct link *link, struct network_port *port, bool inward);
+/* Sends a frame (borrowed) over the link, in pieces if it is too large for it. Returns NULL, or why
+ * the frame was dropped; drops of pieces and of duplicates are put into the capture here. */
+const char *link_carry(struct link *link, const struct berth_frame *frame);
+/* Frames have crossed it: hands them to the switch, or to the host or outside port. Borrowed. */
+void link_arrive(struct link *link, const struct berth_frame *frames, uint32_t count);
+/* Nothing is to be decided: a frame may go straight to link_arrive(). */
+static inline bool link_is_direct(const struct link *link, const struct berth_frame *frame) {
+    return !link->impaired && (link->takes_large || frame->segment_size == 0);
+}
+
+#endif

@@ -1,0 +1,138 @@
+/* A switch port: what is plugged in, the lists it waits in, and how its cable is impaired. */
+#include "network/network.h"
+#include "network/parcel.h"
+#include "network/text.h"
+#include <errno.h>
+#include <string.h>
+
+/* Frames that wait for the outside's taker; as many as one run may move. */
+enum { QUEUE_MAX = NETWORK_BUDGET };
+
+struct network_port *port_new(struct berth_network *network, struct lan *lan, const char *name,
+                              int number, struct berth_host *host) {
+    struct network_port *port =
+        network->allocator.allocate(network->allocator.context, sizeof *port);
+    if (!port)
+        return NULL;
+    *port = (struct network_port){.network = network, .lan = lan, .number = number, .host = host};
+    deadline_init(&port->deadline);
+    memcpy(port->name, name, text_length(name, NETWORK_NAME - 1));
+    link_init(&port->egress, port, true);
+    link_init(&port->ingress, port, false);
+    return port;
+}
+
+void port_free(struct network_port *port) {
+    struct berth_allocator allocator = port->network->allocator;
+    for (uint32_t i = 0; i < port->queue_count; i++)
+        berth_frame_clear(&port->queue[(port->queue_head + i) & (port->queue_size - 1)]);
+    if (port->queue)
+        allocator.release(allocator.context, port->queue, port->queue_size * sizeof *port->queue);
+    berth_host_free(port->host);
+    allocator.release(allocator.context, port, sizeof *port);
+}
+
+/* ---- lists ---- */
+
+void port_list_add(struct network_port *port, enum port_list_kind kind) {
+    struct port_list *list = &port->network->lists[kind];
+    if (port->listed[kind])
+        return;
+    port->listed[kind] = true;
+    port->next[kind] = NULL;
+    if (list->tail)
+        list->tail->next[kind] = port;
+    else
+        list->head = port;
+    list->tail = port;
+}
+
+struct network_port *port_list_take(struct berth_network *network, enum port_list_kind kind) {
+    struct port_list *list = &network->lists[kind];
+    struct network_port *port = list->head;
+    if (!port)
+        return NULL;
+    list->head = port->next[kind];
+    if (!list->head)
+        list->tail = NULL;
+    port->listed[kind] = false;
+    return port;
+}
+
+/* ---- frames that come ---- */
+
+static bool queue_has_room(struct network_port *port) {
+    if (port->queue_count < port->queue_size)
+        return true;
+    if (port->queue_size >= QUEUE_MAX)
+        return false;
+    uint32_t size = port->queue_size ? 2 * port->queue_size : 64;
+    struct berth_allocator allocator = port->network->allocator;
+    struct berth_frame *queue = allocator.allocate(allocator.context, size * sizeof *queue);
+    if (!queue)
+        return false;
+    for (uint32_t i = 0; i < port->queue_count; i++)
+        parcel_move(&queue[i], &port->queue[(port->queue_head + i) & (port->queue_size - 1)]);
+    if (port->queue)
+        allocator.release(allocator.context, port->queue, port->queue_size * sizeof *queue);
+    port->queue = queue;
+    port->queue_size = size;
+    port->queue_head = 0;
+    return true;
+}
+
+static void queue_outside(struct network_port *port, const struct berth_frame *frame) {
+    if (!queue_has_room(port)) {
+        capture_frame(port, frame, "dropped: the outside does not take its frames");
+        return;
+    }
+    uint32_t at = (port->queue_head + port->queue_count) & (port->queue_size - 1);
+    int error = port->offloads & BERTH_OFFLOAD_CHECKSUM
+                    ? parcel_keep(&port->queue[at], frame, port->network->allocator)
+                    : parcel_keep_finished(&port->queue[at], frame, port->network->allocator);
+    if (error)
+        capture_frame(port, frame, "dropped: out of memory");
+    else
+        port->queue_count++;
+}
+
+void port_receive(struct network_port *port, const struct berth_frame *frames, uint32_t count) {
+    if (port->host) {
+        berth_host_input(port->host, port->interface, frames, count, port->network->now);
+        port_list_add(port, LIST_OUTPUT);
+        port_list_add(port, LIST_EVENTS);
+        return;
+    }
+    for (uint32_t i = 0; i < count; i++)
+        queue_outside(port, &frames[i]);
+}
+
+/* ---- impairments ---- */
+
+static void impair_link(struct link *link, const struct berth_impairment *what, bool may_large) {
+    link->impair.what = *what;
+    link->impair.last = 0;
+    link->impaired = impair_any(what);
+    link->takes_large = may_large && !impair_small(what);
+}
+
+/* A host that sends over a link that treats frames one by one makes them of MTU size itself; to
+ * those that come the other way it happens at the switch. Checksums are still left out: a frame
+ * that is corrupted gets its own before the bit is flipped. */
+int port_impair(struct network_port *port, enum berth_direction direction,
+                const struct berth_impairment *what) {
+    int error = impair_check(what);
+    if (error || direction < BERTH_EGRESS || direction > BERTH_BOTH)
+        return -EINVAL;
+    if (direction & BERTH_INGRESS)
+        impair_link(&port->ingress, what, port->offloads & BERTH_OFFLOAD_SEGMENT);
+    if (!(direction & BERTH_EGRESS))
+        return 0;
+    impair_link(&port->egress, what, true);
+    if (!port->host)
+        return 0;
+    unsigned offloads = port->offloads;
+    if (!port->egress.takes_large)
+        offloads &= ~(unsigned)BERTH_OFFLOAD_SEGMENT;
+    return berth_host_set_interface(port->host, port->interface, port->lan->mtu, (uint8_t)offloads);
+}

@@ -1,0 +1,147 @@
+/* Running a network: frames in flight land, timers fire, hosts hand out what they have, and all
+ * again until nothing moves at the time given or the budget is spent. */
+#include "network/network.h"
+#include <errno.h>
+
+static uint32_t land(struct berth_network *network) {
+    struct link *link;
+    uint32_t count =
+        flights_take(&network->flights, network->now, network->arrived, NETWORK_BATCH, &link);
+    if (count == 0)
+        return 0;
+    link->impair.queued -= count;
+    link_arrive(link, network->arrived, count);
+    for (uint32_t i = 0; i < count; i++)
+        berth_frame_clear(&network->arrived[i]);
+    return count;
+}
+
+/* The host's next deadline is asked for when it has been served. */
+static uint32_t fire(struct berth_network *network) {
+    struct deadline *first = deadlines_first(&network->deadlines);
+    if (!first || first->at > network->now)
+        return 0;
+    struct network_port *port = (struct network_port *)(void *)first;
+    deadlines_change(&network->deadlines, first, BERTH_NEVER);
+    berth_host_advance(port->host, network->now);
+    port_list_add(port, LIST_OUTPUT);
+    port_list_add(port, LIST_EVENTS);
+    return 1;
+}
+
+static void send_all(struct network_port *port, struct berth_frame *frames, uint32_t count) {
+    if (!port->egress.impaired) {
+        link_arrive(&port->egress, frames, count);
+        return;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        const char *cause = link_carry(&port->egress, &frames[i]);
+        if (cause)
+            capture_frame(port, &frames[i], cause);
+    }
+}
+
+static uint32_t serve(struct berth_network *network) {
+    struct network_port *port = port_list_take(network, LIST_OUTPUT);
+    if (!port)
+        return 0;
+    names_serve(port);
+    uint32_t count = (uint32_t)berth_host_output(port->host, port->interface, network->output,
+                                                 NETWORK_BATCH, network->now);
+    if (count > 0)
+        send_all(port, network->output, count);
+    for (uint32_t i = 0; i < count; i++)
+        berth_frame_clear(&network->output[i]);
+    if (count == NETWORK_BATCH)
+        port_list_add(port, LIST_OUTPUT);
+    deadlines_change(&network->deadlines, &port->deadline, berth_host_deadline(port->host));
+    return count + 1;
+}
+
+bool berth_network_run(struct berth_network *network, uint64_t now) {
+    if (now > network->now)
+        network->now = now;
+    for (uint32_t work = 0; work < NETWORK_BUDGET;) {
+        uint32_t done = land(network);
+        done += fire(network);
+        done += serve(network);
+        if (done == 0)
+            return false;
+        work += done;
+    }
+    return berth_network_deadline(network) <= network->now;
+}
+
+void berth_network_touch(struct berth_network *network, int host) {
+    struct network_port *port = network_port_of(network, host);
+    if (!port)
+        return;
+    port_list_add(port, LIST_OUTPUT);
+    port_list_add(port, LIST_EVENTS);
+}
+
+uint64_t berth_network_deadline(const struct berth_network *network) {
+    if (network->lists[LIST_OUTPUT].head)
+        return network->now;
+    uint64_t flight = flights_deadline(&network->flights);
+    const struct deadline *first = deadlines_first(&network->deadlines);
+    return first && first->at < flight ? first->at : flight;
+}
+
+size_t berth_network_events(struct berth_network *network, struct berth_network_event *events,
+                            size_t max) {
+    struct berth_event taken[32];
+    size_t count = 0;
+    while (count < max && network->lists[LIST_EVENTS].head) {
+        struct network_port *port = network->lists[LIST_EVENTS].head;
+        size_t room = max - count < 32 ? max - count : 32;
+        size_t got = berth_host_events(port->host, taken, room);
+        for (size_t i = 0; i < got; i++)
+            events[count++] = (struct berth_network_event){port->number, taken[i]};
+        if (got < room)
+            port_list_take(network, LIST_EVENTS);
+    }
+    return count;
+}
+
+/* ---- links and capture ---- */
+
+int berth_network_impair(struct berth_network *network, int host, enum berth_direction direction,
+                         const struct berth_impairment *impairment) {
+    struct network_port *port = network_port_of(network, host);
+    return port ? port_impair(port, direction, impairment) : -ENOENT;
+}
+
+int berth_network_impairment(const struct berth_network *network, int host,
+                             enum berth_direction direction, struct berth_impairment *impairment) {
+    const struct network_port *port = network_port_of(network, host);
+    if (!port)
+        return -ENOENT;
+    if (direction != BERTH_EGRESS && direction != BERTH_INGRESS)
+        return -EINVAL;
+    const struct link *link = direction == BERTH_EGRESS ? &port->egress : &port->ingress;
+    *impairment = link->impair.what;
+    return 0;
+}
+
+int berth_network_capture(struct berth_network *network, berth_capture_write *write, void *context,
+                          uint64_t wall) {
+    if (!write) {
+        capture_stop(&network->capture, network->allocator);
+        return 0;
+    }
+    struct capture *capture = &network->capture;
+    int error = capture_start(capture, network->allocator, write, context, wall);
+    if (error)
+        return error;
+    for (uint32_t i = 0; i < network->host_count; i++) {
+        struct network_port *port = network->hosts[i];
+        if (port)
+            port->capture_interface = capture_describe(capture, port->name, port->lan->name);
+    }
+    for (uint32_t i = 0; i < network->outside_count; i++) {
+        struct network_port *port = network->outsides[i];
+        port->capture_interface = capture_describe(capture, port->name, port->lan->name);
+    }
+    return 0;
+}

@@ -1,0 +1,49 @@
+/* A switch with an IPv4 subnet. Hosts' MAC addresses are made from their numbers, so a frame to a
+ * host is switched without a table, and nobody can take a host's place by sending under its
+ * address. What sits behind outside ports is learned, in a table of fixed size. */
+#ifndef NETWORK_SWITCH_H
+#define NETWORK_SWITCH_H
+
+#include <berth/addr.h>
+#include <berth/frame.h>
+#include <berth/network.h>
+#include <stdint.h>
+
+struct network_port;
+
+enum {
+    LEARNED_SETS =
+        256, /* of LEARNED_WAYS stations each; in a full set the one silent longest goes */
+    LEARNED_WAYS = 4,
+};
+#define LEARNED_LIFE (300 * BERTH_SECOND) /* IEEE 802.1D's ageing time */
+
+struct learned {
+    struct network_port *port; /* NULL: free */
+    uint64_t seen;
+    uint8_t mac[6];
+};
+
+struct lan {
+    struct berth_network *network;
+    int number;
+    uint32_t subnet; /* IPv4, host order */
+    unsigned prefix;
+    uint32_t mtu;
+    uint32_t lowest; /* all host addresses below it are taken */
+    struct network_port **ports;
+    uint32_t port_count, port_size;
+    struct learned *learned; /* LEARNED_SETS * LEARNED_WAYS; only with outside ports */
+    char name[64];
+};
+
+/* -EADDRINUSE, -EADDRNOTAVAIL; address NULL: finds the lowest free one. */
+int lan_choose_address(struct lan *lan, const struct berth_ip *wanted, struct berth_ip *address);
+void lan_release_address(struct lan *lan, const struct berth_ip *address);
+void lan_mac_of_host(int host, uint8_t mac[6]);
+/* Frames (borrowed) have come to the switch from `from`: captures them and sends them on. */
+void switch_forward(struct network_port *from, const struct berth_frame *frames, uint32_t count);
+/* Forgets what was learned about the port. */
+void switch_forget(struct network_port *port);
+
+#endif
