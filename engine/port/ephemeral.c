@@ -1,0 +1,110 @@
+/* Which port a client gets.
+ *
+ * RFC 6056 wants a port that an outsider cannot guess, out of a range as large as possible
+ * (section 3.2: 1024-65535), and that collides with no connection in use, one in TIME-WAIT included
+ * (section 2.2). The port is drawn at random, each with the same chance (section 3.3.1), with no
+ * counter and nothing shared between destinations (whose correlation CVE-2022-1012 and others
+ * used). What section 3.3.1 warns of, the cost of many tries when most ports are used, is what
+ * spaces (space.h) are for:
+ *
+ *   sparse  try ports at random, two at a time so that the second's cache line is on its way while
+ * the first is looked at; each try is a look-up in the demultiplexer dense   four tries in a row
+ * failed (half of the ports are used: one call in sixteen): make the destination's space, and from
+ * then on draw from it; at most one call in a destination's life has to fill it further than a few
+ * ports, and only if it was full before anybody looked
+ *
+ * Ports that a bind covers are never drawn for a connection (Linux's connect() skips every bound
+ * port too, whatever its address; here only those bound to the same address or to a wildcard that
+ * covers it count).
+ *
+ * A bind to port 0 wants a port that nothing uses. As long as there is one, it is drawn from the
+ * set of the ports without a place; when every port of the range is used by something, somewhere, a
+ * space for that address tells those that are not used there. */
+#include "engine/port/ports.h"
+#include <errno.h>
+
+enum { TRIES = 4, TRIES_AT_ONCE = 2 };
+
+static uint32_t range_size(const struct ports *ports) {
+    return (uint32_t)(ports->last - ports->first) + 1;
+}
+
+static bool port_is_usable(struct ports *ports, const struct tuple *tuple, uint64_t hash) {
+    return !place_is_bound(&ports->places, &tuple->local, tuple->local_port) &&
+           !ports_find_hashed(ports, tuple, hash);
+}
+
+/* Tries ports at random; false if all were taken. */
+static bool draw_blindly(struct ports *ports, struct tuple *tuple) {
+    for (int round = 0; round < TRIES / TRIES_AT_ONCE; round++) {
+        uint64_t random = random_u64(ports->random), hashes[TRIES_AT_ONCE];
+        uint16_t tries[TRIES_AT_ONCE];
+        for (int i = 0; i < TRIES_AT_ONCE; i++, random >>= 32) {
+            uint64_t scaled = (random & UINT32_MAX) * range_size(ports) >> 32;
+            tries[i] = tuple->local_port = (uint16_t)(ports->first + scaled);
+            hashes[i] = ports_hash(ports, tuple);
+            ports_prefetch(ports, hashes[i]);
+        }
+        for (int i = 0; i < TRIES_AT_ONCE; i++) {
+            tuple->local_port = tries[i];
+            if (port_is_usable(ports, tuple, hashes[i]))
+                return true;
+        }
+    }
+    return false;
+}
+
+/* Without memory for a space: every port in turn, from a random one on. Slow, but right. */
+static bool draw_by_search(struct ports *ports, struct tuple *tuple) {
+    uint32_t size = range_size(ports), start = random_below(ports->random, size);
+    for (uint32_t i = 0; i < size; i++) {
+        tuple->local_port = (uint16_t)(ports->first + (start + i) % size);
+        if (port_is_usable(ports, tuple, ports_hash(ports, tuple)))
+            return true;
+    }
+    return false;
+}
+
+int ephemeral_for_connect(struct ports *ports, struct tuple *tuple) {
+    struct space_purpose purpose = {tuple->local, tuple->remote, tuple->remote_port, false};
+    struct space *space = space_find(ports, &purpose);
+    bool found = !space && draw_blindly(ports, tuple);
+    if (!found && !space)
+        space = space_need(ports, &purpose);
+    if (!found && space) {
+        tuple->local_port = space_draw(ports, space);
+        found = tuple->local_port != 0;
+    } else if (!found) {
+        found = draw_by_search(ports, tuple);
+    }
+    if (!found)
+        tuple->local_port = 0;
+    return found ? 0 : -EADDRNOTAVAIL;
+}
+
+void ephemeral_watch(struct ports *ports, const struct tuple *tuple) {
+    struct space_purpose purpose = {tuple->local, tuple->remote, tuple->remote_port, false};
+    struct space *space = space_find(ports, &purpose);
+    struct tuple try = *tuple;
+    if (!space && !draw_blindly(ports, &try))
+        space = space_need(ports, &purpose);
+    if (space)
+        space_fill(ports, space);
+}
+
+uint16_t ephemeral_for_bind(struct ports *ports, const struct place_name *name) {
+    const struct port_usage *usage = ports->places.usage;
+    if (!usage)
+        return (uint16_t)(ports->first + random_below(ports->random, range_size(ports)));
+    uint32_t unused = port_set_between(&usage->free, ports->first, ports->last);
+    struct space_purpose purpose = {.local = name->ip, .v6only = name->v6only};
+    struct space *space = NULL;
+    if (unused < range_size(ports) / 8) {
+        space = space_need(ports, &purpose);
+        if (space)
+            space_fill(ports, space); /* ready when the last one goes */
+    }
+    if (unused)
+        return port_set_draw(&usage->free, ports->first, ports->last, ports->random);
+    return space ? space_draw(ports, space) : 0;
+}
