@@ -1,0 +1,70 @@
+#include "engine/ip/ip.h"
+#include <errno.h>
+
+int ip_grow(struct berth_allocator allocator, void **items, uint32_t *size, size_t item_size,
+            uint32_t max) {
+    uint32_t wanted = *size ? *size * 2 : 4;
+    if (*size >= max)
+        return -ENOSPC;
+    void *grown = allocator.allocate(allocator.context, wanted * item_size);
+    if (!grown)
+        return -ENOMEM;
+    if (*items) {
+        memcpy(grown, *items, *size * item_size);
+        allocator.release(allocator.context, *items, *size * item_size);
+    }
+    *items = grown;
+    *size = wanted;
+    return 0;
+}
+
+int ip_init(struct ip *ip, const struct berth_host_config *config, struct random *random,
+            struct berth_counters *counters, const struct ip_ops *ops) {
+    memset(ip, 0, sizeof *ip);
+    ip->allocator = config->allocator;
+    ip->counters = counters;
+    ip->random = random;
+    ip->ops = *ops;
+    ip->default_ttl = config->default_ttl;
+    ip->neighbor_reachable = config->neighbor_reachable;
+    ip->version = 1; /* an empty cache entry has 0 */
+    ip->id_key = random_key(random);
+    ip->id_counter = (uint32_t)random_u64(random);
+    ip->icmp_key = random_key(random);
+    ip->reassembly.key = random_key(random);
+    ip->reassembly.limit = config->reassembly_limit;
+    ip->reassembly.timeout = config->reassembly_timeout;
+    neighbors_init(ip, config->neighbor_max, 0);
+    ip->interfaces[IP_LOOPBACK] = (struct ip_interface){
+        .link = BERTH_LINK_RAW_IP,
+        .mtu = IP_LOOPBACK_MTU,
+        .offloads = BERTH_OFFLOAD_CHECKSUM | BERTH_OFFLOAD_SEGMENT,
+    };
+    ip->interface_count = 1;
+    struct berth_ip localhost = berth_ip_v4(0x7f000001);
+    return ip_add_address(ip, IP_LOOPBACK, &localhost, 8);
+}
+
+void ip_clear(struct ip *ip) {
+    for (unsigned i = 0; i < ip->interface_count; i++)
+        frame_queue_clear(&ip->interfaces[i].ready, ip->allocator);
+    neighbors_clear(ip);
+    reassembly_clear(ip);
+    if (ip->addresses)
+        ip->allocator.release(ip->allocator.context, ip->addresses,
+                              ip->address_size * sizeof *ip->addresses);
+    if (ip->routes)
+        ip->allocator.release(ip->allocator.context, ip->routes,
+                              ip->route_size * sizeof *ip->routes);
+}
+
+uint64_t ip_deadline(const struct ip *ip) {
+    uint64_t neighbors = timer_deadline(&ip->neighbors.wheel);
+    uint64_t reassembly = reassembly_deadline(&ip->reassembly);
+    return neighbors < reassembly ? neighbors : reassembly;
+}
+
+void ip_advance(struct ip *ip, uint64_t now) {
+    neighbors_advance(ip, now);
+    reassembly_advance(ip, now);
+}

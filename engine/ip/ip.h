@@ -1,0 +1,231 @@
+/* One host's IP layer: interfaces, addresses and routes; what comes in is checked and reduced to an
+ * ip_packet, what goes out gets its headers. Transport protocols sit on top and are not known here:
+ * the host carries packets up to them, and errors through struct ip_ops. */
+#ifndef ENGINE_IP_IP_H
+#define ENGINE_IP_IP_H
+
+#include "engine/ip/frame_queue.h"
+#include "engine/ip/neighbor.h"
+#include "engine/ip/reassembly.h"
+#include "engine/ip/view.h"
+#include "engine/port/port.h"
+#include <berth/host.h>
+
+enum {
+    IP_INTERFACES = 32,
+    IP_ADDRESSES = 256,
+    IP_ROUTES = 1024,
+    IP_CACHE = 64,
+    IP_PATHS = 64,
+    IP_ICMP_SLOTS = 256,
+    IP_LOOPBACK = 0,         /* the loopback's number */
+    IP_ANY_INTERFACE = 0xff, /* wherever the routes lead */
+    IP_READY_FRAMES = 4096,  /* that wait for one interface's pull */
+    IP_LOOPBACK_MTU = 65535,
+};
+
+/* An ICMP error (or a neighbour that does not answer) about a datagram of ours. */
+struct ip_error {
+    struct tuple tuple; /* local is the datagram's source */
+    uint32_t seq;       /* TCP: the quoted sequence number */
+    uint32_t mtu;       /* "fragmentation needed": the next hop's, else 0 */
+    int error;          /* errno, positive */
+    uint8_t protocol;
+    bool hard;
+};
+
+struct ip_ops {
+    /* True when the quoted datagram is one that a socket of ours may have sent. */
+    bool (*error)(void *context, const struct ip_error *error, uint64_t now);
+    void *context;
+};
+
+struct ip_interface {
+    enum berth_link_type link;
+    uint32_t mtu;
+    uint8_t mac[ETHERNET_MAC];
+    uint8_t offloads;
+    struct frame_queue ready; /* complete frames that wait for the pull */
+};
+
+struct ip_address {
+    struct berth_ip ip;
+    struct berth_ip broadcast; /* of its subnet; the address itself where there is none */
+    uint8_t prefix;            /* 0..128: IPv4's count from 96 on */
+    uint8_t interface;
+};
+
+struct ip_route {
+    struct berth_ip prefix, gateway;
+    uint8_t length; /* 0..128 */
+    uint8_t interface;
+    bool has_gateway;
+};
+
+enum ip_kind { IP_LOCAL = 1, IP_UNICAST, IP_BROADCAST, IP_MULTICAST };
+
+/* Where a datagram goes next. */
+struct ip_hop {
+    enum ip_kind kind;
+    uint8_t interface;
+    struct berth_ip next;
+};
+
+/* The last hops that were looked up, by destination. An entry holds while `version` is the IP's. */
+struct ip_cached {
+    struct berth_ip destination;
+    struct neighbor *neighbor; /* NULL where no link address is needed */
+    uint32_t version;
+    uint8_t hint, kind, interface;
+};
+
+/* A path whose MTU is below its interface's (RFC 1191). */
+struct ip_path {
+    struct berth_ip destination;
+    uint32_t mtu;
+    uint64_t expires;
+};
+
+struct ip {
+    struct berth_allocator allocator;
+    struct berth_counters *counters;
+    struct random *random;
+    struct ip_ops ops;
+    uint8_t default_ttl;
+    uint8_t interface_count;
+    uint32_t version;
+    uint32_t address_count, route_count, route_size, address_size;
+    struct ip_address *addresses;
+    struct ip_route *routes; /* longest prefix first */
+    uint64_t neighbor_reachable;
+    uint32_t ready; /* frames in all ready queues */
+    uint32_t id_counter;
+    struct siphash_key id_key;
+    struct ip_cached cache[IP_CACHE];
+    struct ip_interface interfaces[IP_INTERFACES];
+    struct neighbors neighbors;
+    struct reassembly reassembly;
+    struct ip_path paths[IP_PATHS];
+    uint64_t icmp_filled; /* the token bucket: when it was last filled, and how many are left */
+    uint32_t icmp_tokens;
+    struct siphash_key icmp_key;
+    uint64_t icmp_slots[IP_ICMP_SLOTS]; /* per destination: when its bucket is full again */
+};
+
+/* A datagram that came in, whole and checked. */
+struct ip_packet {
+    struct berth_ip source, destination;
+    struct frame_view view;
+    uint32_t at;           /* where its payload begins in the view */
+    uint32_t length;       /* octets of payload */
+    const uint8_t *header; /* the IP header, for quoting */
+    uint8_t header_length;
+    uint8_t protocol, tos, ttl, interface;
+    uint8_t flags; /* enum berth_frame_flags */
+    uint16_t segment_size;
+    bool group; /* to a broadcast or multicast address, of the link or of IP */
+};
+
+/* A datagram that is to go out. */
+struct ip_send {
+    const struct berth_ip *local, *remote;
+    const uint8_t *header; /* of the transport, checksum field 0 */
+    const struct berth_part *parts;
+    uint32_t length; /* octets in parts */
+    uint8_t part_count, header_length;
+    uint8_t protocol, tos, ttl; /* ttl 0: the default */
+    uint8_t interface;          /* that the route should take, or IP_ANY_INTERFACE */
+    uint8_t checksum_at; /* the checksum's place in the header; IP_CHECKSUM_DONE: none to fill in */
+    bool dont_fragment;  /* set DF while it fits */
+    bool may_fragment;   /* may go in fragments when it does not */
+    uint16_t segment_size;
+};
+enum { IP_CHECKSUM_DONE = 0xff };
+
+/* ---- ip.c ---- */
+int ip_init(struct ip *ip, const struct berth_host_config *config, struct random *random,
+            struct berth_counters *counters, const struct ip_ops *ops);
+void ip_clear(struct ip *ip);
+uint64_t ip_deadline(const struct ip *ip);
+void ip_advance(struct ip *ip, uint64_t now);
+
+/* Doubles an array that is full, up to `max` items. 0, -ENOSPC or -ENOMEM. */
+int ip_grow(struct berth_allocator allocator, void **items, uint32_t *size, size_t item_size,
+            uint32_t max);
+
+/* ---- interface.c ---- */
+int ip_add_interface(struct ip *ip, const struct berth_interface_config *config);
+int ip_set_interface(struct ip *ip, int interface, uint32_t mtu, uint8_t offloads);
+int ip_add_address(struct ip *ip, int interface, const struct berth_ip *address, unsigned prefix);
+bool ip_has_address(const struct ip *ip, const struct berth_ip *address);
+/* 255.255.255.255, or a subnet's broadcast address on that interface (IP_ANY_INTERFACE: on any). */
+bool ip_is_broadcast(const struct ip *ip, unsigned interface, const struct berth_ip *address);
+/* Octets of the largest datagram that may be handed to the interface whole. */
+static inline uint32_t ip_segment_max(const struct ip_interface *interface) {
+    const uint8_t both = BERTH_OFFLOAD_CHECKSUM | BERTH_OFFLOAD_SEGMENT;
+    return (interface->offloads & both) == both ? IPV4_LENGTH_MAX : interface->mtu;
+}
+
+/* ---- route.c ---- */
+int ip_add_route(struct ip *ip, int interface, const struct berth_ip *prefix, unsigned length,
+                 const struct berth_ip *gateway);
+/* The next hop; `interface` is preferred when it has a route. 0 or -ENETUNREACH. */
+int ip_route(const struct ip *ip, const struct berth_ip *destination, unsigned interface,
+             struct ip_hop *hop);
+/* The source address for that hop. 0 or -EADDRNOTAVAIL. */
+int ip_source(const struct ip *ip, const struct ip_hop *hop, const struct berth_ip *destination,
+              struct berth_ip *source);
+/* True when `address` is on the link of `interface`. */
+bool ip_on_link(const struct ip *ip, unsigned interface, const struct berth_ip *address);
+
+/* ---- path.c ---- */
+uint32_t ip_path_mtu(const struct ip *ip, const struct berth_ip *destination, unsigned interface,
+                     uint64_t now);
+/* The MTU that "fragmentation needed" speaks of: what it says, or when it says 0 a guess from the
+ * length of what did not pass; never below a floor. */
+uint32_t ip_path_said(uint32_t mtu, uint32_t quoted_length);
+/* Keeps the MTU of a path. */
+void ip_path_learn(struct ip *ip, const struct berth_ip *destination, uint32_t mtu, uint64_t now);
+
+/* ---- input.c ---- */
+enum ip_input { IP_DROPPED, IP_PACKET, IP_FRAGMENT };
+/* Checks the IPv4 datagram at view[at..]; fills *packet, and *fragment's header if it is a
+ * fragment. `group`: the link's destination was a group address. */
+enum ip_input ip_input(struct ip *ip, unsigned interface, struct ip_packet *packet, uint32_t at,
+                       bool group, struct ipv4_header *header, struct view_scratch *scratch);
+
+/* ---- output.c ---- */
+/* Builds the frame of a datagram. Returns the interface that is to carry it, or, when *frame was
+ * not filled: -EINPROGRESS (it waits for a neighbour or went into a ready queue in fragments), or
+ * another negative errno (dropped and counted). */
+int ip_output(struct ip *ip, const struct ip_send *send, struct berth_frame *frame, uint64_t now);
+/* Fills in the checksum of the transport header `transport`, a copy of send->header. */
+void ip_checksum(const struct ip_send *send, uint8_t *transport);
+/* The same into the ready queue of its interface. */
+void ip_post(struct ip *ip, const struct ip_send *send, uint64_t now);
+/* Puts a finished frame (given) into the interface's ready queue. */
+void ip_ready(struct ip *ip, unsigned interface, struct berth_frame *frame);
+/* Takes the next ready frame of the interface, fit for what the interface now offers. */
+bool ip_take_ready(struct ip *ip, unsigned interface, struct berth_frame *frame);
+
+/* ---- fragment.c ---- */
+/* Sends the datagram in pieces of at most `mtu` octets. 0 or negative errno. */
+int ip_fragment(struct ip *ip, const struct ip_send *send, unsigned interface,
+                struct neighbor *neighbor, const uint8_t *mac, uint32_t mtu);
+/* An identification for datagrams that may be fragmented: unpredictable, and it does not return for
+ * 65,536 datagrams (RFC 6864 4.2, RFC 7739). */
+uint16_t ip_identification(struct ip *ip, const struct berth_ip *source,
+                           const struct berth_ip *destination, uint8_t protocol);
+
+/* ---- icmp.c, icmp_error.c ---- */
+void icmp_input(struct ip *ip, const struct ip_packet *packet, uint64_t now);
+/* An ICMP message about *packet, if the rules and the rate limit let it. */
+void icmp_send_error(struct ip *ip, const struct ip_packet *packet, uint8_t type, uint8_t code,
+                     uint64_t now);
+/* Takes an error that quotes a datagram of ours. */
+void icmp_error_input(struct ip *ip, const struct ip_packet *packet, uint64_t now);
+/* Tells who sent the datagram of that frame (Ethernet header first) that its neighbour is not
+ * there. */
+void icmp_host_unreachable(struct ip *ip, const struct waiting_frame *frame, uint64_t now);
+
+#endif

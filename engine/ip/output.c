@@ -1,0 +1,206 @@
+#include "engine/ip/ip.h"
+#include <errno.h>
+
+/* The hop to a destination, from the cache of those looked up last. NULL: *error says why. */
+static struct ip_cached *hop_find(struct ip *ip, const struct berth_ip *remote, uint8_t hint,
+                                  uint64_t now, int *error) {
+    const uint8_t *b = remote->bytes;
+    struct ip_cached *slot =
+        &ip->cache[(b[15] ^ (unsigned)b[14] * 7 ^ (unsigned)b[13] * 13 ^ hint) % IP_CACHE];
+    if (slot->version == ip->version && slot->hint == hint &&
+        berth_ip_equal(&slot->destination, remote))
+        return slot;
+    struct ip_hop hop;
+    *error = ip_route(ip, remote, hint, &hop);
+    if (*error)
+        return NULL;
+    struct neighbor *neighbor = NULL;
+    if (hop.kind == IP_UNICAST && ip->interfaces[hop.interface].link == BERTH_LINK_ETHERNET) {
+        neighbor = neighbor_get(ip, hop.interface, &hop.next, now);
+        *error = -ENOBUFS;
+        if (!neighbor)
+            return NULL;
+    }
+    slot->destination = *remote;
+    slot->neighbor = neighbor;
+    slot->hint = hint;
+    slot->kind = (uint8_t)hop.kind;
+    slot->interface = hop.interface;
+    slot->version = ip->version; /* after neighbor_get, which may have evicted one */
+    return slot;
+}
+
+/* The link address to send to; false when the frame must wait for it. */
+static bool link_address(struct ip *ip, const struct ip_cached *hop, const struct ip_send *send,
+                         uint8_t mac[ETHERNET_MAC], uint64_t now) {
+    if (hop->neighbor) {
+        struct neighbor *entry = hop->neighbor;
+        bool usable = true;
+        if (entry->state == NEIGHBOR_REACHABLE && now < entry->reachable_until)
+            entry->used_at = now;
+        else
+            usable = neighbor_use(ip, entry, now);
+        memcpy(mac, entry->mac, ETHERNET_MAC);
+        return usable;
+    }
+    if (hop->kind == IP_MULTICAST) { /* RFC 1112 6.4 */
+        memcpy(mac, (const uint8_t[]){0x01, 0x00, 0x5e}, 3);
+        memcpy(mac + 3, send->remote->bytes + 13, 3);
+        mac[3] &= 0x7f;
+    } else {
+        memset(mac, 0xff, ETHERNET_MAC);
+    }
+    return true;
+}
+
+/* Writes the 20 octets of a header without options; written out, for it is on each segment's way.
+ */
+static void ip_header_write(uint8_t *to, const struct ip_send *send, uint32_t total, uint16_t id,
+                            uint8_t ttl) {
+    const uint8_t *source = send->local->bytes + 12, *destination = send->remote->bytes + 12;
+    to[0] = 0x45;
+    to[1] = send->tos;
+    store_be16(to + 2, (uint16_t)total);
+    store_be16(to + 4, id);
+    to[6] = send->dont_fragment ? 0x40 : 0;
+    to[7] = 0;
+    to[8] = ttl;
+    to[9] = send->protocol;
+    memcpy(to + 12, source, 4);
+    memcpy(to + 16, destination, 4);
+    uint32_t sum = load_be16(to) + total + id + load_be16(to + 6) + load_be16(to + 8) +
+                   load_be16(to + 12) + load_be16(to + 14) + load_be16(to + 16) +
+                   load_be16(to + 18);
+    sum = (sum & 0xffff) + (sum >> 16);
+    sum += sum >> 16;
+    store_be16(to + 10, (uint16_t)~sum);
+}
+
+void ip_checksum(const struct ip_send *send, uint8_t *transport) {
+    struct checksum sum = {0};
+    if (send->protocol != IPV4_ICMP)
+        checksum_add_pseudo(&sum, send->local, send->remote, send->protocol,
+                            send->header_length + send->length);
+    checksum_add(&sum, transport, send->header_length);
+    checksum_add_parts(&sum, send->parts, send->part_count);
+    uint16_t value = checksum_finish(&sum);
+    if (send->protocol == IPV4_UDP && value == 0)
+        value = 0xffff; /* RFC 768: zero means none */
+    store_be16(transport + send->checksum_at, value);
+}
+
+/* A payload that fits behind the headers is copied there: no block is touched on its way. */
+static void frame_add_payload(struct berth_frame *frame, const struct ip_send *send) {
+    if (send->length <= (uint32_t)(BERTH_FRAME_HEADER - frame->header_length)) {
+        for (unsigned i = 0; i < send->part_count; i++) {
+            memcpy(frame->header + frame->header_length, send->parts[i].data,
+                   send->parts[i].length);
+            frame->header_length = (uint16_t)(frame->header_length + send->parts[i].length);
+        }
+        frame->part_count = 0;
+        return;
+    }
+    frame->part_count = send->part_count;
+    for (unsigned i = 0; i < send->part_count; i++) {
+        frame->parts[i] = send->parts[i];
+        berth_block_hold(send->parts[i].block);
+    }
+}
+
+static void frame_build(struct ip *ip, const struct ip_send *send, const struct ip_interface *out,
+                        const uint8_t *mac, struct berth_frame *frame) {
+    uint8_t *at = frame->header;
+    if (out->link == BERTH_LINK_ETHERNET) {
+        memcpy(at, mac, ETHERNET_MAC);
+        memcpy(at + 6, out->mac, ETHERNET_MAC);
+        store_be16(at + 12, ETHERNET_IPV4);
+        at += ETHERNET_HEADER;
+    }
+    /* RFC 6864 4.1: the identification of an atomic datagram means nothing; Linux sends 0. */
+    uint16_t id = 0;
+    if (!send->dont_fragment)
+        id = ip_identification(ip, send->local, send->remote, send->protocol);
+    ip_header_write(at, send, IPV4_HEADER_MIN + send->header_length + send->length, id,
+                    send->ttl ? send->ttl : ip->default_ttl);
+    at += IPV4_HEADER_MIN;
+    memcpy(at, send->header, send->header_length);
+    frame->transport_offset = (uint16_t)(at - frame->header);
+    frame->header_length = (uint16_t)(frame->transport_offset + send->header_length);
+    frame->segment_size = send->segment_size;
+    frame->flags = 0;
+    if (send->protocol != IPV4_ICMP && (out->offloads & BERTH_OFFLOAD_CHECKSUM) != 0)
+        frame->flags = BERTH_FRAME_NO_CHECKSUM;
+    else if (send->checksum_at != IP_CHECKSUM_DONE)
+        ip_checksum(send, at);
+    frame_add_payload(frame, send);
+}
+
+int ip_output(struct ip *ip, const struct ip_send *send, struct berth_frame *frame, uint64_t now) {
+    int error = 0;
+    struct ip_cached *hop = hop_find(ip, send->remote, send->interface, now, &error);
+    if (!hop) {
+        if (error == -ENETUNREACH)
+            ip->counters->ip_out_no_routes++;
+        else
+            ip->counters->ip_out_discards++;
+        return error;
+    }
+    struct ip_interface *out = &ip->interfaces[hop->interface];
+    ip->counters->ip_out_requests++;
+    uint32_t total = IPV4_HEADER_MIN + send->header_length + send->length;
+    uint8_t mac[ETHERNET_MAC];
+    bool usable = out->link == BERTH_LINK_RAW_IP || link_address(ip, hop, send, mac, now);
+    if (send->may_fragment) {
+        uint32_t mtu = ip_path_mtu(ip, send->remote, hop->interface, now);
+        if (total > mtu) {
+            error = ip_fragment(ip, send, hop->interface, usable ? NULL : hop->neighbor, mac, mtu);
+            return error ? error : -EINPROGRESS;
+        }
+    } else if (total > ip_segment_max(out)) {
+        ip->counters->ip_out_discards++;
+        return -EMSGSIZE;
+    }
+    frame_build(ip, send, out, mac, frame);
+    if (usable)
+        return hop->interface;
+    neighbor_wait(ip, hop->neighbor, frame);
+    return -EINPROGRESS;
+}
+
+void ip_ready(struct ip *ip, unsigned interface, struct berth_frame *frame) {
+    struct frame_queue *ready = &ip->interfaces[interface].ready;
+    if (ready->count >= IP_READY_FRAMES) {
+        berth_frame_clear(frame);
+        ip->counters->ip_out_discards++;
+    } else if (frame_queue_push(ready, ip->allocator, frame)) {
+        ip->ready++;
+    } else {
+        ip->counters->ip_out_discards++;
+    }
+}
+
+void ip_post(struct ip *ip, const struct ip_send *send, uint64_t now) {
+    struct berth_frame frame;
+    int interface = ip_output(ip, send, &frame, now);
+    if (interface >= 0)
+        ip_ready(ip, (unsigned)interface, &frame);
+}
+
+bool ip_take_ready(struct ip *ip, unsigned interface, struct berth_frame *frame) {
+    struct ip_interface *out = &ip->interfaces[interface];
+    size_t link_header = out->link == BERTH_LINK_ETHERNET ? ETHERNET_HEADER : 0;
+    while (frame_queue_pop(&out->ready, ip->allocator, frame)) {
+        ip->ready--;
+        /* What the interface offered when the frame was built may have gone since. */
+        if (berth_frame_length(frame) > link_header + ip_segment_max(out)) {
+            berth_frame_clear(frame);
+            ip->counters->ip_out_discards++;
+            continue;
+        }
+        if ((frame->flags & BERTH_FRAME_NO_CHECKSUM) != 0 &&
+            (out->offloads & BERTH_OFFLOAD_CHECKSUM) == 0)
+            berth_frame_finish(frame, link_header);
+        return true;
+    }
+    return false;
+}

@@ -1,0 +1,46 @@
+/* Path MTU discovery's memory (RFC 1191), for datagrams; TCP keeps its own per connection. */
+#include "engine/ip/ip.h"
+
+enum { PATH_FLOOR = 552 }; /* Linux's min_pmtu: a forged message cannot make datagrams smaller */
+static const uint64_t path_lifetime = 600 * BERTH_SECOND; /* RFC 1191 6.3 */
+
+static unsigned path_slot(const struct berth_ip *destination) {
+    const uint8_t *b = destination->bytes;
+    return (unsigned)(b[15] ^ b[14] * 5 ^ b[13] * 11) % IP_PATHS;
+}
+
+uint32_t ip_path_mtu(const struct ip *ip, const struct berth_ip *destination, unsigned interface,
+                     uint64_t now) {
+    uint32_t mtu = ip->interfaces[interface].mtu;
+    const struct ip_path *path = &ip->paths[path_slot(destination)];
+    if (path->mtu != 0 && path->mtu < mtu && now < path->expires &&
+        berth_ip_equal(&path->destination, destination))
+        return path->mtu;
+    return mtu;
+}
+
+/* RFC 1191 section 7.1: what to try when an old router does not say. */
+static uint32_t plateau_below(uint32_t length) {
+    static const uint16_t plateaus[] = {32000, 17914, 8166, 4352, 2002, 1492, 1006, 508, 296, 68};
+    for (size_t i = 0; i < sizeof plateaus / sizeof *plateaus; i++)
+        if (plateaus[i] < length)
+            return plateaus[i];
+    return 68;
+}
+
+uint32_t ip_path_said(uint32_t mtu, uint32_t quoted_length) {
+    if (mtu == 0)
+        mtu = plateau_below(quoted_length);
+    return mtu < PATH_FLOOR ? PATH_FLOOR : mtu;
+}
+
+void ip_path_learn(struct ip *ip, const struct berth_ip *destination, uint32_t mtu, uint64_t now) {
+    struct ip_path *path = &ip->paths[path_slot(destination)];
+    bool known =
+        path->mtu != 0 && now < path->expires && berth_ip_equal(&path->destination, destination);
+    if (known && mtu >= path->mtu)
+        return; /* RFC 1191 3: such a message never raises it */
+    path->destination = *destination;
+    path->mtu = mtu;
+    path->expires = now + path_lifetime;
+}

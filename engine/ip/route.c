@@ -1,0 +1,126 @@
+#include "engine/ip/ip.h"
+#include <errno.h>
+
+static bool prefix_covers(const struct berth_ip *prefix, unsigned length,
+                          const struct berth_ip *address) {
+    unsigned octets = length / 8, bits = length % 8;
+    if (memcmp(prefix->bytes, address->bytes, octets) != 0)
+        return false;
+    return bits == 0 || (prefix->bytes[octets] ^ address->bytes[octets]) >> (8 - bits) == 0;
+}
+
+/* Behind the routes whose prefix is as long or longer: the first that covers an address wins. */
+static int route_insert(struct ip *ip, const struct ip_route *route) {
+    if (ip->route_count == ip->route_size) {
+        void *items = ip->routes;
+        int error = ip_grow(ip->allocator, &items, &ip->route_size, sizeof *ip->routes, IP_ROUTES);
+        if (error)
+            return error;
+        ip->routes = items;
+    }
+    uint32_t at = 0;
+    while (at < ip->route_count && ip->routes[at].length >= route->length)
+        at++;
+    memmove(&ip->routes[at + 1], &ip->routes[at], (ip->route_count - at) * sizeof *ip->routes);
+    ip->routes[at] = *route;
+    ip->route_count++;
+    ip->version++;
+    return 0;
+}
+
+static const struct ip_route *route_find(const struct ip *ip, const struct berth_ip *destination,
+                                         unsigned interface) {
+    for (uint32_t i = 0; i < ip->route_count; i++) {
+        const struct ip_route *route = &ip->routes[i];
+        if ((interface == IP_ANY_INTERFACE || interface == route->interface) &&
+            prefix_covers(&route->prefix, route->length, destination))
+            return route;
+    }
+    return NULL;
+}
+
+bool ip_on_link(const struct ip *ip, unsigned interface, const struct berth_ip *address) {
+    const struct ip_route *route = route_find(ip, address, interface);
+    return route && !route->has_gateway;
+}
+
+int ip_add_route(struct ip *ip, int interface, const struct berth_ip *prefix, unsigned length,
+                 const struct berth_ip *gateway) {
+    if (interface <= IP_LOOPBACK || interface >= ip->interface_count)
+        return -ENODEV;
+    if (!berth_ip_is_v4(prefix) || length > 32 || (gateway && !berth_ip_is_v4(gateway)))
+        return -EINVAL;
+    if (length < 32 && (uint32_t)((uint64_t)berth_ip_to_v4(prefix) << length) != 0)
+        return -EINVAL; /* host bits are set */
+    if (gateway && !ip_on_link(ip, (unsigned)interface, gateway))
+        return -ENETUNREACH;
+    struct ip_route route = {.prefix = *prefix,
+                             .length = (uint8_t)(96 + length),
+                             .interface = (uint8_t)interface,
+                             .has_gateway = gateway != NULL};
+    if (gateway)
+        route.gateway = *gateway;
+    return route_insert(ip, &route);
+}
+
+/* The interface of the subnet whose broadcast address that is; IP_ANY_INTERFACE if none. */
+static unsigned broadcast_interface(const struct ip *ip, const struct berth_ip *address) {
+    for (unsigned i = 1; i < ip->interface_count; i++)
+        if (berth_ip_to_v4(address) != UINT32_MAX && ip_is_broadcast(ip, i, address))
+            return i;
+    return IP_ANY_INTERFACE;
+}
+
+int ip_route(const struct ip *ip, const struct berth_ip *destination, unsigned interface,
+             struct ip_hop *hop) {
+    hop->next = *destination;
+    if (ip_has_address(ip, destination)) {
+        hop->kind = IP_LOCAL;
+        hop->interface = IP_LOOPBACK;
+        return 0;
+    }
+    hop->kind = IP_UNICAST;
+    if (ip_is_broadcast(ip, IP_ANY_INTERFACE, destination)) {
+        hop->kind = IP_BROADCAST;
+        unsigned on = broadcast_interface(ip, destination);
+        interface = on != IP_ANY_INTERFACE ? on : interface;
+    } else if (berth_ip_is_multicast(destination)) {
+        hop->kind = IP_MULTICAST;
+    }
+    const struct ip_route *route = NULL;
+    if (interface != IP_ANY_INTERFACE && interface != IP_LOOPBACK)
+        route = route_find(ip, destination, interface);
+    if (!route)
+        route = route_find(ip, destination, IP_ANY_INTERFACE);
+    if (!route)
+        return -ENETUNREACH;
+    hop->interface = route->interface;
+    if (hop->kind == IP_UNICAST && route->has_gateway)
+        hop->next = route->gateway;
+    return 0;
+}
+
+int ip_source(const struct ip *ip, const struct ip_hop *hop, const struct berth_ip *destination,
+              struct berth_ip *source) {
+    if (hop->kind == IP_LOCAL) {
+        *source = berth_ip_is_loopback(destination) ? berth_ip_v4(0x7f000001) : *destination;
+        return 0;
+    }
+    const struct ip_address *found = NULL;
+    for (uint32_t i = 0; i < ip->address_count; i++) {
+        const struct ip_address *own = &ip->addresses[i];
+        if (own->interface == IP_LOOPBACK)
+            continue;
+        if (own->interface == hop->interface && prefix_covers(&own->ip, own->prefix, &hop->next)) {
+            found = own;
+            break;
+        }
+        /* Next best: the interface's first address, then the host's first. */
+        if (!found || (found->interface != hop->interface && own->interface == hop->interface))
+            found = own;
+    }
+    if (!found)
+        return -EADDRNOTAVAIL;
+    *source = found->ip;
+    return 0;
+}

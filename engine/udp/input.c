@@ -1,0 +1,75 @@
+/* Datagrams and errors that come in, and the sockets they are for. */
+#include "engine/udp/internal.h"
+#include <errno.h>
+
+static void deliver(struct udp *udp, struct udp_socket *socket, const struct udp_arrival *arrival) {
+    if (!udp_queue_push(udp, socket, arrival)) {
+        udp->counters->udp_receive_buffer_errors++;
+        udp->counters->udp_in_errors++;
+        return;
+    }
+    udp->counters->udp_in_datagrams++;
+    udp_event(udp, socket, BERTH_READABLE);
+}
+
+/* The socket of one host's datagram: one connected to the sender before one that takes from anyone.
+ */
+static uint32_t find_socket(struct udp *udp, const struct tuple *tuple) {
+    uint64_t hash = ports_hash(udp->ports, tuple);
+    uint32_t found = 0;
+    if (ports_connections(udp->ports) > 0)
+        found = ports_find_hashed(udp->ports, tuple, hash);
+    if (!found)
+        found = ports_lookup(udp->ports, &tuple->local, tuple->local_port, hash);
+    return found;
+}
+
+static bool takes_from_group(const struct udp_socket *socket, const struct udp_arrival *arrival) {
+    const struct tuple *tuple = &arrival->tuple;
+    if (socket->local.port != tuple->local_port)
+        return false;
+    if (socket->connected)
+        return berth_ip_equal(&socket->way.remote.ip, &tuple->remote) &&
+               socket->way.remote.port == tuple->remote_port && berth_ip_is_any(&socket->bound);
+    if (berth_ip_is_any(&socket->bound))
+        return !socket->v6_only || !berth_ip_is_v4(&tuple->local);
+    return berth_ip_equal(&socket->bound, &tuple->local);
+}
+
+static void input_group(struct udp *udp, const struct udp_arrival *arrival) {
+    uint32_t next = udp->port_buckets[arrival->tuple.local_port % UDP_PORT_BUCKETS];
+    while (next) {
+        struct udp_socket *socket = udp_at(udp, next);
+        next = socket->port_next;
+        if (takes_from_group(socket, arrival))
+            deliver(udp, socket, arrival);
+    }
+}
+
+bool udp_input(struct udp *udp, const struct udp_arrival *arrival) {
+    if (arrival->group) {
+        input_group(udp, arrival);
+        return true;
+    }
+    uint32_t found = find_socket(udp, &arrival->tuple);
+    if (!found) {
+        udp->counters->udp_no_ports++;
+        return false;
+    }
+    deliver(udp, udp_at(udp, found), arrival);
+    return true;
+}
+
+/* RFC 1122 4.1.3.3, as Linux does it: a connected socket hears of hard errors, any socket of all
+ * when it asked for that (IP_RECVERR). */
+bool udp_error(struct udp *udp, const struct tuple *tuple, int error, bool hard) {
+    uint32_t found = find_socket(udp, tuple);
+    if (!found)
+        return false;
+    struct udp_socket *socket = udp_at(udp, found);
+    if (socket->receive_errors || (socket->connected && hard)) {
+        socket->error = (uint16_t)error;
+        udp_event(udp, socket, BERTH_ERROR);
+    }
+    return true;
+}
