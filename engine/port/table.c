@@ -113,21 +113,27 @@ static void bind_unlink(struct ports *ports, const struct bind *bind) {
         spaces_note_bind(ports, &name);
 }
 
-static void bind_give(struct ports *ports, uint32_t reference) {
-    bind_at(ports, reference)->owner = 0;
-    pool_give(&ports->binds, reference);
+static void binds_trim(struct ports *ports) {
     if (ports->binds.used == 0) {
         pool_clear(&ports->binds);
         table_init(ports);
     }
 }
 
+static void bind_give(struct ports *ports, uint32_t reference) {
+    bind_at(ports, reference)->owner = 0;
+    pool_give(&ports->binds, reference);
+    binds_trim(ports);
+}
+
 /* A record at that place, in its list; 0 when memory is out. */
 static uint32_t bind_make(struct ports *ports, const struct place_name *name, unsigned flags,
                           uint32_t owner) {
     uint32_t reference = pool_take(&ports->binds);
-    if (!reference)
+    if (!reference) {
+        binds_trim(ports);
         return 0;
+    }
     struct bind *bind = bind_at(ports, reference);
     *bind = (struct bind){.owner = owner, .flags = (uint8_t)flags};
     bind->place = place_need(ports, name);

@@ -1,0 +1,122 @@
+/* What the port tests share: an allocator that counts and can fail, and records that hold tuples.
+ */
+#ifndef TEST_UNIT_PORT_HELPER_H
+#define TEST_UNIT_PORT_HELPER_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "engine/port/port.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct meter {
+    size_t held;      /* octets */
+    uint64_t calls;   /* allocations asked for */
+    uint64_t fail_at; /* this one and all later ones fail; 0: none */
+    bool fail_once;   /* only that one */
+};
+
+static inline void *meter_allocate(void *context, size_t size) {
+    struct meter *meter = context;
+    meter->calls++;
+    if (meter->fail_at && meter->calls >= meter->fail_at &&
+        !(meter->fail_once && meter->calls > meter->fail_at))
+        return NULL;
+    meter->held += size;
+    void *memory = malloc(size);
+    if (memory)
+        memset(memory, 0xa5, size);
+    return memory;
+}
+
+static inline void meter_release(void *context, void *memory, size_t size) {
+    struct meter *meter = context;
+    assert_true(meter->held >= size);
+    meter->held -= size;
+    free(memory);
+}
+
+/* Connections are numbered from 1; their tuples stand in records[]. */
+struct world {
+    struct meter meter;
+    struct random random;
+    struct tuple *records;
+    uint32_t count;
+    uint64_t asked; /* calls of tuple_of */
+    struct ports *ports;
+};
+
+static inline void world_tuple_of(void *context, uint32_t reference, struct tuple *tuple) {
+    struct world *world = context;
+    assert_true(reference >= 1 && reference < world->count);
+    world->asked++;
+    *tuple = world->records[reference];
+}
+
+static inline struct berth_allocator world_allocator(struct world *world) {
+    return (struct berth_allocator){meter_allocate, meter_release, &world->meter};
+}
+
+static inline void world_init(struct world *world, uint32_t records, uint8_t seed) {
+    uint8_t octets[32];
+    memset(world, 0, sizeof *world);
+    memset(octets, seed, sizeof octets);
+    random_init(&world->random, octets, 1);
+    world->records = calloc(records + 1, sizeof *world->records);
+    world->count = records + 1;
+    struct ports_owner_ops ops = {world_tuple_of, NULL, world};
+    world->ports = ports_new(world_allocator(world), &world->random, &ops);
+    assert_non_null(world->ports);
+}
+
+/* Whatever was done, nothing may be left. */
+static inline void world_clear(struct world *world) {
+    ports_free(world->ports);
+    assert_int_equal(world->meter.held, 0);
+    free(world->records);
+}
+
+static inline struct berth_ip v4(uint32_t address) {
+    return berth_ip_v4(address);
+}
+
+static inline struct berth_ip v6(uint8_t last) {
+    struct berth_ip ip = {{0xfd}};
+    ip.bytes[15] = last;
+    return ip;
+}
+
+static const struct berth_ip v6_any;
+
+/* A connection with that reference; *port 0: chosen, and told. */
+static inline int world_connect(struct world *world, uint32_t reference, struct berth_ip local,
+                                uint16_t *port, struct berth_ip remote, uint16_t remote_port) {
+    struct tuple tuple = {local, remote, *port, remote_port};
+    memset(&world->records[reference], 0xff, sizeof tuple); /* not ready before the call is over */
+    int result = ports_connect(world->ports, &tuple, reference);
+    world->records[reference] = tuple;
+    *port = tuple.local_port;
+    return result;
+}
+
+static inline void world_disconnect(struct world *world, uint32_t reference) {
+    ports_disconnect(world->ports, &world->records[reference], reference);
+}
+
+/* Octets that ports hold although nothing is open. */
+static inline size_t world_base(void) {
+    struct world world;
+    world_init(&world, 1, 0);
+    size_t base = ports_memory(world.ports);
+    assert_int_equal(base, world.meter.held);
+    world_clear(&world);
+    return base;
+}
+
+#endif
