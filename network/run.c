@@ -54,6 +54,7 @@ static uint32_t serve(struct berth_network *network) {
         berth_frame_clear(&network->output[i]);
     if (count == NETWORK_BATCH)
         port_list_add(port, LIST_OUTPUT);
+    port_list_add(port, LIST_EVENTS);
     deadlines_change(&network->deadlines, &port->deadline, berth_host_deadline(port->host));
     return count + 1;
 }

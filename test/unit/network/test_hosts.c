@@ -1,0 +1,196 @@
+/* Hosts of a network: names, addresses, coming and going, and many of them. */
+#include "test/unit/network/world.h"
+#include <stdio.h>
+
+static int find(struct world *world, uint32_t v4) {
+    struct berth_ip ip = berth_ip_v4(v4);
+    return berth_network_find_address(world->network, &ip);
+}
+
+static void addresses_are_the_lowest_free_ones(void **state) {
+    (void)state;
+    struct world world;
+    world_open(&world, 1);
+    struct berth_ip second = berth_ip_v4(0x0a000002), outside = berth_ip_v4(0x0a010001),
+                    broadcast = berth_ip_v4(0x0a00ffff), net = berth_ip_v4(0x0a000000);
+    assert_int_equal(berth_network_add_host(world.network, "a", 0, &second, NULL), 0);
+    assert_int_equal(world_host(&world, "b"), 1);
+    assert_int_equal(world_host(&world, "c"), 2);
+    assert_int_equal(find(&world, 0x0a000001), 1);
+    assert_int_equal(find(&world, 0x0a000002), 0);
+    assert_int_equal(find(&world, 0x0a000003), 2);
+    assert_int_equal(find(&world, 0x0a000004), -ENOENT);
+    assert_int_equal(berth_network_add_host(world.network, "d", 0, &second, NULL), -EADDRINUSE);
+    assert_int_equal(berth_network_add_host(world.network, "d", 0, &outside, NULL), -EADDRNOTAVAIL);
+    assert_int_equal(berth_network_add_host(world.network, "d", 0, &broadcast, NULL),
+                     -EADDRNOTAVAIL);
+    assert_int_equal(berth_network_add_host(world.network, "d", 0, &net, NULL), -EADDRNOTAVAIL);
+    assert_int_equal(berth_network_remove_host(world.network, 1), 0);
+    assert_int_equal(find(&world, 0x0a000001), -ENOENT);
+    assert_int_equal(world_host(&world, "d"), 3); /* a number is never used again, an address is */
+    assert_int_equal(find(&world, 0x0a000001), 3);
+    world_close(&world);
+}
+
+static void a_subnet_can_be_full(void **state) {
+    (void)state;
+    struct world world;
+    world_open(&world, 1);
+    struct berth_ip subnet = berth_ip_v4(0xc0a80105);
+    int small = berth_network_add_switch(world.network, "small", &subnet, 30, 0);
+    assert_int_equal(small, 1);
+    assert_int_equal(berth_network_add_host(world.network, "a", small, NULL, NULL), 0);
+    assert_int_equal(berth_network_add_host(world.network, "b", small, NULL, NULL), 1);
+    assert_int_equal(berth_network_add_host(world.network, "c", small, NULL, NULL), -EADDRNOTAVAIL);
+    assert_int_equal(find(&world, 0xc0a80105), 0);
+    assert_int_equal(find(&world, 0xc0a80106), 1);
+    assert_int_equal(berth_network_remove_host(world.network, 0), 0);
+    assert_int_equal(berth_network_add_host(world.network, "c", small, NULL, NULL), 2);
+    world_close(&world);
+}
+
+static void names_are_unique_and_any_case(void **state) {
+    (void)state;
+    struct world world;
+    world_open(&world, 1);
+    struct berth_network *network = world.network;
+    int web = world_host(&world, "Web");
+    int db = world_host(&world, "db");
+    assert_int_equal(berth_network_find_host(network, "web"), web);
+    assert_int_equal(berth_network_find_host(network, "WEB."), web);
+    assert_int_equal(berth_network_find_host(network, "we"), -ENOENT);
+    assert_int_equal(berth_network_find_host(network, ""), -ENOENT);
+    assert_string_equal(berth_network_host_name(network, web), "Web");
+    assert_int_equal(berth_network_add_host(network, "WEB", 0, NULL, NULL), -EEXIST);
+    assert_int_equal(berth_network_add_host(network, "localhost", 0, NULL, NULL), -EEXIST);
+    static const char *const bad[] = {"", "a b", "-.-.", "a..b", "\xc3\xa4", "a/b"};
+    for (size_t i = 0; i < COUNT(bad); i++)
+        assert_int_equal(berth_network_add_host(network, bad[i], 0, NULL, NULL), -EINVAL);
+    char name[66];
+    memset(name, 'a', 64);
+    name[64] = '\0';
+    assert_int_equal(berth_network_add_host(network, name, 0, NULL, NULL), -EINVAL);
+    name[63] = '\0';
+    assert_true(berth_network_add_host(network, name, 0, NULL, NULL) > db);
+    assert_int_equal(berth_network_add_name(network, "www.example.com", web), 0);
+    assert_int_equal(berth_network_add_name(network, "DB", web), -EEXIST);
+    assert_int_equal(berth_network_add_name(network, "x", 99), -ENOENT);
+    assert_int_equal(berth_network_find_host(network, "www.EXAMPLE.com"), web);
+    assert_int_equal(berth_network_remove_host(network, web), 0);
+    assert_int_equal(berth_network_find_host(network, "www.example.com"), -ENOENT);
+    assert_int_equal(berth_network_find_host(network, "web"), -ENOENT);
+    assert_null(berth_network_host(network, web));
+    assert_null(berth_network_host_name(network, web));
+    assert_int_equal(berth_network_remove_host(network, web), -ENOENT);
+    assert_int_equal(berth_network_remove_host(network, -1), -ENOENT);
+    berth_network_touch(network, web);
+    assert_int_equal(berth_network_host_count(network), 3);
+    world_close(&world);
+}
+
+static void hosts_leave_in_the_middle_of_everything(void **state) {
+    (void)state;
+    for (uint64_t when = 0; when < 300 * BERTH_MS; when += 7 * BERTH_MS) {
+        struct world world;
+        struct transfer transfer;
+        world_open(&world, 1);
+        int client = world_host(&world, "client"), server = world_host(&world, "server");
+        int other = world_host(&world, "other");
+        struct berth_impairment line = {.delay = 10 * BERTH_MS};
+        for (int host = 0; host < 3; host++)
+            assert_int_equal(berth_network_impair(world.network, host, BERTH_BOTH, &line), 0);
+        transfer_start(&world, &transfer, client, server, 80, 10000000);
+        while (world.now < when) {
+            world_settle(&world);
+            transfer_pump(&world, &transfer);
+            if (!world_step(&world, when))
+                world.now = when;
+        }
+        assert_int_equal(berth_network_remove_host(world.network, when % 2 ? client : server), 0);
+        assert_int_equal(transfer_run(&world, other, when % 2 ? server : client, 81, 1000,
+                                      10 * BERTH_SECOND) > 0,
+                         1);
+        world_close(&world);
+    }
+}
+
+static void a_thousand_hosts_call_one(void **state) {
+    (void)state;
+    enum { HOSTS = 1000 };
+    struct world world;
+    world_open(&world, 1);
+    static berth_handle calls[HOSTS];
+    int server = world_host(&world, "server");
+    struct berth_host *far = berth_network_host(world.network, server);
+    struct berth_endpoint at = {world_address(&world, server), 80};
+    berth_handle listener;
+    assert_int_equal(berth_socket_open(far, 4, BERTH_TCP, &listener), 0);
+    assert_int_equal(berth_socket_bind(far, listener, &at), 0);
+    assert_int_equal(berth_socket_listen(far, listener, HOSTS), 0);
+    for (int i = 0; i < HOSTS; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "pc%d", i);
+        int host = world_host(&world, name);
+        struct berth_host *near = berth_network_host(world.network, host);
+        assert_int_equal(berth_socket_open(near, 4, BERTH_TCP, &calls[i]), 0);
+        assert_int_equal(berth_socket_connect(near, calls[i], &at, 0), -EINPROGRESS);
+        berth_network_touch(world.network, host);
+    }
+    world_settle(&world);
+    unsigned connected = 0, accepted = 0;
+    struct berth_network_event events[100];
+    for (size_t got; (got = berth_network_events(world.network, events, 100)) > 0;)
+        for (size_t i = 0; i < got; i++)
+            connected += (events[i].event.bits & BERTH_CONNECTED) != 0;
+    berth_handle connection;
+    while (berth_socket_accept(far, listener, &connection) == 0)
+        accepted++;
+    assert_int_equal(connected, HOSTS);
+    assert_int_equal(accepted, HOSTS);
+    for (int i = 1; i <= HOSTS; i += 3)
+        assert_int_equal(berth_network_remove_host(world.network, i), 0);
+    world_settle(&world);
+    assert_true(berth_network_deadline(world.network) > world.now);
+    world_close(&world);
+}
+
+/* Whatever allocation fails: a clean error, and nothing is lost or left. */
+static void memory_may_run_out_anywhere(void **state) {
+    (void)state;
+    struct berth_ip subnet = berth_ip_v4(0x0a000000);
+    bool done = false;
+    for (size_t calls = 0; !done; calls++) {
+        struct counting counting;
+        struct berth_network_config config;
+        berth_network_config_init(&config);
+        config.allocator = counting_allocator(&counting);
+        counting.fail_after = calls;
+        struct berth_network *network = berth_network_new(&config);
+        if (network) {
+            int lan = berth_network_add_switch(network, "lan", &subnet, 24, 0);
+            int outside = lan == 0 ? berth_network_add_outside(network, 0, "out", 0) : -ENOMEM;
+            int host = lan == 0 ? berth_network_add_host(network, "a", 0, NULL, NULL) : -ENOMEM;
+            int name = host == 0 ? berth_network_add_name(network, "b", 0) : -ENOMEM;
+            assert_true(lan == 0 || lan == -ENOMEM);
+            assert_true(outside == 0 || outside == -ENOMEM);
+            assert_true(host == 0 || host == -ENOMEM);
+            assert_true(name == 0 || name == -ENOMEM);
+            done = outside == 0 && name == 0;
+            berth_network_run(network, 1);
+            berth_network_free(network);
+        }
+        assert_int_equal(counting.blocks, 0);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(addresses_are_the_lowest_free_ones),
+        cmocka_unit_test(a_subnet_can_be_full),
+        cmocka_unit_test(names_are_unique_and_any_case),
+        cmocka_unit_test(hosts_leave_in_the_middle_of_everything),
+        cmocka_unit_test(a_thousand_hosts_call_one),
+        cmocka_unit_test(memory_may_run_out_anywhere),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
