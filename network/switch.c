@@ -176,6 +176,8 @@ void switch_forward(struct network_port *from, const struct berth_frame *frames,
             flood(from, &frames[i], group);
         } else if (to != from) {
             forward_singly(from, to, &frames[i]);
+        } else {
+            capture_frame(from, &frames[i], NULL); /* it is where it came from */
         }
     }
     if (run > 0)
