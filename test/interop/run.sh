@@ -1,0 +1,184 @@
+#!/usr/bin/env bash
+# Berth against the kernel of this machine, over a TAP device in a network namespace of its own. Needs root, at once or by
+# `sudo -n`. Usage: run.sh BUILD_DIRECTORY. Exit code 77: it could not be run here.
+set -u
+build=$(realpath "${1:?usage: run.sh BUILD_DIRECTORY}")
+if [ "$(id -u)" != 0 ]; then
+    sudo -n true 2>/dev/null && exec sudo -n "$(realpath "$0")" "$build"
+    echo "interop: not run: it needs root (a network namespace and a TAP device)"
+    exit 77
+fi
+for need in ip ethtool ping curl python3 tshark dumpcap; do
+    command -v $need >/dev/null || { echo "interop: not run: $need is missing"; exit 77; }
+done
+tap_peer=$build/test/interop/tap_peer
+linux_peer=$build/test/interop/linux_peer
+space=berth-interop-$$
+berth=10.9.0.1
+kernel=10.9.0.254
+gib=1073741824
+mib=1048576
+work=$(mktemp -d)
+pids=()
+passed=0
+total=0
+
+clean_up() {
+    [ ${#pids[@]} -gt 0 ] && kill "${pids[@]}" 2>/dev/null
+    wait 2>/dev/null
+    ip netns del "$space" 2>/dev/null
+    rm -rf "$work"
+}
+trap clean_up EXIT
+trap 'exit 1' INT TERM
+
+inside() { ip netns exec "$space" "$@"; }
+
+ip netns add "$space" 2>"$work/log" || { echo "interop: not run: $(cat "$work/log")"; exit 77; }
+inside ip tuntap add dev tap0 mode tap 2>"$work/log" || { echo "interop: not run: $(cat "$work/log")"; exit 77; }
+inside ip link set lo up
+inside ip address add $kernel/24 dev tap0
+inside ip link set tap0 up
+# What the kernel would leave to the hardware would be missing in our frames.
+inside ethtool -K tap0 tx off rx off sg off tso off gso off gro off >/dev/null 2>&1
+inside sysctl -qw net.ipv6.conf.tap0.disable_ipv6=1 2>/dev/null
+inside sysctl -qw net.ipv4.tcp_congestion_control=cubic 2>/dev/null
+
+# check NAME COMMAND...: runs it; what it says is shown only when it fails.
+check() {
+    local name=$1 start=$EPOCHREALTIME result
+    shift
+    total=$((total + 1))
+    if timeout 300 "$@" >"$work/log" 2>&1; then
+        passed=$((passed + 1))
+        result=ok
+    else
+        result=FAIL
+    fi
+    awk -v r=$result -v n="$name" -v a="$start" -v b="$EPOCHREALTIME" 'BEGIN {printf "%-4s %s (%.1f s)\n", r, n, b - a}'
+    [ $result = ok ] || tail -n 20 "$work/log" | sed 's/^/     /'
+}
+
+# A command in the background; its number goes to $started.
+start() {
+    "$@" >>"$work/background" 2>&1 &
+    started=$!
+    pids+=("$started")
+}
+
+stop() {
+    kill "$1" 2>/dev/null
+    wait "$1" 2>/dev/null
+}
+
+start_berth() {
+    start ip netns exec "$space" "$tap_peer" tap0 serve "$@"
+    berth_pid=$started
+    for _ in $(seq 50); do
+        inside ping -c 1 -W 1 $berth >/dev/null 2>&1 && return
+        sleep 0.1
+    done
+    echo "interop: Berth's host does not answer"
+    cat "$work/background"
+}
+
+as_client() { inside "$tap_peer" tap0 "$@"; }
+from_kernel() { inside "$linux_peer" "$@"; }
+export -f inside as_client from_kernel
+export space tap_peer linux_peer
+shell() { bash -o pipefail -c "$1"; }
+
+echo "== the kernel is the client"
+start_berth
+check "ping" inside ping -c 20 -i 0.01 -W 1 $berth
+check "ping of the largest size, in fragments" inside ping -c 5 -i 0.1 -s 65507 -W 2 $berth
+check "ping of the MTU's size, not to be fragmented" inside ping -c 2 -i 0.1 -M "do" -s 1472 -W 1 $berth
+check "a port where nobody is refuses" inside "$linux_peer" refused $berth 4711
+check "UDP echo, up to 65507 octets" inside "$linux_peer" udp $berth 65507 200
+check "curl from Berth's web server, 64 MiB" shell \
+    "inside curl -sS -m 120 http://$berth/$((64 * mib)) | cmp - <(\"$linux_peer\" pattern $((64 * mib)))"
+check "1 GiB from Berth" inside "$linux_peer" get $berth $gib
+check "1 GiB to Berth" inside "$linux_peer" put $berth $gib
+check "1,000 connections at once" inside "$linux_peer" many $berth 20000 1000
+stop "$berth_pid"
+
+echo "== Berth is the client"
+start ip netns exec "$space" "$linux_peer" serve
+mkdir "$work/www"
+head -c $((64 * mib)) /dev/urandom >"$work/www/file"
+start ip netns exec "$space" python3 -m http.server -b $kernel -d "$work/www" 8000
+sleep 1
+check "64 MiB from python's http.server" shell "inside $tap_peer tap0 http $kernel /file 8000 | cmp - $work/www/file"
+check "1 GiB from the kernel" inside "$tap_peer" tap0 get $kernel $gib
+check "1 GiB to the kernel" inside "$tap_peer" tap0 put $kernel $gib
+check "1,000 connections at once" inside "$tap_peer" tap0 many $kernel 20000 1000
+
+echo "== 2 % loss, reordering and 2 ms, both ways"
+bad_link=(--loss 0.02 --reorder 0.02 --delay 2)
+start_berth "${bad_link[@]}"
+check "64 MiB from Berth" inside "$linux_peer" get $berth $((64 * mib))
+check "64 MiB to Berth" inside "$linux_peer" put $berth $((64 * mib))
+check "1,000 connections at once from the kernel" inside "$linux_peer" many $berth 20000 1000
+stop "$berth_pid"
+check "64 MiB from the kernel" inside "$tap_peer" tap0 get $kernel $((64 * mib)) "${bad_link[@]}"
+check "64 MiB to the kernel" inside "$tap_peer" tap0 put $kernel $((64 * mib)) "${bad_link[@]}"
+check "1,000 connections at once from Berth" inside "$tap_peer" tap0 many $kernel 20000 1000 "${bad_link[@]}"
+
+checksums=(-o ip.check_checksum:TRUE -o tcp.check_checksum:TRUE -o udp.check_checksum:TRUE)
+wrong='_ws.malformed || ip.checksum.status == "Bad" || tcp.checksum.status == "Bad" || udp.checksum.status == "Bad" ||
+    icmp.checksum.status == "Bad"'
+count_frames() { tshark -r "$1" "${checksums[@]}" -Y "$2" 2>/dev/null | wc -l; }
+
+# clean FILE: there is traffic of each kind, and nothing wrong in it.
+clean() {
+    local frames
+    for kind in 'tcp.checksum.status == "Good"' 'udp.checksum.status == "Good"' 'icmp.checksum.status == "Good"' arp; do
+        frames=$(count_frames "$1" "$kind")
+        echo "$frames frames: $kind"
+        [ "$frames" -gt 0 ] || return 1
+    done
+    tshark -r "$1" "${checksums[@]}" -Y "$wrong" >"$work/wrong" 2>"$work/errors" || { cat "$work/errors"; return 1; }
+    cat "$work/wrong"
+    [ ! -s "$work/wrong" ]
+}
+one_wrong() {
+    local frames
+    frames=$(count_frames "$1" 'tcp.checksum.status == "Bad"')
+    echo "$frames frames with a wrong TCP checksum"
+    [ "$frames" = 1 ]
+}
+capture_kernel() {
+    start ip netns exec "$space" dumpcap -q -B 64 -i tap0 -w "$1"
+    capture_pid=$started
+    for _ in $(seq 50); do
+        [ -s "$1" ] && return
+        sleep 0.1
+    done
+}
+
+echo "== what tshark thinks"
+chmod 755 "$work"
+capture_kernel "$work/kernel.pcapng"
+start_berth --capture "$work/berth.pcapng"
+{
+    from_kernel udp $berth 20000 20
+    from_kernel get $berth $((8 * mib))
+    from_kernel put $berth $((8 * mib))
+    from_kernel many $berth 3000 50
+    inside "$linux_peer" refused $berth 4711
+} >>"$work/background" 2>&1
+stop "$berth_pid"
+sleep 0.5
+stop "$capture_pid"
+check "nothing wrong in our capture" clean "$work/berth.pcapng"
+check "nothing wrong in the kernel's capture" clean "$work/kernel.pcapng"
+capture_kernel "$work/damaged.pcapng"
+start_berth --corrupt-one
+check "a damaged segment is sent again" inside "$linux_peer" get $berth $mib
+stop "$berth_pid"
+sleep 0.5
+stop "$capture_pid"
+check "the one damaged frame is found" one_wrong "$work/damaged.pcapng"
+
+echo "passed $passed of $total"
+[ "$passed" = "$total" ]
