@@ -23,7 +23,7 @@
 #include "engine/port/ports.h"
 #include <errno.h>
 
-enum { TRIES = 4, TRIES_AT_ONCE = 2 };
+enum { TRIES = 6, TRIES_AT_ONCE = 2 };
 
 static uint32_t range_size(const struct ports *ports) {
     return (uint32_t)(ports->last - ports->first) + 1;
@@ -92,19 +92,25 @@ void ephemeral_watch(struct ports *ports, const struct tuple *tuple) {
         space_fill(ports, space);
 }
 
+/* True if a port with any place at all is no port for that bind, so that the ports without one are
+ * all there are. */
+static bool needs_whole_port(const struct ports *ports, const struct place_name *name) {
+    if (!berth_ip_is_any(&name->ip))
+        return false;
+    return berth_ip_is_v4(&name->ip) ? ports->places.v6_places == 0 : !name->v6only;
+}
+
 uint16_t ephemeral_for_bind(struct ports *ports, const struct place_name *name) {
     const struct port_usage *usage = ports->places.usage;
     if (!usage)
         return (uint16_t)(ports->first + random_below(ports->random, range_size(ports)));
-    uint32_t unused = port_set_between(&usage->free, ports->first, ports->last);
+    uint32_t count;
+    uint16_t port = port_set_draw(&usage->free, ports->first, ports->last, ports->random, &count);
+    if (count >= range_size(ports) / 8 || needs_whole_port(ports, name))
+        return port;
     struct space_purpose purpose = {.local = name->ip, .v6only = name->v6only};
-    struct space *space = NULL;
-    if (unused < range_size(ports) / 8) {
-        space = space_need(ports, &purpose);
-        if (space)
-            space_fill(ports, space); /* ready when the last one goes */
-    }
-    if (unused)
-        return port_set_draw(&usage->free, ports->first, ports->last, ports->random);
-    return space ? space_draw(ports, space) : 0;
+    struct space *space = space_need(ports, &purpose);
+    if (space)
+        space_fill(ports, space); /* ready when the last whole port goes */
+    return port || !space ? port : space_draw(ports, space);
 }

@@ -172,6 +172,7 @@ uint32_t place_need(struct ports *ports, const struct place_name *name) {
         return 0;
     }
     list_append(table, head, at);
+    table->v6_places += !berth_ip_is_v4(&name->ip);
     port_set_put(&table->usage->free, name->port, false);
     spaces_note_place(ports, name);
     return at;
@@ -187,6 +188,7 @@ void place_drop_unused(struct ports *ports, uint32_t at) {
     if (place->indexed)
         ref_index_remove(&table->index, place_hash(table, at), at);
     list_remove(table, head, at);
+    table->v6_places -= !berth_ip_is_v4(&name.ip);
     port_set_put(&table->usage->free, name.port, *head == 0);
     pool_give(&table->pool, at);
     usage_trim(ports, name.port);

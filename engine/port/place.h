@@ -42,6 +42,7 @@ struct port_usage {
 
 struct place_table {
     struct port_usage *usage;
+    uint32_t v6_places; /* those of IPv6 addresses */
     struct pool pool;
     struct ref_index index;
     struct siphash_key key;

@@ -72,13 +72,9 @@ uint16_t port_set_nth(const struct port_set *set, uint32_t n) {
     return (uint16_t)(word * 64 + bit_select(set->words[word], n));
 }
 
-uint32_t port_set_between(const struct port_set *set, uint16_t first, uint16_t last) {
-    return port_set_rank(set, (uint32_t)last + 1) - port_set_rank(set, first);
-}
-
 uint16_t port_set_draw(const struct port_set *set, uint16_t first, uint16_t last,
-                       struct random *random) {
+                       struct random *random, uint32_t *count) {
     uint32_t below = port_set_rank(set, first);
-    uint32_t count = port_set_rank(set, (uint32_t)last + 1) - below;
-    return count ? port_set_nth(set, below + random_below(random, count)) : 0;
+    *count = port_set_rank(set, (uint32_t)last + 1) - below;
+    return *count ? port_set_nth(set, below + random_below(random, *count)) : 0;
 }

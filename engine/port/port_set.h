@@ -31,11 +31,10 @@ void port_set_put(struct port_set *set, uint16_t port, bool member);
 uint32_t port_set_rank(const struct port_set *set, uint32_t port);
 /* The member that has `n` members below it; n < port_set_rank(set, PORT_COUNT). */
 uint16_t port_set_nth(const struct port_set *set, uint32_t n);
-/* Members in first..last. */
-uint32_t port_set_between(const struct port_set *set, uint16_t first, uint16_t last);
-/* One of the members in first..last, each with the same chance; 0 if there is none. */
+/* One of the members in first..last, each with the same chance; 0 if there is none. *count: how
+ * many there are. */
 uint16_t port_set_draw(const struct port_set *set, uint16_t first, uint16_t last,
-                       struct random *random);
+                       struct random *random, uint32_t *count);
 
 static inline bool port_set_has(const struct port_set *set, uint16_t port) {
     return set->words[port / 64] >> (port % 64) & 1;

@@ -2,7 +2,7 @@
 #include <string.h>
 
 enum {
-    LOAD_MAX = 8, /* entries a bucket before one is split */
+    LOAD_MAX = 9, /* entries a bucket before one is split */
     LOAD_MIN =
         5, /* and below which one is merged: apart, so that the two do not chase each other */
     /* More entries than this in one chain, 16 at the worst on average: never, with a keyed hash. If

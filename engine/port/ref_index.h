@@ -7,11 +7,11 @@
  * moves more than one bucket's entries, and memory is never held twice.
  *
  * A bucket is one cache line: 12 entries of an 8-bit tag (the hash's upper octet) and a reference,
- * and a link to an overflow bucket. With 8 entries a bucket on average, an entry costs 8 to 9.5
- * octets, and one of ten has to be looked for in an overflow bucket. Tags filter, so a search reads
- * as a rule one line here and, when something is found, the record that it names. The index stores
- * no keys: it asks its owner for an entry's hash when it splits (after prefetching the records) and
- * whether an entry is the one wanted.
+ * and a link to an overflow bucket. With 7 to 9 entries a bucket on average, an entry costs 8.3 to
+ * 8.8 octets, and one of eight has to be looked for in an overflow bucket. Tags filter, so a search
+ * reads as a rule one line here and, when something is found, the record that it names. The index
+ * stores no keys: it asks its owner for an entry's hash when it splits (after prefetching the
+ * records) and whether an entry is the one wanted.
  *
  * Invariants: in a chain, all buckets but the last are full and the last is not empty (but for a
  * main bucket alone); overflow buckets are numbered without gaps, so their memory can be given

@@ -2,6 +2,8 @@
 #include "engine/port/ports.h"
 #include <string.h>
 
+enum { SPARSE_SAMPLE = 1024 };
+
 static bool is_for_bind(const struct space_purpose *purpose) {
     return purpose->remote_port == 0;
 }
@@ -171,24 +173,41 @@ bool space_knows_range(const struct ports *ports, const struct space *space) {
            before + (uint32_t)(ports->last - ports->first) < space->filled;
 }
 
+/* The next few ports toward a destination: all cache lines are on their way before the first is
+ * needed. */
+static void fill_toward(struct ports *ports, struct space *space, uint16_t from) {
+    uint64_t hashes[SPACE_STEP];
+    struct tuple tuple = tuple_from(&space->purpose, from);
+    for (uint16_t i = 0; i < SPACE_STEP; i++, tuple.local_port++) {
+        hashes[i] = ports_hash(ports, &tuple);
+        ports_prefetch(ports, hashes[i]);
+    }
+    tuple.local_port = from;
+    for (uint16_t i = 0; i < SPACE_STEP; i++, tuple.local_port++)
+        port_set_put(&space->free, tuple.local_port,
+                     tuple.local_port != 0 &&
+                         !place_is_bound(&ports->places, &tuple.local, tuple.local_port) &&
+                         !ports_find_hashed(ports, &tuple, hashes[i]));
+}
+
 void space_fill(struct ports *ports, struct space *space) {
     if (space_knows_range(ports, space))
         return;
     uint16_t from = (uint16_t)(space->start + space->filled);
-    for (uint16_t i = 0; i < SPACE_STEP && !is_for_bind(&space->purpose); i++) {
-        struct tuple tuple = tuple_from(&space->purpose, (uint16_t)(from + i));
-        ports_prefetch(ports, ports_hash(ports, &tuple));
-    }
-    for (uint16_t i = 0; i < SPACE_STEP && space->filled < PORT_COUNT; i++, space->filled++) {
-        uint16_t port = (uint16_t)(from + i);
-        port_set_put(&space->free, port, port_is_free(ports, &space->purpose, port));
-    }
+    if (!is_for_bind(&space->purpose))
+        fill_toward(ports, space, from);
+    for (uint16_t i = 0; i < SPACE_STEP && is_for_bind(&space->purpose); i++)
+        port_set_put(&space->free, (uint16_t)(from + i),
+                     port_is_free(ports, &space->purpose, (uint16_t)(from + i)));
+    space->filled += SPACE_STEP; /* which divides PORT_COUNT */
 }
 
 uint16_t space_draw(struct ports *ports, struct space *space) {
     for (;;) {
         space_fill(ports, space);
-        uint16_t port = port_set_draw(&space->free, ports->first, ports->last, ports->random);
+        uint32_t count;
+        uint16_t port =
+            port_set_draw(&space->free, ports->first, ports->last, ports->random, &count);
         if (port || space_knows_range(ports, space))
             return port;
     }
@@ -205,11 +224,12 @@ static void space_note(struct ports *ports, struct space *space, uint16_t port) 
         port_set_put(&space->free, port, port_is_free(ports, &space->purpose, port));
 }
 
-/* Sparse: most of the range is free. A space is made at about half, so the two are well apart. */
+/* Most ports of the filled part are free, and it is large enough to tell. A space is made where
+ * about a quarter of the ports are used or more, so the two are apart. */
 static bool is_sparse(const struct ports *ports, const struct space *space) {
-    uint32_t size = (uint32_t)(ports->last - ports->first) + 1;
-    uint32_t unused = port_set_between(&space->free, ports->first, ports->last);
-    return space_knows_range(ports, space) && size - unused <= size / 8;
+    uint32_t used = space->filled - port_set_rank(&space->free, PORT_COUNT);
+    return used <= space->filled / 8 &&
+           (space->filled >= SPARSE_SAMPLE || space_knows_range(ports, space));
 }
 
 void spaces_note_connection(struct ports *ports, const struct tuple *tuple, bool made) {

@@ -18,7 +18,7 @@
 
 enum {
     SPACE_HEADS = 256,
-    SPACE_STEP = 16, /* ports looked at in a call */
+    SPACE_STEP = 8, /* ports looked at in a call */
     SPACES_CONNECT_MAX = 1024,
     SPACES_BIND_MAX = 8,
 };
