@@ -81,6 +81,11 @@ static void random_below_is_uniform(void **state) {
         for (uint32_t x = 0; x < bound; x++)
             assert_in_range(seen[x], 800, 1200); /* six deviations */
     }
+    /* Without the rejection, every third number would come twice as often. */
+    uint32_t thirds = 0;
+    for (int i = 0; i < 3000; i++)
+        thirds += random_below(&random, 0xc0000000) % 3 == 0;
+    assert_in_range(thirds, 850, 1150);
     for (int i = 0; i < 1000; i++)
         assert_true(random_below(&random, UINT32_MAX) < UINT32_MAX);
 }
