@@ -29,6 +29,14 @@ int udp_family(const struct udp *udp, uint32_t socket) {
     return udp_at(udp, socket)->family;
 }
 
+void udp_bound(const struct udp *udp, uint32_t socket, struct berth_ip *bound) {
+    *bound = udp_at(udp, socket)->bound;
+}
+
+bool udp_is_shut(const struct udp *udp, uint32_t socket) {
+    return udp_at(udp, socket)->shut_write;
+}
+
 const struct udp_way *udp_connection(const struct udp *udp, uint32_t socket) {
     const struct udp_socket *at = udp_at(udp, socket);
     return at->connected ? &at->way : NULL;

@@ -57,6 +57,22 @@ static bool payload_new(struct udp *udp, uint32_t length, struct berth_part *pay
     return true;
 }
 
+/* The ring's next place, with a copy of the payload in it; NULL when memory is out. */
+static struct udp_emit *out_add(struct udp *udp, const void *data, size_t length) {
+    if (udp->out_count == udp->out_size && !out_grow(udp))
+        return NULL;
+    struct berth_part payload = {NULL, NULL, 0};
+    if (length > 0) {
+        if (!payload_new(udp, (uint32_t)length, &payload))
+            return NULL;
+        memcpy((uint8_t *)(uintptr_t)payload.data, data, length);
+    }
+    struct udp_emit *emit = &udp->out[(udp->out_head + udp->out_count) & (udp->out_size - 1)];
+    emit->payload = payload;
+    udp->out_count++;
+    return emit;
+}
+
 ssize_t udp_send(struct udp *udp, uint32_t socket, const struct udp_way *way, const void *data,
                  size_t length) {
     struct udp_socket *from = udp_at(udp, socket);
@@ -64,29 +80,38 @@ ssize_t udp_send(struct udp *udp, uint32_t socket, const struct udp_way *way, co
         from->refused = true;
         return -EAGAIN;
     }
-    if (udp->out_count == udp->out_size && !out_grow(udp))
+    struct udp_emit *emit = out_add(udp, data, length);
+    if (!emit)
         return -ENOBUFS;
-    struct berth_part payload = {NULL, NULL, 0};
-    if (length > 0) {
-        if (!payload_new(udp, (uint32_t)length, &payload))
-            return -ENOBUFS;
-        memcpy((uint8_t *)(uintptr_t)payload.data, data, length);
-    }
-    struct udp_emit *emit = &udp->out[(udp->out_head + udp->out_count) & (udp->out_size - 1)];
     emit->tuple.local = way->local;
     emit->tuple.local_port = from->local.port;
     emit->tuple.remote = way->remote.ip;
     emit->tuple.remote_port = way->remote.port;
-    emit->payload = payload;
     emit->socket = socket;
     emit->generation = from->generation;
     emit->interface = way->interface;
     emit->ttl = from->ttl;
     emit->tos = from->tos;
     emit->dont_fragment = from->mtu_discover != UDP_MTU_DONT;
-    udp->out_count++;
     from->sending += (uint32_t)length + (uint32_t)sizeof *emit;
     return (ssize_t)length;
+}
+
+void udp_pass(struct udp *udp, const struct berth_endpoint *source,
+              const struct berth_endpoint *destination, const void *data, size_t length) {
+    struct udp_emit *emit = out_add(udp, data, length);
+    if (!emit)
+        return;
+    emit->tuple.local = source->ip;
+    emit->tuple.local_port = source->port;
+    emit->tuple.remote = destination->ip;
+    emit->tuple.remote_port = destination->port;
+    emit->socket = 0; /* nobody is charged for it */
+    emit->generation = 0;
+    emit->interface = 0xff;
+    emit->ttl = 0;
+    emit->tos = 0;
+    emit->dont_fragment = true;
 }
 
 bool udp_output(struct udp *udp, struct udp_emit *emit) {

@@ -65,6 +65,9 @@ int udp_disconnect(struct udp *udp, uint32_t socket);
 /* Queues one datagram. */
 ssize_t udp_send(struct udp *udp, uint32_t socket, const struct udp_way *way, const void *data,
                  size_t length);
+/* Queues a datagram of a socket that may be gone. */
+void udp_pass(struct udp *udp, const struct berth_endpoint *source,
+              const struct berth_endpoint *destination, const void *data, size_t length);
 ssize_t udp_receive(struct udp *udp, uint32_t socket, void *data, size_t length,
                     struct berth_datagram *meta, unsigned flags);
 int udp_shutdown(struct udp *udp, uint32_t socket, enum berth_how how);
@@ -77,6 +80,10 @@ int udp_set_option(struct udp *udp, uint32_t socket, enum berth_option option, i
 int udp_get_option(struct udp *udp, uint32_t socket, enum berth_option option, int *value);
 /* The pending error as a negative errno, cleared; 0 if none. */
 int udp_take_error(struct udp *udp, uint32_t socket);
+/* The address it is bound to, or the wildcard; connections aside. */
+void udp_bound(const struct udp *udp, uint32_t socket, struct berth_ip *bound);
+/* True when it may send no more. */
+bool udp_is_shut(const struct udp *udp, uint32_t socket);
 int udp_family(const struct udp *udp, uint32_t socket);
 /* Of a connected socket. */
 const struct udp_way *udp_connection(const struct udp *udp, uint32_t socket);

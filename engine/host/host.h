@@ -1,0 +1,34 @@
+/* The inside of a host: the layers, and what goes around between them. */
+#ifndef ENGINE_HOST_HOST_H
+#define ENGINE_HOST_HOST_H
+
+#include "engine/socket/sockets.h"
+#include <berth/host.h>
+
+enum {
+    LOOP_FRAMES = 64,   /* that wait for the loopback's next round */
+    LOOP_ROUNDS = 4096, /* of the loopback in one pull */
+    INPUT_BATCH = 32,   /* segments that are hashed and prefetched together */
+};
+
+struct berth_host {
+    struct sockets sockets; /* first: engine/socket sees no more of a host */
+    struct berth_host_config config;
+    struct berth_counters counters;
+    struct random random, tcp_random;
+    struct berth_frame *loop; /* LOOP_FRAMES; taken with the first frame of the host to itself */
+    uint32_t loop_count;
+    bool udp_events_first; /* whose turn it is */
+};
+
+/* input.c */
+void host_input(struct berth_host *host, unsigned interface, const struct berth_frame *frames,
+                size_t count, uint64_t now);
+/* loopback.c */
+/* Takes a frame (given) that the host sends to itself. */
+void loop_add(struct berth_host *host, struct berth_frame *frame);
+/* Lets the frames that wait come in. */
+void loop_round(struct berth_host *host, uint64_t now);
+void loop_clear(struct berth_host *host);
+
+#endif

@@ -1,0 +1,267 @@
+/* Frames that came in.
+ *
+ * A batch goes through in two rounds: first each frame is checked and reduced to what its protocol
+ * wants, and the place of each TCP segment's connection is hashed and prefetched; then the segments
+ * are given to TCP one after the other. So the cache misses of a batch overlap: with millions of
+ * connections they are what a segment costs. All but TCP is done at once, in the first round. */
+#include "engine/host/host.h"
+#include "engine/wire/icmp.h"
+#include "engine/wire/tcp.h"
+#include "engine/wire/udp.h"
+#include <errno.h>
+
+struct batch_item {
+    struct tcp_segment segment;
+    struct berth_part parts[2]; /* more are rare: such a segment is given to TCP at once */
+};
+
+struct batch {
+    struct berth_host *host;
+    uint64_t now;
+    uint32_t count;
+    struct view_scratch scratch; /* of the frame at hand */
+    struct berth_part parts[VIEW_PARTS];
+    struct batch_item items[INPUT_BATCH];
+};
+
+static void batch_flush(struct batch *batch) {
+    for (uint32_t i = 0; i < batch->count; i++)
+        tcp_input(batch->host->sockets.tcp, &batch->items[i].segment, batch->now);
+    batch->count = 0;
+}
+
+/* True if the transport checksum of the packet's first `length` octets is right, or need not be. */
+static bool checksum_is_right(const struct ip_packet *packet, uint32_t length) {
+    if (packet->flags & (BERTH_FRAME_NO_CHECKSUM | BERTH_FRAME_CHECKSUM_OK))
+        return true;
+    struct checksum sum = {0};
+    checksum_add_pseudo(&sum, &packet->source, &packet->destination, packet->protocol, length);
+    view_checksum(&packet->view, packet->at, length, &sum);
+    return checksum_finish(&sum) == 0;
+}
+
+/* Makes the packet's first octets contiguous; the transport's header starts there. */
+static const uint8_t *packet_head(struct batch *batch, struct ip_packet *packet, uint32_t length) {
+    if (packet->length < length ||
+        !view_ensure(&packet->view, packet->at + length, &batch->scratch))
+        return NULL;
+    return packet->view.head + packet->at;
+}
+
+static bool tcp_header_read(struct batch *batch, struct ip_packet *packet,
+                            struct tcp_header *header) {
+    const uint8_t *head = packet_head(batch, packet, TCP_HEADER_MIN);
+    if (head)
+        head = packet_head(batch, packet, (head[12] >> 4) * 4u);
+    if (!head)
+        return false;
+    uint32_t whole = packet->view.head_length - packet->at;
+    return tcp_header_parse(head, whole < packet->length ? whole : packet->length, header) == 0;
+}
+
+/* Fills in all of the segment but its payload. False: dropped and counted. */
+static bool segment_read(struct batch *batch, struct ip_packet *packet,
+                         struct tcp_segment *segment) {
+    struct berth_host *host = batch->host;
+    struct tcp_header header;
+    /* Port 0 is nobody's; and no connection is with a group (RFC 9293 3.9.2.3, MUST-57). */
+    if (packet->group || !tcp_header_read(batch, packet, &header) || header.source_port == 0 ||
+        header.destination_port == 0) {
+        host->counters.tcp_in_errors++;
+        return false;
+    }
+    /* RFC 9293 3.1, MUST-3: the receiver must check it. */
+    if (!checksum_is_right(packet, packet->length)) {
+        host->counters.tcp_in_checksum_errors++;
+        host->counters.tcp_in_errors++;
+        return false;
+    }
+    segment->tuple.local = packet->destination;
+    segment->tuple.remote = packet->source;
+    segment->tuple.local_port = header.destination_port;
+    segment->tuple.remote_port = header.source_port;
+    segment->seq = header.seq;
+    segment->ack = header.ack;
+    segment->flags = header.flags;
+    segment->window = header.window;
+    segment->urgent = header.urgent;
+    segment->options = header.options;
+    segment->options_length = header.options_length;
+    segment->interface = packet->interface;
+    segment->tos = packet->tos;
+    segment->ttl = packet->ttl;
+    segment->segment_size = packet->segment_size;
+    segment->length = packet->length - header.header_length;
+    segment->hash = ports_hash(tcp_ports(host->sockets.tcp), &segment->tuple);
+    return true;
+}
+
+static void input_tcp(struct batch *batch, struct ip_packet *packet, bool lasting) {
+    struct batch_item *item = &batch->items[batch->count];
+    struct tcp_segment *segment = &item->segment;
+    if (!segment_read(batch, packet, segment))
+        return;
+    uint32_t at = packet->at + packet->length - segment->length;
+    int parts = view_slice(&packet->view, at, segment->length, item->parts, 2, &segment->parts);
+    /* What lies in the scratch does not last beyond this frame. */
+    if (parts >= 0 && lasting && packet->view.head != batch->scratch.head) {
+        segment->part_count = (uint8_t)parts;
+        ports_prefetch(tcp_ports(batch->host->sockets.tcp), segment->hash);
+        if (++batch->count == INPUT_BATCH)
+            batch_flush(batch);
+        return;
+    }
+    struct tcp_segment alone = *segment;
+    batch_flush(batch);
+    parts = view_slice(&packet->view, at, alone.length, batch->parts, VIEW_PARTS, &alone.parts);
+    alone.part_count = (uint8_t)parts;
+    tcp_input(batch->host->sockets.tcp, &alone, batch->now);
+}
+
+static void input_udp(struct batch *batch, struct ip_packet *packet) {
+    struct berth_host *host = batch->host;
+    struct udp_header header;
+    const uint8_t *head = packet_head(batch, packet, UDP_HEADER);
+    /* RFC 768, RFC 8085: a length below 8 or past the payload's end; nobody has port 0. */
+    if (!head || udp_header_parse(head, UDP_HEADER, packet->length, &header) != 0 ||
+        header.source_port == 0 || header.destination_port == 0) {
+        host->counters.udp_in_errors++;
+        return;
+    }
+    /* RFC 1122 4.1.3.4: silently dropped when wrong; zero means that there is none. */
+    if (header.checksum != 0 && !checksum_is_right(packet, header.length)) {
+        host->counters.udp_in_checksum_errors++;
+        host->counters.udp_in_errors++;
+        return;
+    }
+    struct udp_arrival arrival;
+    arrival.tuple.local = packet->destination;
+    arrival.tuple.remote = packet->source;
+    arrival.tuple.local_port = header.destination_port;
+    arrival.tuple.remote_port = header.source_port;
+    arrival.length = header.length - UDP_HEADER;
+    arrival.interface = packet->interface;
+    arrival.ttl = packet->ttl;
+    arrival.tos = packet->tos;
+    arrival.group = packet->group;
+    int parts = view_slice(&packet->view, packet->at + UDP_HEADER, arrival.length, batch->parts,
+                           VIEW_PARTS, &arrival.parts);
+    arrival.part_count = (uint8_t)parts;
+    if (!udp_input(host->sockets.udp, &arrival)) /* RFC 1122 4.1.3.1 */
+        icmp_send_error(&host->sockets.ip, packet, ICMP_UNREACHABLE, ICMP_PORT_UNREACHABLE,
+                        batch->now);
+}
+
+/* `lasting`: the packet's octets live as long as the batch's frames. */
+static void input_packet(struct batch *batch, struct ip_packet *packet, bool lasting) {
+    struct berth_host *host = batch->host;
+    switch (packet->protocol) {
+    case IPV4_TCP:
+        host->counters.ip_in_delivers++;
+        input_tcp(batch, packet, lasting);
+        break;
+    case IPV4_UDP:
+        host->counters.ip_in_delivers++;
+        input_udp(batch, packet);
+        break;
+    case IPV4_ICMP:
+        host->counters.ip_in_delivers++;
+        icmp_input(&host->sockets.ip, packet, batch->now);
+        break;
+    default: /* RFC 1122 3.2.2.1 */
+        host->counters.ip_in_unknown_protos++;
+        icmp_send_error(&host->sockets.ip, packet, ICMP_UNREACHABLE, ICMP_PROTOCOL_UNREACHABLE,
+                        batch->now);
+    }
+}
+
+static void input_ipv4(struct batch *batch, unsigned interface, struct ip_packet *packet,
+                       uint32_t at, bool group) {
+    struct ip *ip = &batch->host->sockets.ip;
+    struct ipv4_header header;
+    switch (ip_input(ip, interface, packet, at, group, &header, &batch->scratch)) {
+    case IP_PACKET:
+        input_packet(batch, packet, true);
+        break;
+    case IP_FRAGMENT: {
+        uint8_t joined_header[IPV4_HEADER_MAX];
+        struct berth_block *joined;
+        if (reassembly_add(ip, &header, packet, &joined, joined_header, batch->now)) {
+            input_packet(batch, packet, false);
+            berth_block_drop(joined);
+        }
+        break;
+    }
+    case IP_DROPPED:
+        break;
+    }
+}
+
+static void input_arp(struct batch *batch, unsigned interface, struct frame_view *view) {
+    struct ip *ip = &batch->host->sockets.ip;
+    struct arp_packet packet;
+    if (!view_ensure(view, ETHERNET_HEADER + ARP_LENGTH, &batch->scratch) ||
+        arp_packet_parse(view->head + ETHERNET_HEADER, view->head_length - ETHERNET_HEADER,
+                         &packet) != 0) {
+        batch->host->counters.ip_in_discards++;
+        return;
+    }
+    neighbor_input(ip, (uint8_t)interface, &packet, batch->now);
+}
+
+static void input_ethernet(struct batch *batch, unsigned interface, struct ip_packet *packet) {
+    struct berth_host *host = batch->host;
+    const struct ip_interface *own = &host->sockets.ip.interfaces[interface];
+    struct frame_view *view = &packet->view;
+    if (!view_ensure(view, ETHERNET_HEADER, &batch->scratch)) {
+        host->counters.ip_in_header_errors++;
+        return;
+    }
+    const uint8_t *link = view->head;
+    bool group = ethernet_is_group(link);
+    if (!group && memcmp(link, own->mac, ETHERNET_MAC) != 0)
+        return; /* a switch flooded what is another's */
+    switch (load_be16(link + 12)) {
+    case ETHERNET_IPV4:
+        input_ipv4(batch, interface, packet, ETHERNET_HEADER, group);
+        break;
+    case ETHERNET_ARP:
+        input_arp(batch, interface, view);
+        break;
+    default: /* IPv6 too, for now */
+        host->counters.ip_in_unknown_protos++;
+    }
+}
+
+void host_input(struct berth_host *host, unsigned interface, const struct berth_frame *frames,
+                size_t count, uint64_t now) {
+    struct batch batch;
+    batch.host = host;
+    batch.now = now;
+    batch.count = 0;
+    bool ethernet = host->sockets.ip.interfaces[interface].link == BERTH_LINK_ETHERNET;
+    for (size_t i = 0; i < count; i++) {
+        struct ip_packet packet;
+        if (i + 1 < count)
+            __builtin_prefetch(&frames[i + 1]);
+        packet.flags = frames[i].flags;
+        packet.segment_size = frames[i].segment_size;
+        if (!view_of_frame(&packet.view, &frames[i])) {
+            host->counters.ip_in_header_errors++;
+            continue;
+        }
+        if (ethernet)
+            input_ethernet(&batch, interface, &packet);
+        else
+            input_ipv4(&batch, interface, &packet, 0, false);
+    }
+    batch_flush(&batch);
+}
+
+int berth_host_input(struct berth_host *host, int interface, const struct berth_frame *frames,
+                     size_t count, uint64_t now) {
+    if (interface <= IP_LOOPBACK || interface >= host->sockets.ip.interface_count)
+        return -ENODEV;
+    host_input(host, (unsigned)interface, frames, count, sockets_clock(&host->sockets, now));
+    return 0;
+}

@@ -1,0 +1,61 @@
+/* Interfaces and addresses, as the caller sees them; IP keeps them, and TCP must know their sizes.
+ */
+#include "engine/host/host.h"
+#include <errno.h>
+
+static void tell_tcp(struct berth_host *host, int interface) {
+    const struct ip_interface *at = &host->sockets.ip.interfaces[interface];
+    const struct tcp_interface what = {.mtu = at->mtu, .segment_max = ip_segment_max(at)};
+    tcp_set_interface(host->sockets.tcp, (unsigned)interface, &what);
+}
+
+int berth_host_add_interface(struct berth_host *host, const struct berth_interface_config *config) {
+    int interface = ip_add_interface(&host->sockets.ip, config);
+    if (interface > 0)
+        tell_tcp(host, interface);
+    return interface;
+}
+
+int berth_host_set_interface(struct berth_host *host, int interface, uint32_t mtu,
+                             uint8_t offloads) {
+    int error = ip_set_interface(&host->sockets.ip, interface, mtu, offloads);
+    if (!error)
+        tell_tcp(host, interface);
+    return error;
+}
+
+int berth_host_add_address(struct berth_host *host, int interface, const struct berth_ip *address,
+                           unsigned prefix) {
+    return ip_add_address(&host->sockets.ip, interface, address, prefix);
+}
+
+int berth_host_add_route(struct berth_host *host, int interface, const struct berth_ip *prefix,
+                         unsigned length, const struct berth_ip *gateway) {
+    return ip_add_route(&host->sockets.ip, interface, prefix, length, gateway);
+}
+
+int berth_host_set_port_range(struct berth_host *host, uint16_t first, uint16_t last) {
+    if (first == 0 || first > last)
+        return -EINVAL;
+    int error = ports_set_range(tcp_ports(host->sockets.tcp), first, last);
+    return error ? error : ports_set_range(udp_ports(host->sockets.udp), first, last);
+}
+
+size_t berth_host_addresses(const struct berth_host *host, struct berth_address *addresses,
+                            size_t max) {
+    const struct ip *ip = &host->sockets.ip;
+    for (size_t i = 0; i < ip->address_count && i < max; i++) {
+        const struct ip_address *own = &ip->addresses[i];
+        const struct ip_interface *interface = &ip->interfaces[own->interface];
+        addresses[i].interface = own->interface;
+        addresses[i].prefix = own->prefix - 96u;
+        addresses[i].ip = own->ip;
+        addresses[i].mtu = interface->mtu;
+        memcpy(addresses[i].mac, interface->mac, sizeof addresses[i].mac);
+    }
+    return ip->address_count;
+}
+
+bool berth_host_has_address(const struct berth_host *host, const struct berth_ip *ip) {
+    return ip_has_address(&host->sockets.ip, ip);
+}

@@ -1,0 +1,158 @@
+/* Datagrams of UDP sockets: where to, from which address, and may they. */
+#include "engine/socket/sockets.h"
+#include "engine/wire/udp.h"
+
+enum { UDP_HEADERS = IPV4_HEADER_MIN + UDP_HEADER };
+
+/* The caller takes what goes to the diverted port (and says what comes back), unless a socket of
+ * this host is bound there. */
+static bool is_diverted(const struct sockets *sockets, const struct berth_endpoint *remote,
+                        size_t length) {
+    if (sockets->divert.port == 0 || remote->port != sockets->divert.port ||
+        length > DIVERT_LENGTH_MAX)
+        return false;
+    return !ip_has_address(&sockets->ip, &remote->ip) ||
+           ports_lookup(udp_ports(sockets->udp), &remote->ip, remote->port, 0) == 0;
+}
+
+/* A way for what will be diverted: it needs no route, only some address of ours to come from. */
+static int diverted_way(const struct sockets *sockets, const struct berth_ip *bound,
+                        const struct berth_endpoint *remote, struct udp_way *way) {
+    int error = socket_way(sockets, bound, remote, way);
+    if (!error)
+        return 0;
+    struct ip_hop hop = {.kind = IP_UNICAST, .interface = 1, .next = remote->ip};
+    way->remote = *remote;
+    way->interface = IP_ANY_INTERFACE;
+    if (!berth_ip_is_any(bound))
+        way->local = *bound;
+    else if (ip_source(&sockets->ip, &hop, &remote->ip, &way->local) != 0)
+        way->local = berth_ip_v4(0x7f000001);
+    return 0;
+}
+
+static int find_way(struct sockets *sockets, uint32_t index, const struct berth_endpoint *remote,
+                    size_t length, struct udp_way *way) {
+    struct berth_ip bound;
+    int value;
+    if (!family_takes(udp_family(sockets->udp, index), &remote->ip))
+        return -EAFNOSUPPORT;
+    udp_bound(sockets->udp, index, &bound);
+    int error = is_diverted(sockets, remote, length) ? diverted_way(sockets, &bound, remote, way)
+                                                     : socket_way(sockets, &bound, remote, way);
+    if (error)
+        return error;
+    if (ip_is_broadcast(&sockets->ip, IP_ANY_INTERFACE, &way->remote.ip) &&
+        (udp_get_option(sockets->udp, index, BERTH_SO_BROADCAST, &value) != 0 || !value))
+        return -EACCES;
+    return 0;
+}
+
+int socket_connect_udp(struct sockets *sockets, uint32_t index,
+                       const struct berth_endpoint *remote) {
+    struct udp_way way;
+    if (!remote)
+        return udp_disconnect(sockets->udp, index);
+    int error = find_way(sockets, index, remote, 0, &way);
+    return error ? error : udp_connect(sockets->udp, index, &way);
+}
+
+/* RFC 8085 3.2: a sender that minds the path's MTU hears of it before, not in fragments. */
+static int check_size(struct sockets *sockets, uint32_t index, const struct udp_way *way,
+                      size_t length, uint64_t now) {
+    int mode = UDP_MTU_WANT;
+    if (length > UDP_PAYLOAD_MAX)
+        return -EMSGSIZE;
+    if (length + UDP_HEADERS <= 552 || way->interface == IP_ANY_INTERFACE)
+        return 0;
+    udp_get_option(sockets->udp, index, BERTH_IP_MTU_DISCOVER, &mode);
+    uint32_t mtu = sockets->ip.interfaces[way->interface].mtu;
+    if (mode == UDP_MTU_DO)
+        mtu = ip_path_mtu(&sockets->ip, &way->remote.ip, way->interface, now);
+    return mode >= UDP_MTU_DO && length + UDP_HEADERS > mtu ? -EMSGSIZE : 0;
+}
+
+static ssize_t send_way(struct sockets *sockets, uint32_t index, const struct udp_way *way,
+                        const void *data, size_t length, uint64_t now) {
+    int error = check_size(sockets, index, way, length, now);
+    if (!error)
+        error = udp_autobind(sockets->udp, index);
+    if (error)
+        return error;
+    if (is_diverted(sockets, &way->remote, length)) {
+        struct berth_endpoint source;
+        udp_local(sockets->udp, index, &source);
+        source.ip = way->local;
+        divert_put(&sockets->divert, sockets->ip.allocator, &source, &way->remote, data, length);
+        return (ssize_t)length;
+    }
+    return udp_send(sockets->udp, index, way, data, length);
+}
+
+static ssize_t send_datagram(struct sockets *sockets, uint32_t index, const void *data,
+                             size_t length, const struct berth_endpoint *to, uint64_t now) {
+    if (udp_is_shut(sockets->udp, index))
+        return -EPIPE;
+    int error = udp_take_error(sockets->udp, index);
+    if (error)
+        return error;
+    if (!to) {
+        const struct udp_way *connected = udp_connection(sockets->udp, index);
+        return connected ? send_way(sockets, index, connected, data, length, now) : -EDESTADDRREQ;
+    }
+    struct udp_way way;
+    if (to->port == 0)
+        return -EINVAL;
+    error = find_way(sockets, index, to, length, &way);
+    return error ? error : send_way(sockets, index, &way, data, length, now);
+}
+
+ssize_t berth_socket_send(struct berth_host *host, berth_handle socket, const void *data,
+                          size_t length, unsigned flags, uint64_t now) {
+    struct sockets *sockets = sockets_of(host);
+    struct socket_ref ref;
+    int error = socket_find(sockets, socket, &ref);
+    if (error)
+        return error;
+    now = sockets_clock(sockets, now);
+    if (!ref.udp)
+        return tcp_send(sockets->tcp, ref.index, data, length, flags, now);
+    return flags & BERTH_MSG_OOB ? -EOPNOTSUPP
+                                 : send_datagram(sockets, ref.index, data, length, NULL, now);
+}
+
+ssize_t berth_socket_send_to(struct berth_host *host, berth_handle socket, const void *data,
+                             size_t length, const struct berth_endpoint *to, uint64_t now) {
+    struct sockets *sockets = sockets_of(host);
+    struct socket_ref ref;
+    int error = socket_find(sockets, socket, &ref);
+    if (error)
+        return error;
+    now = sockets_clock(sockets, now);
+    return ref.udp ? send_datagram(sockets, ref.index, data, length, to, now) : -EOPNOTSUPP;
+}
+
+ssize_t berth_socket_receive(struct berth_host *host, berth_handle socket, void *data,
+                             size_t length, unsigned flags, uint64_t now) {
+    struct sockets *sockets = sockets_of(host);
+    struct socket_ref ref;
+    int error = socket_find(sockets, socket, &ref);
+    if (error)
+        return error;
+    now = sockets_clock(sockets, now);
+    if (!ref.udp)
+        return tcp_receive(sockets->tcp, ref.index, data, length, flags, now);
+    return udp_receive(sockets->udp, ref.index, data, length, NULL, flags);
+}
+
+ssize_t berth_socket_receive_from(struct berth_host *host, berth_handle socket, void *data,
+                                  size_t length, struct berth_datagram *meta, unsigned flags) {
+    struct sockets *sockets = sockets_of(host);
+    struct socket_ref ref;
+    int error = socket_find(sockets, socket, &ref);
+    if (error)
+        return error;
+    if (!ref.udp)
+        return -EOPNOTSUPP;
+    return udp_receive(sockets->udp, ref.index, data, length, meta, flags);
+}

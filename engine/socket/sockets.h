@@ -1,0 +1,79 @@
+/* The sockets of a host: handles to TCP's and UDP's records, and what both have in common.
+ *
+ * A handle is the record's generation in the high 32 bits; below it one bit that says UDP, and the
+ * record's reference. So TCP's events and rows bear handles as they are. */
+#ifndef ENGINE_SOCKET_SOCKETS_H
+#define ENGINE_SOCKET_SOCKETS_H
+
+#include "engine/ip/ip.h"
+#include "engine/socket/divert.h"
+#include "engine/tcp/tcp.h"
+#include "engine/udp/udp.h"
+#include <berth/socket.h>
+#include <errno.h>
+
+/* The beginning of struct berth_host. */
+struct sockets {
+    struct ip ip;
+    struct tcp *tcp;
+    struct udp *udp;
+    struct divert divert;
+    uint64_t now; /* the latest time the caller has said */
+};
+
+static inline struct sockets *sockets_of(struct berth_host *host) {
+    return (struct sockets *)host;
+}
+static inline const struct sockets *sockets_of_const(const struct berth_host *host) {
+    return (const struct sockets *)host;
+}
+
+/* Time that goes back stands still. */
+static inline uint64_t sockets_clock(struct sockets *sockets, uint64_t now) {
+    if (now > sockets->now)
+        sockets->now = now;
+    return sockets->now;
+}
+
+#define SOCKET_UDP (UINT32_C(1) << 31)
+
+/* Which record a handle names. */
+struct socket_ref {
+    bool udp;
+    uint32_t index;
+};
+
+static inline berth_handle handle_of_tcp(uint32_t index, uint32_t generation) {
+    return (uint64_t)generation << 32 | index;
+}
+static inline berth_handle handle_of_udp(uint32_t index, uint32_t generation) {
+    return (uint64_t)generation << 32 | SOCKET_UDP | index;
+}
+
+/* 0 or -EBADF. */
+static inline int socket_find(const struct sockets *sockets, berth_handle handle,
+                              struct socket_ref *ref) {
+    uint32_t low = (uint32_t)handle, generation = (uint32_t)(handle >> 32);
+    ref->udp = (low & SOCKET_UDP) != 0;
+    ref->index = low & ~SOCKET_UDP;
+    bool alive = ref->udp ? udp_alive(sockets->udp, ref->index, generation)
+                          : tcp_alive(sockets->tcp, ref->index, generation);
+    return alive ? 0 : -EBADF;
+}
+
+/* ---- connect.c ---- */
+/* The way to a remote address for UDP: next interface and source. `bound`: the socket's own
+ * address, or a wildcard. 0 or negative errno. */
+int socket_way(const struct sockets *sockets, const struct berth_ip *bound,
+               const struct berth_endpoint *remote, struct udp_way *way);
+/* ---- datagram.c ---- */
+/* remote NULL dissolves the connection. */
+int socket_connect_udp(struct sockets *sockets, uint32_t index,
+                       const struct berth_endpoint *remote);
+
+/* A family 4 socket deals in IPv4 addresses only. */
+static inline bool family_takes(int family, const struct berth_ip *ip) {
+    return family == 6 || berth_ip_is_v4(ip);
+}
+
+#endif
