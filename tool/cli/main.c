@@ -1,0 +1,91 @@
+/* berth: the command. */
+#include "tool/cli/cli.h"
+#include "tool/cli/run.h"
+#include "tool/control/nearest.h"
+#include "tool/control/place.h"
+#include "tool/daemon/daemon.h"
+#include "tool/daemon/lifecycle.h"
+
+#include <string.h>
+
+static const struct command {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *summary; /* NULL: not for people */
+} commands[] = {
+    {"run", command_run, "run a program on a virtual computer"},
+    {"exec", command_exec, "run a program on a computer that is there already"},
+    {"up", command_up, "make the network that berth.yaml describes and start its commands"},
+    {"down", command_down, "end all programs of a network, and the network"},
+    {"ps", command_ps, "list computers and the programs on them"},
+    {"hosts", command_hosts, "list computers and their addresses"},
+    {"ss", command_ss, "list sockets: computer, state, addresses, ports, processes"},
+    {"logs", command_logs, "show what the commands of `up` said"},
+    {"capture", command_capture, "write all frames into a file that Wireshark opens"},
+    {"netem", command_netem, "delay, lose or reorder what passes a computer's link"},
+    {"tap", command_tap, "join a TAP device of this machine to the network"},
+    {"doctor", command_doctor, "check what this machine lacks, and say what to do"},
+    {"version", command_version, "say which berth this is"},
+    {"daemon", command_daemon, NULL},
+    {"keeper", command_keeper, NULL},
+};
+enum { COMMANDS = sizeof commands / sizeof commands[0], LISTENER = 3 };
+
+static int usage(FILE *file) {
+    fprintf(file, "Usage: berth COMMAND [OPTION]...\n\n"
+                  "Unmodified programs on virtual computers, each with its own addresses and all "
+                  "65,535 ports.\n\n");
+    for (size_t i = 0; i < COMMANDS; i++)
+        if (commands[i].summary != NULL)
+            fprintf(file, "  %-9s %s\n", commands[i].name, commands[i].summary);
+    fprintf(file, "\nberth COMMAND --help says more. Two terminals to begin with:\n\n"
+                  "  berth run --host server -- python3 -m http.server 80\n"
+                  "  berth run -- curl http://server/\n");
+    return file == stdout ? 0 : STATUS_USAGE;
+}
+
+int command_version(int argc, char **argv) {
+    (void)argc, (void)argv;
+    printf("berth %s\n", BERTH_VERSION);
+    return 0;
+}
+
+int command_daemon(int argc, char **argv) {
+    if (argc != 2 || !place_name_valid(argv[1]))
+        return cli_fail("daemon: not for people; berth run and berth up start it");
+    return daemon_run(argv[1], LISTENER);
+}
+
+int command_keeper(int argc, char **argv) {
+    if (argc != 2 || !place_name_valid(argv[1]))
+        return cli_fail("keeper: not for people; the daemon starts it");
+    return keeper_run(argv[1]);
+}
+
+static int command_unknown(const char *word) {
+    const char *words[COMMANDS];
+    size_t count = 0;
+    for (size_t i = 0; i < COMMANDS; i++)
+        if (commands[i].summary != NULL)
+            words[count++] = commands[i].name;
+    const char *nearest = word_nearest(word, words, count);
+    if (nearest != NULL)
+        cli_fail("no command \"%.80s\" (did you mean \"berth %s\"?)", word, nearest);
+    else
+        cli_fail("no command \"%.80s\"; berth --help lists them", word);
+    return STATUS_USAGE;
+}
+
+int main(int argc, char **argv) {
+    if (argc < 2)
+        return usage(stderr);
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+        strcmp(argv[1], "help") == 0)
+        return usage(stdout);
+    if (strcmp(argv[1], "--version") == 0)
+        return command_version(argc, argv);
+    for (size_t i = 0; i < COMMANDS; i++)
+        if (strcmp(argv[1], commands[i].name) == 0)
+            return commands[i].run(argc - 1, argv + 1);
+    return command_unknown(argv[1]);
+}

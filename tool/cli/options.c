@@ -1,0 +1,103 @@
+#include "tool/cli/cli.h"
+#include "tool/control/nearest.h"
+#include "tool/control/place.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+enum { WORDS_MAX = 32, LETTERS_MAX = 64, OPTION_NET = 0x100, OPTION_HELP };
+
+static void vsay(const char *format, va_list arguments) {
+    char text[CLI_TEXT];
+    vsnprintf(text, sizeof text, format, arguments);
+    fprintf(stderr, "berth: %s\n", text);
+}
+
+int cli_fail(const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    vsay(format, arguments);
+    va_end(arguments);
+    return STATUS_FAILED;
+}
+
+int cli_misuse(const char *command, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    vsay(format, arguments);
+    va_end(arguments);
+    fprintf(stderr, "berth: berth %s --help says more\n", command);
+    return STATUS_USAGE;
+}
+
+/* The command's own long options and the common ones. */
+static size_t words_collect(const struct cli_options *options, struct option *words,
+                            const char **names) {
+    static const struct option common[] = {{"net", required_argument, NULL, OPTION_NET},
+                                           {"help", no_argument, NULL, OPTION_HELP}};
+    size_t count = 0;
+    for (const struct option *o = options->words; o != NULL && o->name != NULL; o++)
+        words[count++] = *o;
+    for (size_t i = 0; i < 2; i++)
+        words[count++] = common[i];
+    words[count] = (struct option){.name = NULL};
+    for (size_t i = 0; i < count; i++)
+        names[i] = words[i].name;
+    return count;
+}
+
+static int option_wrong(const char *command, char **argv, int letter, const char *const *names,
+                        size_t count) {
+    const char *word = argv[optind - 1];
+    if (letter == ':')
+        return cli_misuse(command, "%s: %s needs a value", command, word);
+    if (optopt != 0 && optopt < OPTION_NET)
+        return cli_misuse(command, "%s: no option -%c", command, optopt);
+    char bare[64];
+    snprintf(bare, sizeof bare, "%.*s", (int)strcspn(word, "="), word);
+    const char *nearest = word_nearest(bare + strspn(bare, "-"), names, count);
+    if (nearest != NULL)
+        return cli_misuse(command, "%s: no option %s (did you mean --%s?)", command, bare, nearest);
+    return cli_misuse(command, "%s: no option %s", command, bare);
+}
+
+static int operands_check(const char *command, int count, const struct cli_options *options) {
+    if (count < options->least)
+        return cli_misuse(command, "%s: something is missing; use: berth %s", command,
+                          options->usage);
+    if (options->most >= 0 && count > options->most)
+        return cli_misuse(command, "%s: too many words; use: berth %s", command, options->usage);
+    return -1;
+}
+
+int cli_parse(int argc, char **argv, const struct cli_options *options, const char **net) {
+    struct option words[WORDS_MAX];
+    const char *names[WORDS_MAX], *command = argv[0];
+    char letters[LETTERS_MAX];
+    size_t count = words_collect(options, words, names);
+    int letter;
+    snprintf(letters, sizeof letters, ":h%s", options->letters);
+    *net = "default";
+    opterr = 0;
+    optind = 1;
+    while ((letter = getopt_long(argc, argv, letters, words, NULL)) != -1) {
+        if (letter == OPTION_HELP || letter == 'h') {
+            printf("Usage: berth %s\n\n%s\n  --net NET   the network (default: \"default\")\n"
+                   "  --help      this text\n",
+                   options->usage, options->help);
+            return 0;
+        }
+        if (letter == '?' || letter == ':')
+            return option_wrong(command, argv, letter, names, count);
+        if (letter == OPTION_NET)
+            *net = optarg;
+        else
+            options->take(options->context, letter, optarg);
+    }
+    if (!place_name_valid(*net))
+        return cli_misuse(command,
+                          "\"%.80s\" is no name for a network: letters, digits, - _ and ., at "
+                          "most %d",
+                          *net, PLACE_NAME);
+    return operands_check(command, argc - optind, options);
+}

@@ -1,0 +1,165 @@
+#include "tool/cli/spec.h"
+#include "tool/cli/spec_read.h"
+#include "tool/control/nearest.h"
+#include "tool/control/place.h"
+
+#include <berth/addr.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+bool spec_wrong(const struct spec_reader *reader, int line, const char *path, const char *format,
+                ...) {
+    char text[YAML_ERROR / 2];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    snprintf(reader->error, YAML_ERROR, "%.120s:%d: %s%s%s", reader->name, line, path,
+             path[0] != '\0' ? ": " : "", text);
+    return false;
+}
+
+void spec_path(char path[SPEC_PATH], const char *parent, const char *key) {
+    snprintf(path, SPEC_PATH, "%.90s%s%.64s", parent, parent[0] != '\0' ? "." : "", key);
+}
+
+bool spec_keys(const struct spec_reader *reader, const struct yaml_node *map, const char *path,
+               const char *const *keys, size_t count) {
+    if (yaml_is_null(map))
+        return true;
+    if (map->kind != YAML_MAP)
+        return spec_wrong(reader, map->line, path, "must be a map of keys and values");
+    for (const struct yaml_node *node = map->first; node != NULL; node = node->next) {
+        size_t i = 0;
+        while (i < count && strcmp(keys[i], node->key) != 0)
+            i++;
+        if (i < count)
+            continue;
+        char inner[SPEC_PATH], list[YAML_ERROR / 2] = "";
+        spec_path(inner, path, node->key);
+        const char *nearest = word_nearest(node->key, keys, count);
+        if (nearest != NULL)
+            return spec_wrong(reader, node->key_line, inner, "unknown key (did you mean \"%s\"?)",
+                              nearest);
+        for (i = 0; i < count; i++)
+            snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s", i > 0 ? ", " : "",
+                     keys[i]);
+        return spec_wrong(reader, node->key_line, inner, "unknown key (there are: %s)", list);
+    }
+    return true;
+}
+
+bool spec_text(const struct spec_reader *reader, const struct yaml_node *map, const char *path,
+               const char *key, const char **text) {
+    const struct yaml_node *node = yaml_member(map, key);
+    char inner[SPEC_PATH];
+    *text = NULL;
+    if (node == NULL)
+        return true;
+    spec_path(inner, path, key);
+    if (node->kind != YAML_TEXT || node->text[0] == '\0')
+        return spec_wrong(reader, node->line, inner, "must be a word");
+    *text = node->text;
+    return true;
+}
+
+static bool subnet_check(const struct spec_reader *reader, const struct yaml_node *node,
+                         const char *path) {
+    struct berth_ip ip;
+    char address[BERTH_IP_TEXT];
+    const char *text = node->text, *slash = strchr(text, '/');
+    size_t length = slash != NULL ? (size_t)(slash - text) : sizeof address;
+    if (length < sizeof address) {
+        memcpy(address, text, length);
+        address[length] = '\0';
+        size_t digits = strspn(slash + 1, "0123456789");
+        long prefix = strtol(slash + 1, NULL, 10);
+        if (digits > 0 && digits <= 2 && slash[1 + digits] == '\0' && prefix >= 8 && prefix <= 30 &&
+            berth_ip_parse(address, &ip) == 0 && berth_ip_is_v4(&ip)) {
+            uint32_t beyond = berth_ip_to_v4(&ip) & (UINT32_MAX >> prefix);
+            return beyond == 0 ||
+                   spec_wrong(reader, node->line, path, "%s has bits beyond its prefix set", text);
+        }
+    }
+    return spec_wrong(reader, node->line, path,
+                      "\"%.40s\" should be an IPv4 subnet such as 10.0.0.0/24", text);
+}
+
+static bool networks_read(const struct spec_reader *reader, const struct yaml_node *networks) {
+    static const char *const keys[] = {"subnet"};
+    char path[SPEC_PATH], inner[SPEC_PATH];
+    struct spec *spec = reader->spec;
+    spec->network = "lan";
+    spec->subnet = "10.0.0.0/24";
+    if (networks == NULL || yaml_is_null(networks))
+        return true;
+    if (networks->kind != YAML_MAP)
+        return spec_wrong(reader, networks->line, "networks", "must be a map of names");
+    const struct yaml_node *node = networks->first;
+    if (node == NULL)
+        return true;
+    spec_path(path, "networks", node->key);
+    if (node->next != NULL) {
+        spec_path(path, "networks", node->next->key);
+        return spec_wrong(reader, node->next->key_line, path, "a file describes one network");
+    }
+    if (!place_name_valid(node->key))
+        return spec_wrong(reader, node->key_line, path,
+                          "a name has letters, digits, - _ and ., at most %d", PLACE_NAME);
+    const char *subnet;
+    if (!spec_keys(reader, node, path, keys, 1) ||
+        !spec_text(reader, node, path, "subnet", &subnet))
+        return false;
+    spec->network = node->key;
+    if (subnet == NULL)
+        return true;
+    spec->subnet = subnet;
+    spec_path(inner, path, "subnet");
+    return subnet_check(reader, yaml_member(node, "subnet"), inner);
+}
+
+static bool hosts_read(const struct spec_reader *reader, const struct yaml_node *hosts) {
+    if (hosts == NULL || yaml_is_null(hosts))
+        return spec_wrong(reader, hosts != NULL ? hosts->line : 1, "hosts",
+                          "a network needs at least one host");
+    if (hosts->kind != YAML_MAP)
+        return spec_wrong(reader, hosts->line, "hosts", "must be a map of names");
+    for (const struct yaml_node *node = hosts->first; node != NULL; node = node->next)
+        if (!spec_host_read(reader, node))
+            return false;
+    return hosts->first != NULL ||
+           spec_wrong(reader, hosts->line, "hosts", "a network needs at least one host");
+}
+
+bool spec_read(struct spec *spec, FILE *file, const char *name, char *error) {
+    static const char *const keys[] = {"networks", "hosts", "links"};
+    struct spec_reader reader = {spec, name, error};
+    *spec = (struct spec){.root = yaml_read(file, name, error)};
+    const struct yaml_node *root = spec->root;
+    if (root == NULL)
+        return false;
+    const struct yaml_node *links = yaml_member(root, "links");
+    if (spec_keys(&reader, root, "", keys, 3) &&
+        networks_read(&reader, yaml_member(root, "networks")) &&
+        hosts_read(&reader, yaml_member(root, "hosts")) &&
+        (links == NULL || yaml_is_null(links) || spec_links_read(&reader, links)))
+        return true;
+    spec_clear(spec);
+    return false;
+}
+
+void spec_clear(struct spec *spec) {
+    while (spec->hosts != NULL) {
+        struct spec_host *host = spec->hosts;
+        spec->hosts = host->next;
+        for (char **entry = host->environment; entry != NULL && *entry != NULL; entry++)
+            free(*entry);
+        free(host->environment);
+        free(host->argv);
+        json_decref(host->link);
+        free(host);
+    }
+    yaml_free(spec->root);
+    *spec = (struct spec){.root = NULL};
+}

@@ -1,0 +1,35 @@
+/* What berth.yaml says: one network, its computers with their commands, and its links. */
+#ifndef TOOL_CLI_SPEC_H
+#define TOOL_CLI_SPEC_H
+
+#include "tool/cli/yaml.h"
+
+#include <jansson.h>
+
+enum { SPEC_NAME = 64, SPEC_PATH = 160 };
+
+struct spec_host {
+    struct spec_host *next;
+    char name[SPEC_NAME]; /* "pc2" */
+    const char *base;     /* "pc": the key in the file */
+    int line;
+    const char *address; /* or NULL */
+    int address_line;
+    char **argv;                    /* NULL-terminated; NULL: no command */
+    char **environment;             /* "NAME=value", NULL-terminated, or NULL */
+    unsigned port_first, port_last; /* 0: the default range */
+    json_t *link;                   /* fields of struct berth_impairment, or NULL */
+};
+
+struct spec {
+    struct yaml_node *root;
+    const char *network, *subnet;
+    struct spec_host *hosts, *last;
+};
+
+/* Reads it; the spec is empty on failure, with "FILE:LINE: KEY: what is wrong" in
+ * error[YAML_ERROR]. */
+bool spec_read(struct spec *spec, FILE *file, const char *name, char *error);
+void spec_clear(struct spec *spec);
+
+#endif

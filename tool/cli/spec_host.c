@@ -1,0 +1,206 @@
+#define _GNU_SOURCE
+#include "tool/cli/spec_read.h"
+#include "tool/control/place.h"
+
+#include <berth/addr.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { COUNT_MAX = 10000 };
+
+static size_t members(const struct yaml_node *node) {
+    size_t count = 0;
+    for (const struct yaml_node *m = node->first; m != NULL; m = m->next)
+        count++;
+    return count;
+}
+
+/* A whole number without a sign, at most six digits; -1: it is none. */
+static long number_of(const char *text) {
+    size_t length = strlen(text);
+    if (length == 0 || length > 6 || strspn(text, "0123456789") != length)
+        return -1;
+    return strtol(text, NULL, 10);
+}
+
+static bool address_read(const struct spec_reader *reader, const struct yaml_node *node,
+                         const char *path, struct spec_host *host) {
+    struct berth_ip ip;
+    char inner[SPEC_PATH];
+    const struct yaml_node *value = yaml_member(node, "ipv4_address");
+    if (!spec_text(reader, node, path, "ipv4_address", &host->address))
+        return false;
+    if (host->address == NULL)
+        return true;
+    host->address_line = value->line;
+    spec_path(inner, path, "ipv4_address");
+    if (berth_ip_parse(host->address, &ip) < 0 || !berth_ip_is_v4(&ip))
+        return spec_wrong(reader, value->line, inner, "\"%.40s\" is no IPv4 address",
+                          host->address);
+    return true;
+}
+
+/* A text is the shell's, a list is a program and its arguments. The words stay the tree's. */
+static bool command_read(const struct spec_reader *reader, const struct yaml_node *node,
+                         const char *path, struct spec_host *host) {
+    static char shell[] = "sh", option[] = "-c";
+    const struct yaml_node *value = yaml_member(node, "command");
+    char inner[SPEC_PATH];
+    if (value == NULL || yaml_is_null(value))
+        return true;
+    spec_path(inner, path, "command");
+    size_t count = members(value), at = 0;
+    if (value->kind == YAML_MAP || (value->kind == YAML_LIST && count == 0))
+        return spec_wrong(reader, value->line, inner, "must be a line or a list of words");
+    host->argv = calloc(count + 4, sizeof *host->argv);
+    if (host->argv == NULL)
+        return spec_wrong(reader, value->line, inner, "out of memory");
+    if (value->kind == YAML_TEXT) {
+        host->argv[0] = shell;
+        host->argv[1] = option;
+        host->argv[2] = value->text;
+        return true;
+    }
+    for (const struct yaml_node *word = value->first; word != NULL; word = word->next) {
+        if (word->kind != YAML_TEXT)
+            return spec_wrong(reader, word->line, inner, "must be a line or a list of words");
+        host->argv[at++] = word->text;
+    }
+    return true;
+}
+
+static char *variable_of(const struct yaml_node *entry, bool map) {
+    char *variable = NULL;
+    if (entry->kind != YAML_TEXT)
+        return NULL;
+    if (map)
+        return entry->key[0] != '\0' && strchr(entry->key, '=') == NULL &&
+                       asprintf(&variable, "%s=%s", entry->key, entry->text) >= 0
+                   ? variable
+                   : NULL;
+    const char *equals = strchr(entry->text, '=');
+    return equals != NULL && equals != entry->text ? strdup(entry->text) : NULL;
+}
+
+static bool environment_read(const struct spec_reader *reader, const struct yaml_node *node,
+                             const char *path, struct spec_host *host) {
+    const struct yaml_node *value = yaml_member(node, "environment");
+    char inner[SPEC_PATH];
+    if (value == NULL || yaml_is_null(value))
+        return true;
+    spec_path(inner, path, "environment");
+    if (value->kind == YAML_TEXT)
+        return spec_wrong(reader, value->line, inner, "must be a map, or a list of NAME=VALUE");
+    size_t at = 0;
+    host->environment = calloc(members(value) + 1, sizeof *host->environment);
+    if (host->environment == NULL)
+        return spec_wrong(reader, value->line, inner, "out of memory");
+    for (const struct yaml_node *entry = value->first; entry != NULL; entry = entry->next) {
+        char *variable = variable_of(entry, value->kind == YAML_MAP);
+        if (variable == NULL)
+            return spec_wrong(reader, entry->line, inner, "each must be NAME: VALUE or NAME=VALUE");
+        host->environment[at++] = variable;
+    }
+    return true;
+}
+
+static bool sysctls_read(const struct spec_reader *reader, const struct yaml_node *node,
+                         const char *path, struct spec_host *host) {
+    static const char *const keys[] = {"net.ipv4.ip_local_port_range"};
+    const struct yaml_node *value = yaml_member(node, "sysctls");
+    char inner[SPEC_PATH], leaf[SPEC_PATH], first[16], last[16], rest;
+    const char *range;
+    if (value == NULL)
+        return true;
+    spec_path(inner, path, "sysctls");
+    spec_path(leaf, inner, keys[0]);
+    if (!spec_keys(reader, value, inner, keys, 1) ||
+        !spec_text(reader, value, inner, keys[0], &range))
+        return false;
+    if (range == NULL)
+        return true;
+    if (sscanf(range, "%15s %15s %c", first, last, &rest) == 2) {
+        long from = number_of(first), to = number_of(last);
+        host->port_first = from > 0 ? (unsigned)from : 0;
+        host->port_last = to > 0 ? (unsigned)to : 0;
+    }
+    if (host->port_first == 0 || host->port_last > 65535 || host->port_first > host->port_last)
+        return spec_wrong(
+            reader, yaml_member(value, keys[0])->line, leaf,
+            "\"%.40s\" should be two ports, the lower one first, such as \"1024 65535\"", range);
+    return true;
+}
+
+static bool count_read(const struct spec_reader *reader, const struct yaml_node *node,
+                       const char *path, long *count) {
+    const char *text;
+    char inner[SPEC_PATH];
+    *count = 0; /* one computer with the key's own name */
+    if (!spec_text(reader, node, path, "count", &text))
+        return false;
+    if (text == NULL)
+        return true;
+    *count = number_of(text);
+    spec_path(inner, path, "count");
+    int line = yaml_member(node, "count")->line;
+    if (*count < 1 || *count > COUNT_MAX)
+        return spec_wrong(reader, line, inner, "\"%.40s\" should be a number from 1 to %d", text,
+                          COUNT_MAX);
+    if (*count > 1 && yaml_member(node, "ipv4_address") != NULL)
+        return spec_wrong(reader, line, inner, "%ld hosts cannot share one ipv4_address", *count);
+    return true;
+}
+
+static bool name_check(const struct spec_reader *reader, const struct yaml_node *node,
+                       const char *path, const char *name) {
+    struct berth_ip ip;
+    if (!place_name_valid(name) || berth_ip_parse(name, &ip) == 0)
+        return spec_wrong(reader, node->key_line, path,
+                          "a name has letters, digits, - _ and ., at most %d", PLACE_NAME);
+    for (const struct spec_host *other = reader->spec->hosts; other != NULL; other = other->next)
+        if (strcmp(other->name, name) == 0)
+            return spec_wrong(reader, node->key_line, path, "host %s is there already (line %d)",
+                              name, other->line);
+    return true;
+}
+
+/* One computer. It is the spec's before it is complete, so that a failure leaves nothing behind. */
+static bool one_read(const struct spec_reader *reader, const struct yaml_node *node,
+                     const char *path, long number) {
+    char name[SPEC_NAME * 2];
+    if (number > 0)
+        snprintf(name, sizeof name, "%.70s%ld", node->key, number);
+    else
+        snprintf(name, sizeof name, "%.70s", node->key);
+    if (!name_check(reader, node, path, name))
+        return false;
+    struct spec_host *host = calloc(1, sizeof *host);
+    if (host == NULL)
+        return spec_wrong(reader, node->key_line, path, "out of memory");
+    memcpy(host->name, name, strlen(name) + 1); /* place_name_valid: it fits */
+    host->base = node->key;
+    host->line = node->key_line;
+    if (reader->spec->last != NULL)
+        reader->spec->last->next = host;
+    else
+        reader->spec->hosts = host;
+    reader->spec->last = host;
+    return address_read(reader, node, path, host) && command_read(reader, node, path, host) &&
+           environment_read(reader, node, path, host) && sysctls_read(reader, node, path, host);
+}
+
+bool spec_host_read(const struct spec_reader *reader, const struct yaml_node *node) {
+    static const char *const keys[] = {"ipv4_address", "command", "environment", "count",
+                                       "sysctls"};
+    char path[SPEC_PATH];
+    long count;
+    spec_path(path, "hosts", node->key);
+    if (!spec_keys(reader, node, path, keys, 5) || !count_read(reader, node, path, &count))
+        return false;
+    if (count == 0)
+        return one_read(reader, node, path, 0);
+    for (long number = 1; number <= count; number++)
+        if (!one_read(reader, node, path, number))
+            return false;
+    return true;
+}

@@ -1,0 +1,85 @@
+#define _GNU_SOURCE
+#include "tool/daemon/lifecycle.h"
+#include "tool/daemon/computers.h"
+#include "tool/daemon/connection.h"
+#include "tool/daemon/runs.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+/* Guards give their programs five seconds between SIGTERM and SIGKILL. */
+static const uint64_t DOWN_PATIENCE = 6 * BERTH_SECOND;
+enum { LOCK_RETRY_MS = 10 };
+
+void lifecycle_down(struct daemon *daemon, const char *why) {
+    if (daemon->ending)
+        return;
+    daemon->ending = true;
+    daemon->deadline = clock_monotonic() + DOWN_PATIENCE;
+    for (struct connection *c = daemon->connections; c != NULL; c = c->next)
+        if (c->run != NULL || daemon->up == c)
+            connection_tell(c, "end", why);
+}
+
+void lifecycle_up_left(struct daemon *daemon) {
+    daemon->up = NULL;
+    for (struct computer *c = daemon->computers; c != NULL; c = c->next)
+        c->kept = false;
+    computers_tidy(daemon);
+}
+
+/* Somebody for whom the network has to stay. While it goes down only those who still run something
+ * count. */
+static bool used(struct daemon *daemon) {
+    for (struct connection *c = daemon->connections; c != NULL; c = c->next)
+        if (daemon->ending ? c->run != NULL || daemon->up == c : !c->watcher)
+            return true;
+    return false;
+}
+
+static void close_users(struct daemon *daemon) {
+    struct connection *next;
+    for (struct connection *c = daemon->connections; c != NULL; c = next) {
+        next = c->next;
+        if (c->run != NULL || daemon->up == c)
+            connection_close(c);
+    }
+}
+
+/* True when it is over. False: somebody came, or somebody else holds the lock (*wait). */
+static bool leave(struct daemon *daemon, int *wait) {
+    char error[SENTENCE];
+    int locked = place_lock(&daemon->place, false, false, error, sizeof error);
+    if (locked == -EWOULDBLOCK) {
+        *wait = LOCK_RETRY_MS;
+        return false;
+    }
+    /* No directory any more: then nobody can come. */
+    if (locked == 0 && !daemon->ending && connection_accept(daemon)) {
+        place_unlock(&daemon->place);
+        return false;
+    }
+    poller_remove(daemon->poller, &daemon->listener);
+    close(daemon->listener.fd);
+    daemon->listener.fd = -1;
+    if (locked == 0)
+        place_remove(&daemon->place);
+    place_unlock(&daemon->place);
+    return true;
+}
+
+int lifecycle_look(struct daemon *daemon) {
+    int wait = -1;
+    connection_sweep(daemon);
+    if (!daemon->met)
+        return wait;
+    if (daemon->ending && used(daemon)) {
+        uint64_t now = clock_monotonic();
+        if (now < daemon->deadline)
+            return (int)((daemon->deadline - now) / BERTH_MS) + 1;
+        close_users(daemon);
+    }
+    if (!used(daemon) && leave(daemon, &wait))
+        daemon->gone = true;
+    return wait;
+}

@@ -1,0 +1,16 @@
+/* What the commands of `up` say: a ring for each computer, read from a pipe, and those who follow
+ * it. */
+#ifndef TOOL_DAEMON_LOGS_H
+#define TOOL_DAEMON_LOGS_H
+
+#include "tool/daemon/connection.h"
+
+/* Keeps what comes through `fd` (given) as that computer's log. 0 or a negative errno. */
+int log_add(struct daemon *daemon, const char *host, int fd);
+void logs_free(struct daemon *daemon);
+
+/* Sends a follower what it has not seen yet, as much as it takes. */
+void follower_pump(struct connection *connection);
+void follower_free(struct connection *connection);
+
+#endif

@@ -1,0 +1,53 @@
+/* `ps` and `hosts`: what there is. */
+#include "tool/daemon/document.h"
+#include "tool/daemon/requests.h"
+#include "tool/daemon/runs.h"
+
+static json_t *run_row(const struct run *run) {
+    char program[NAME_TEXT], since[16];
+    snprintf(program, sizeof program, "%s", run->program);
+    return json_pack("{s:s,s:s,s:s,s:i,s:s,s:s,s:I}", "host", run->computer->name, "address",
+                     run->computer->address, "program", text_clean(program), "pid", (int)run->pid,
+                     "status", run->number >= 0 ? "running" : "starting", "since",
+                     clock_text(run->since, since), "since_unix", (json_int_t)run->since);
+}
+
+/* A computer on which nothing runs: its command has ended, or it has none. */
+static json_t *idle_row(const struct computer *computer) {
+    char status[32] = "-", since[16];
+    if (computer->ended)
+        snprintf(status, sizeof status, "exited (%d)", computer->status);
+    return json_pack(
+        "{s:s,s:s,s:s,s:n,s:s,s:s,s:I}", "host", computer->name, "address", computer->address,
+        "program", computer->command[0] != '\0' ? computer->command : "-", "pid", "status", status,
+        "since", clock_text(computer->since, since), "since_unix", (json_int_t)computer->since);
+}
+
+void request_ps(struct connection *c, json_t *request) {
+    (void)request;
+    struct document document;
+    document_open(&document);
+    for (struct computer *computer = c->daemon->computers; computer; computer = computer->next) {
+        bool idle = true;
+        for (struct connection *user = c->daemon->connections; user != NULL; user = user->next) {
+            if (user->run == NULL || user->run->computer != computer)
+                continue;
+            document_row(&document, run_row(user->run));
+            idle = false;
+        }
+        if (idle)
+            document_row(&document, idle_row(computer));
+    }
+    document_send(&document, c);
+}
+
+void request_hosts(struct connection *c, json_t *request) {
+    (void)request;
+    struct document document;
+    document_open(&document);
+    for (struct computer *computer = c->daemon->computers; computer; computer = computer->next)
+        document_row(&document, json_pack("{s:s,s:s,s:s,s:i}", "host", computer->name, "address",
+                                          computer->address, "network", c->daemon->switch_name,
+                                          "users", (int)computer->users));
+    document_send(&document, c);
+}

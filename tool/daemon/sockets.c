@@ -1,0 +1,73 @@
+/* `ss`: the sockets of all computers, and the processes that hold them. */
+#include "tool/daemon/computers.h"
+#include "tool/daemon/document.h"
+#include "tool/daemon/requests.h"
+
+enum { ROWS = 128, OWNERS = 64 };
+
+/* iproute2's words, in the order of enum berth_tcp_state. */
+static const char *const states[] = {"UNKNOWN",    "ESTAB",      "SYN-SENT",  "SYN-RECV",
+                                     "FIN-WAIT-1", "FIN-WAIT-2", "TIME-WAIT", "UNCONN",
+                                     "CLOSE-WAIT", "LAST-ACK",   "LISTEN",    "CLOSING"};
+_Static_assert(sizeof states / sizeof states[0] == BERTH_CLOSING + 1, "a word for each state");
+
+static json_t *end_pack(const struct berth_endpoint *end, int family) {
+    char text[BERTH_IP_TEXT];
+    /* A socket of family 6 without a peer has the wildcard of its own family. */
+    bool any6 = family == 6 && berth_ip_is_any(&end->ip);
+    return json_pack("{s:s,s:i}", "address", any6 ? "::" : berth_ip_format(&end->ip, text), "port",
+                     (int)end->port);
+}
+
+static json_t *owners_pack(const struct server_owners *owners, uint64_t user) {
+    struct server_owner found[OWNERS];
+    json_t *list = json_array();
+    size_t count = owners != NULL ? server_owners_of(owners, user, found, OWNERS) : 0;
+    for (size_t i = 0; i < count && i < OWNERS; i++) {
+        found[i].name[sizeof found[i].name - 1] = '\0';
+        json_array_append_new(list, json_pack("{s:s,s:i,s:i}", "name", text_clean(found[i].name),
+                                              "pid", (int)found[i].pid, "fd", found[i].fd));
+    }
+    return list;
+}
+
+static json_t *row_pack(const char *host, const struct berth_socket_row *row,
+                        const struct server_owners *owners) {
+    const char *state = row->state <= BERTH_CLOSING ? states[row->state] : states[0];
+    /* Records without a socket (TIME-WAIT, half-open) belong to nobody. */
+    const struct server_owners *asked = row->socket != 0 ? owners : NULL;
+    return json_pack("{s:s,s:s,s:s,s:I,s:I,s:o,s:o,s:o}", "host", host, "netid",
+                     row->protocol == BERTH_TCP ? "tcp" : "udp", "state", state, "recv_q",
+                     (json_int_t)row->receive_queue, "send_q", (json_int_t)row->send_queue, "local",
+                     end_pack(&row->local, row->family), "peer",
+                     end_pack(&row->remote, row->family), "process", owners_pack(asked, row->user));
+}
+
+/* A few rows at a time, so that the network stands still only for moments. */
+static void computer_rows(struct daemon *daemon, const struct computer *computer,
+                          const struct server_owners *owners, struct document *document) {
+    struct berth_socket_row rows[ROWS];
+    uint64_t cursor = 0, now;
+    size_t count;
+    do {
+        struct berth_network *network = server_lock(daemon->server, &now);
+        struct berth_host *host = berth_network_host(network, computer->number);
+        count = host != NULL ? berth_host_sockets(host, &cursor, rows, ROWS) : 0;
+        server_unlock(daemon->server);
+        for (size_t i = 0; i < count; i++)
+            document_row(document, row_pack(computer->name, &rows[i], owners));
+    } while (count > 0 && !document->failed);
+}
+
+void request_ss(struct connection *c, json_t *request) {
+    struct server_owners *owners = json_is_true(json_object_get(request, "owners"))
+                                       ? server_owners_find(c->daemon->server)
+                                       : NULL;
+    struct document document;
+    document_open(&document);
+    for (struct computer *computer = c->daemon->computers; computer; computer = computer->next)
+        computer_rows(c->daemon, computer, owners, &document);
+    if (owners != NULL)
+        server_owners_free(owners);
+    document_send(&document, c);
+}
