@@ -52,7 +52,7 @@ static uint32_t serve(struct berth_network *network) {
         send_all(port, network->output, count);
     for (uint32_t i = 0; i < count; i++)
         berth_frame_clear(&network->output[i]);
-    if (count == NETWORK_BATCH)
+    if (count == NETWORK_BATCH || berth_host_has_output(port->host))
         port_list_add(port, LIST_OUTPUT);
     port_list_add(port, LIST_EVENTS);
     deadlines_change(&network->deadlines, &port->deadline, berth_host_deadline(port->host));

@@ -63,7 +63,7 @@ static void names_are_unique_and_any_case(void **state) {
     assert_string_equal(berth_network_host_name(network, web), "Web");
     assert_int_equal(berth_network_add_host(network, "WEB", 0, NULL, NULL), -EEXIST);
     assert_int_equal(berth_network_add_host(network, "localhost", 0, NULL, NULL), -EEXIST);
-    static const char *const bad[] = {"", "a b", "-.-.", "a..b", "\xc3\xa4", "a/b"};
+    static const char *const bad[] = {"", "a b", "-..-", "a..b", "\xc3\xa4", "a/b"};
     for (size_t i = 0; i < COUNT(bad); i++)
         assert_int_equal(berth_network_add_host(network, bad[i], 0, NULL, NULL), -EINVAL);
     char name[66];
