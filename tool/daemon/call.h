@@ -1,0 +1,65 @@
+/* A notified call of a program, from its arrival to its answer. */
+#ifndef TOOL_DAEMON_CALL_H
+#define TOOL_DAEMON_CALL_H
+
+#include "tool/daemon/server_state.h"
+
+#include <limits.h>
+
+/* What a handler returns beside a result (0 and up) or a negative errno. */
+#define CALL_CONTINUE LONG_MIN       /* none of our sockets: the kernel shall do it */
+#define CALL_ANSWERED (LONG_MIN + 1) /* answered already, or a waiter will */
+
+struct call {
+    struct server *server;
+    struct run *run;
+    uint64_t notification;
+    pid_t thread;
+    int number;
+    const uint64_t *arguments; /* six */
+    int end;                   /* a duplicate of the descriptor that the call is about; -1 */
+    uint64_t cookie;
+    uint64_t now; /* while locked */
+};
+
+typedef long call_handler(struct call *call);
+
+/* Locks and finds whose socket it is. NULL: nobody's, and the lock is not held: return
+ * CALL_CONTINUE. */
+struct conduit *call_lock(struct call *call);
+/* Settles and unlocks. */
+void call_unlock(struct call *call);
+bool call_nonblocking(const struct call *call);
+/* Answers now, before the handler has ended. 0 or -ENOENT: the caller has gone, and the result is
+ * kept for its next try. */
+int call_answer(struct call *call, long result);
+/* Gives the program `conduit`'s end as a descriptor and answers the call with its number, in one
+ * step. number: -1, or which it shall be. Without the lock. The descriptor's number or a negative
+ * errno. */
+int call_install(struct run *run, uint64_t notification, int end, int number, bool close_on_exec);
+int call_send(struct run *run, uint64_t notification, long result, bool to_kernel);
+
+/* One handler a call; the files calls_*.c. */
+call_handler call_socket, call_bind, call_connect, call_listen, call_accept, call_accept4,
+    call_getsockname, call_getpeername, call_setsockopt, call_getsockopt, call_shutdown,
+    call_receive, call_transmit, call_ioctl;
+
+/* ---- listeners: calls_accept.c ---- */
+
+/* Connections wait: answers who waits for them, or makes the listener readable. */
+void listener_serve(struct server *server, struct conduit *listener, uint64_t now);
+
+/* ---- active opens: calls_connect.c ---- */
+
+void connect_succeeded(struct server *server, struct conduit *conduit, uint64_t now);
+void connect_failed(struct server *server, struct conduit *conduit, uint64_t now);
+
+/* ---- datagrams: calls_receive.c ---- */
+
+/* Gives a datagram to the oldest caller that waits for one. True if one took it. */
+bool datagram_offer(struct server *server, struct conduit *conduit, const uint8_t *data,
+                    size_t length, const struct berth_datagram *meta);
+/* Gives the pending error to the oldest caller that waits for a datagram. True if one took it. */
+bool datagram_error_answer(struct conduit *conduit);
+
+#endif

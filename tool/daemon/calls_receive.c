@@ -1,0 +1,249 @@
+/* Receiving datagrams with their addresses: recvfrom, recvmsg and recvmmsg anywhere, and all
+ * receiving from descriptors in the notified range.
+ *
+ * The datagram is looked at (MSG_PEEK) in the program's queue through a duplicate of its end,
+ * written into the program's memory, and taken out only when the answer has found the caller: a
+ * signal in between loses nothing. */
+#define _GNU_SOURCE
+#include "tool/daemon/datagram_queue.h"
+#include "tool/daemon/message.h"
+#include "tool/daemon/waiters.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+
+/* ---- into the program's memory ---- */
+
+struct control {
+    uint8_t data[128];
+    size_t length;
+};
+
+static void control_put(struct control *control, int level, int type, const void *data,
+                        size_t length) {
+    struct cmsghdr header = {.cmsg_len = CMSG_LEN(length), .cmsg_level = level, .cmsg_type = type};
+    memcpy(control->data + control->length, &header, sizeof header);
+    memcpy(control->data + control->length + CMSG_LEN(0), data, length);
+    control->length += CMSG_SPACE(length);
+}
+
+static void control_fill(struct control *control, const struct conduit *conduit,
+                         const struct berth_datagram *meta) {
+    int ttl = meta->ttl;
+    bool v6 = conduit->family == 6;
+    if ((conduit->option_bits & CONDUIT_PKTINFO) && !v6) {
+        struct in_pktinfo info = {.ipi_ifindex = meta->interface + 1};
+        info.ipi_addr.s_addr = htonl(berth_ip_to_v4(&meta->destination.ip));
+        info.ipi_spec_dst = info.ipi_addr;
+        control_put(control, IPPROTO_IP, IP_PKTINFO, &info, sizeof info);
+    } else if (conduit->option_bits & CONDUIT_PKTINFO) {
+        struct in6_pktinfo info = {.ipi6_ifindex = (unsigned)meta->interface + 1};
+        memcpy(&info.ipi6_addr, meta->destination.ip.bytes, sizeof info.ipi6_addr);
+        control_put(control, IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof info);
+    }
+    if (conduit->option_bits & CONDUIT_RECVTTL)
+        control_put(control, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_HOPLIMIT : IP_TTL, &ttl,
+                    sizeof ttl);
+    if (conduit->option_bits & CONDUIT_RECVTOS)
+        control_put(control, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_TCLASS : IP_TOS, &meta->tos,
+                    v6 ? sizeof(int) : 1);
+}
+
+struct receipt {
+    const uint8_t *data;
+    size_t length;
+    struct berth_datagram meta;
+    struct control control;
+    int family;
+};
+
+/* All that surrounds the octets, in one write. */
+static int frame_write(const struct message *message, struct reach *reach, pid_t thread,
+                       const struct receipt *receipt) {
+    struct reach_piece pieces[REACH_PIECES];
+    int count = 0, flags = 0;
+    union address address;
+    socklen_t full = address_from_endpoint(&address, &receipt->meta.source, receipt->family);
+    uint64_t control_length = receipt->control.length;
+    uint32_t octets = (uint32_t)(receipt->length < message->room ? receipt->length : message->room);
+    if (message->name)
+        pieces[count++] = (struct reach_piece){
+            message->name, &address, message->name_length < full ? message->name_length : full};
+    if (message->name_length_at && message->name)
+        pieces[count++] = (struct reach_piece){message->name_length_at, &full, sizeof full};
+    if (control_length > message->control_length) {
+        control_length = 0;
+        flags |= MSG_CTRUNC;
+    }
+    if (receipt->length > message->room)
+        flags |= MSG_TRUNC;
+    if (control_length)
+        pieces[count++] =
+            (struct reach_piece){message->control, receipt->control.data, control_length};
+    if (message->control_length_at)
+        pieces[count++] = (struct reach_piece){message->control_length_at, &control_length,
+                                               sizeof control_length};
+    if (message->flags_at)
+        pieces[count++] = (struct reach_piece){message->flags_at, &flags, sizeof flags};
+    if (message->length_at)
+        pieces[count++] = (struct reach_piece){message->length_at, &octets, sizeof octets};
+    return count ? reach_write(reach, thread, pieces, count) : 0;
+}
+
+/* Writes the datagram; returns what the call shall return. */
+static long receipt_write(const struct message *message, struct reach *reach, pid_t thread,
+                          int number, const struct receipt *receipt) {
+    int r = message_scatter(message, reach, thread, receipt->data, receipt->length);
+    if (r == 0)
+        r = frame_write(message, reach, thread, receipt);
+    if (r < 0)
+        return r;
+    if (number == SYS_recvmmsg)
+        return 1;
+    if (receipt->length > message->room && !(message->flags & MSG_TRUNC))
+        return (long)message->room;
+    return (long)receipt->length;
+}
+
+/* ---- who waits ---- */
+
+bool datagram_offer(struct server *server, struct conduit *conduit, const uint8_t *data,
+                    size_t length, const struct berth_datagram *meta) {
+    struct waiter *waiter;
+    (void)server;
+    if (!conduit->waiters || conduit->datagrams.count)
+        return false;
+    struct message *message = malloc(sizeof *message);
+    bool taken = false;
+    while (message && !taken && (waiter = waiter_first(conduit, WAITER_RECEIVE))) {
+        struct reach *reach = waiter->run->reach;
+        struct receipt receipt = {
+            .data = data, .length = length, .meta = *meta, .family = conduit->family};
+        control_fill(&receipt.control, conduit, meta);
+        long result =
+            message_read(message, reach, waiter->thread, waiter->number, waiter->arguments, 0);
+        if (result == 0)
+            result = receipt_write(message, reach, waiter->thread, waiter->number, &receipt);
+        bool peek = message->flags & MSG_PEEK;
+        taken = waiter_answer(waiter, result) == 0 && result >= 0 && !peek;
+    }
+    free(message);
+    return taken;
+}
+
+bool datagram_error_answer(struct conduit *conduit) {
+    struct waiter *waiter;
+    int error = conduit->error;
+    while ((waiter = waiter_first(conduit, WAITER_RECEIVE)))
+        if (waiter_answer(waiter, -error) == 0) {
+            conduit->error = 0;
+            return true;
+        }
+    return false;
+}
+
+/* ---- the call ---- */
+
+static void head_drop(struct call *call, struct conduit *conduit) {
+    recv(call->end, NULL, 0, MSG_DONTWAIT | MSG_TRUNC);
+    if (datagram_queue_first(&conduit->datagrams))
+        datagram_queue_pop(&conduit->datagrams);
+}
+
+/* Forgets what was taken behind our back, and errors that have been told in another way. */
+static void queue_settle(struct call *call, struct conduit *conduit) {
+    int octets = 0;
+    if (ioctl(call->end, FIONREAD, &octets) == 0)
+        datagram_queue_sync(&conduit->datagrams, (size_t)octets);
+    struct datagram_note *note;
+    while ((note = datagram_queue_first(&conduit->datagrams)) && note->is_error &&
+           conduit->error == 0)
+        head_drop(call, conduit);
+}
+
+/* The oldest datagram, left where it is. Its length or a negative errno. */
+static ssize_t head_peek(struct call *call, struct conduit *conduit, struct receipt *receipt) {
+    ssize_t n = recv(call->end, call->run->message, MESSAGE_MAX, MSG_DONTWAIT | MSG_PEEK);
+    if (n < 0)
+        return -errno;
+    const struct datagram_note *note = datagram_queue_first(&conduit->datagrams);
+    if (note)
+        receipt->meta = note->meta;
+    receipt->data = call->run->message;
+    receipt->length = (size_t)n;
+    receipt->family = conduit->family;
+    control_fill(&receipt->control, conduit, &receipt->meta);
+    return n;
+}
+
+/* With the lock; lets go of it. 0: `receipt` holds a datagram. */
+static long receive_start(struct call *call, struct conduit *conduit, const struct message *message,
+                          struct receipt *receipt) {
+    long result = 0;
+    if (conduit->error) {
+        result = -conduit->error;
+        conduit->error = 0;
+    }
+    queue_settle(call, conduit);
+    if (result == 0) {
+        ssize_t n = head_peek(call, conduit, receipt);
+        result = n < 0 ? n : 0;
+    }
+    bool wait = !(message->flags & MSG_DONTWAIT) && !call_nonblocking(call);
+    if (result == -EAGAIN && wait)
+        result = waiter_add(call, conduit, WAITER_RECEIVE, SO_RCVTIMEO, EAGAIN);
+    call_unlock(call);
+    return result;
+}
+
+static void receive_end(struct call *call) {
+    struct conduit *conduit = call_lock(call);
+    if (!conduit)
+        return;
+    head_drop(call, conduit);
+    queue_settle(call, conduit);
+    call_unlock(call);
+}
+
+static long datagram_receive(struct call *call, struct conduit *conduit, struct message *message) {
+    struct receipt receipt = {0};
+    if (message->flags & MSG_ERRQUEUE) {
+        call_unlock(call);
+        return -EAGAIN;
+    }
+    long result = receive_start(call, conduit, message, &receipt);
+    if (result != 0)
+        return result;
+    result = receipt_write(message, call->run->reach, call->thread, call->number, &receipt);
+    if (result < 0)
+        return result;
+    bool peek = message->flags & MSG_PEEK;
+    int r = call_send(call->run, call->notification, result, false);
+    if (r == 0 && !peek)
+        receive_end(call);
+    return CALL_ANSWERED;
+}
+
+long call_receive(struct call *call) {
+    struct conduit *conduit = call_lock(call);
+    if (!conduit)
+        return CALL_CONTINUE;
+    if (conduit->protocol != BERTH_UDP) {
+        call_unlock(call); /* AF_UNIX says of a pair's name what TCP says: nothing */
+        return CALL_CONTINUE;
+    }
+    struct message *message = malloc(sizeof *message);
+    int r = message ? message_read(message, call->run->reach, call->thread, call->number,
+                                   call->arguments, 0)
+                    : -ENOMEM;
+    long result = r;
+    if (r < 0)
+        call_unlock(call);
+    else
+        result = datagram_receive(call, conduit, message);
+    free(message);
+    return result;
+}

@@ -1,0 +1,118 @@
+/* socket(): a pair of descriptors in its place. */
+#define _GNU_SOURCE
+#include "tool/daemon/call.h"
+#include "tool/runner/calls.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { TYPE_MASK = 0xf };
+
+/* What the arguments mean: a protocol of the engine, or a negative errno as Linux gives it. */
+static int protocol_choose(uint64_t domain, uint64_t type, uint64_t protocol) {
+    if (type & ~(uint64_t)(TYPE_MASK | SOCK_NONBLOCK | SOCK_CLOEXEC))
+        return -EINVAL;
+    /* Routes and links of the real machine are not the virtual computer's, and frames are not for
+     * programs. */
+    if (domain == AF_NETLINK)
+        return -EAFNOSUPPORT;
+    if (domain == AF_PACKET)
+        return -EPERM;
+    switch (type & TYPE_MASK) {
+    case SOCK_STREAM:
+        return protocol == 0 || protocol == IPPROTO_TCP ? BERTH_TCP : -EPROTONOSUPPORT;
+    case SOCK_DGRAM:
+        return protocol == 0 || protocol == IPPROTO_UDP ? BERTH_UDP : -EPROTONOSUPPORT;
+    case SOCK_RAW:
+        return -EPERM;
+    default:
+        return -ESOCKTNOSUPPORT;
+    }
+}
+
+/* A free number in the range whose reads and writes are notified; -1: none, so that it gets the
+ * lowest free one as any other. */
+static int number_choose(struct call *call) {
+    struct rlimit limit;
+    if (prlimit(call->thread, RLIMIT_NOFILE, NULL, &limit) < 0)
+        return -1;
+    unsigned size = CALLS_UDP_LAST - CALLS_UDP_FIRST + 1;
+    for (unsigned i = 0; i < size; i++) {
+        unsigned number = CALLS_UDP_FIRST + (call->run->next_range + i) % size;
+        if (number >= limit.rlim_cur)
+            continue;
+        int taken = reach_descriptor(call->run->reach, call->thread, (int)number);
+        if (taken == -EBADF) {
+            call->run->next_range = number - CALLS_UDP_FIRST;
+            return (int)number;
+        }
+        if (taken < 0)
+            return -1;
+        close(taken);
+    }
+    return -1;
+}
+
+/* The engine's socket and the conduit's place among the others. */
+static long conduit_open(struct call *call, struct conduit *conduit) {
+    struct server *server = call->server;
+    struct berth_host *host = berth_network_host(server->network, call->run->host);
+    if (!host)
+        return -ENETDOWN;
+    int r = berth_socket_open(host, conduit->family, conduit->protocol, &conduit->socket);
+    if (r < 0)
+        return r;
+    r = conduit_enter(server, conduit);
+    if (r == 0)
+        r = berth_socket_set_user(host, conduit->socket, conduit->id);
+    else
+        berth_socket_close(host, conduit->socket, call->now);
+    return r;
+}
+
+static long descriptor_give(struct call *call, struct conduit *conduit, bool close_on_exec) {
+    struct server *server = call->server;
+    int wanted = conduit->protocol == BERTH_UDP ? number_choose(call) : -1;
+    conduit->in_range = wanted >= 0;
+    int number =
+        call_install(call->run, call->notification, conduit->spare_end, wanted, close_on_exec);
+    call->now = server_enter(server);
+    if (number >= 0) {
+        close(conduit->spare_end);
+        conduit->spare_end = -1;
+        conduit->fd = number;
+    } else {
+        conduit_forget(server, conduit, call->now);
+    }
+    server_leave(server, call->now);
+    /* Gone (ENOENT): its next try gets a new one. */
+    return number >= 0 || number == -ENOENT ? CALL_ANSWERED : number;
+}
+
+long call_socket(struct call *call) {
+    uint64_t domain = call->arguments[0], type = call->arguments[1];
+    int protocol = protocol_choose(domain, type & UINT32_MAX, call->arguments[2] & UINT32_MAX);
+    if (protocol < 0)
+        return protocol;
+    int error;
+    struct conduit *conduit =
+        conduit_new((enum berth_protocol)protocol, type & SOCK_NONBLOCK, &error);
+    if (!conduit)
+        return error;
+    conduit->family = domain == AF_INET6 ? 6 : 4;
+    conduit->host = call->run->host;
+    conduit->run = call->run;
+    conduit->thread = call->thread;
+    call->now = server_enter(call->server);
+    long r = conduit_open(call, conduit);
+    call_unlock(call);
+    if (r < 0) {
+        conduit_free(conduit);
+        return r;
+    }
+    return descriptor_give(call, conduit, type & SOCK_CLOEXEC);
+}

@@ -1,0 +1,146 @@
+/* The data thread: links, timers, and the octets that programs write.
+ *
+ * It floats over the processors (SCHED_BATCH, no pinning: next to the client is best for one
+ * workload and worst for another), waits in epoll, edge-triggered, and works in batches. Waking a
+ * thread on an idle processor costs 25 to 50 us, more than everything else here; so after a small
+ * batch, while traffic flows, it looks again for some 20 us, giving the processor away to whoever
+ * is runnable, before it sleeps. */
+#define _GNU_SOURCE
+#include "tool/daemon/call.h"
+#include "tool/daemon/waiters.h"
+#include "tool/loop/clock.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+enum { EVENTS = 64, POLL_NS = 20000, SMALL_BATCH = 1 };
+
+/* ---- what epoll says ---- */
+
+static void conduit_notice(struct server *server, struct conduit *conduit, uint32_t bits,
+                           uint64_t now) {
+    if (conduit->state == CONDUIT_GHOST)
+        return;
+    if (bits & EPOLLPRI)
+        conduit->urgent_in = true;
+    if (bits & (EPOLLHUP | EPOLLERR))
+        conduit->hung_up = true;
+    if ((bits & EPOLLOUT) && conduit->out_full) {
+        conduit_watch_room(server, conduit, false);
+        if (conduit->protocol == BERTH_TCP)
+            stream_deliver(server, conduit, now);
+        else
+            datagrams_deliver(server, conduit, now);
+    }
+    if (bits & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI))
+        conduit_ready(server, conduit);
+}
+
+static void event_notice(struct server *server, const struct epoll_event *event, uint64_t now) {
+    uint64_t id = event->data.u64;
+    if (id == EPOLL_WAKE) {
+        eventfd_t count;
+        eventfd_read(server->wake, &count);
+    } else if (id >= EPOLL_OUTSIDE) {
+        outside_receive(server, (int)(id - EPOLL_OUTSIDE), now);
+    } else {
+        struct conduit *conduit = conduit_find(&server->conduits, id);
+        if (conduit)
+            conduit_notice(server, conduit, event->events, now);
+    }
+}
+
+/* ---- waiting ---- */
+
+/* With the lock: until when to sleep. */
+static uint64_t sleep_until(struct server *server) {
+    if (server->ready || server->doomed || server->unsettled || server->stopping)
+        return 0;
+    uint64_t until = berth_network_deadline(server->network);
+    return until < server->waiters_deadline ? until : server->waiters_deadline;
+}
+
+static int epoll_until(struct server *server, struct epoll_event *events, uint64_t until) {
+    struct timespec span = {0};
+    if (until != BERTH_NEVER) {
+        uint64_t now = clock_now();
+        if (until > now)
+            span = clock_span(until - now);
+    }
+    int n = epoll_pwait2(server->epoll, events, EVENTS, until == BERTH_NEVER ? NULL : &span, NULL);
+    return n < 0 ? 0 : n;
+}
+
+/* Looks a few times before it sleeps. `asleep` is not set: what others leave for this thread it
+ * finds when it looks at the lists afterwards. */
+static int epoll_poll(struct server *server, struct epoll_event *events) {
+    uint64_t end = clock_now() + POLL_NS;
+    do {
+        int n = epoll_wait(server->epoll, events, EVENTS, 0);
+        if (n > 0)
+            return n;
+        sched_yield();
+    } while (clock_now() < end);
+    return 0;
+}
+
+/* ---- a turn ---- */
+
+/* Takes in what epoll said, with the lock; then receives without it, and hands over with it again.
+ */
+static void turn(struct server *server, struct inlets *inlets, const struct epoll_event *events,
+                 int count) {
+    uint64_t now = server_enter(server);
+    server->asleep = false;
+    for (int i = 0; i < count; i++)
+        event_notice(server, &events[i], now);
+    waiters_expire(server, now);
+    int planned = inlets_plan(inlets, server, now);
+    if (planned == 0)
+        return;
+    pthread_mutex_unlock(&server->lock);
+    inlets_receive(inlets);
+    now = server_enter(server);
+    inlets_commit(inlets, server, now);
+}
+
+/* Still with the lock: lets it take effect. Returns until when to sleep, and lets go of the lock.
+ */
+static uint64_t turn_end(struct server *server, bool will_sleep) {
+    uint64_t now = clock_now();
+    server_settle(server, now);
+    conduits_break(server, now);
+    server_settle(server, now);
+    outside_flush(server);
+    uint64_t until = sleep_until(server);
+    server->asleep = will_sleep && until != 0;
+    server->asleep_until = until;
+    server->counters.wakeups++;
+    pthread_mutex_unlock(&server->lock);
+    return until;
+}
+
+void *data_thread_run(void *argument) {
+    struct server *server = argument;
+    struct epoll_event events[EVENTS];
+    struct inlets *inlets = inlets_new();
+    sched_setscheduler(0, SCHED_BATCH, &(struct sched_param){0});
+    pthread_setname_np(pthread_self(), "berth-data");
+    int count = 0;
+    bool polled = true;
+    while (inlets && !server->stopping) {
+        turn(server, inlets, events, count);
+        bool poll = count > 0 && count <= SMALL_BATCH && !polled;
+        uint64_t until = turn_end(server, !poll);
+        count =
+            poll && until != 0 ? epoll_poll(server, events) : epoll_until(server, events, until);
+        polled = poll && count == 0;
+    }
+    inlets_free(inlets);
+    return NULL;
+}

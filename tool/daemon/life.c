@@ -1,0 +1,214 @@
+/* How conduits come into the daemon's sight and leave it. */
+#define _GNU_SOURCE
+#include "tool/daemon/server_state.h"
+#include "tool/daemon/waiters.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* ---- epoll ---- */
+
+/* Edge-triggered, each descriptor added once. Until a stream is connected, or its octets mean data,
+ * only its hanging up is told (that needs no asking for). Room is asked for only while something
+ * waits for it: AF_UNIX tells of it with every read. */
+static uint32_t watch_bits(const struct conduit *conduit) {
+    uint32_t bits = EPOLLET;
+    if (conduit->watched)
+        bits |= EPOLLIN | EPOLLRDHUP | EPOLLPRI;
+    if (conduit->out_full)
+        bits |= EPOLLOUT;
+    return bits;
+}
+
+static int watch_set(struct server *server, struct conduit *conduit, int operation) {
+    struct epoll_event event = {.events = watch_bits(conduit), .data.u64 = conduit->id};
+    return epoll_ctl(server->epoll, operation, conduit->held, &event) < 0 ? -errno : 0;
+}
+
+int conduit_enter(struct server *server, struct conduit *conduit) {
+    int r = conduit_table_insert(&server->conduits, conduit);
+    if (r < 0)
+        return r;
+    conduit->watched = conduit->protocol == BERTH_UDP || conduit->state == CONDUIT_CONNECTED;
+    r = watch_set(server, conduit, EPOLL_CTL_ADD);
+    if (r < 0)
+        conduit_table_remove(&server->conduits, conduit);
+    return r;
+}
+
+void conduit_watch(struct server *server, struct conduit *conduit) {
+    if (conduit->watched || conduit->held < 0)
+        return;
+    conduit->watched = true;
+    watch_set(server, conduit, EPOLL_CTL_MOD);
+}
+
+void conduit_watch_room(struct server *server, struct conduit *conduit, bool wanted) {
+    if (conduit->out_full == wanted || conduit->held < 0)
+        return;
+    conduit->out_full = wanted;
+    watch_set(server, conduit, EPOLL_CTL_MOD);
+}
+
+void conduit_ready(struct server *server, struct conduit *conduit) {
+    if (conduit->ready)
+        return;
+    conduit->ready = true;
+    conduit->ready_next = server->ready;
+    server->ready = conduit;
+}
+
+/* ---- the end ---- */
+
+static void ready_remove(struct server *server, struct conduit *conduit) {
+    struct conduit **at = &server->ready;
+    while (*at && *at != conduit)
+        at = &(*at)->ready_next;
+    if (*at)
+        *at = conduit->ready_next;
+    conduit->ready = false;
+}
+
+static void doomed_remove(struct server *server, struct conduit *conduit) {
+    struct conduit **at = &server->doomed;
+    while (*at && *at != conduit)
+        at = &(*at)->doomed_next;
+    if (*at)
+        *at = conduit->doomed_next;
+    conduit->doomed = false;
+}
+
+static void conduit_remove(struct server *server, struct conduit *conduit) {
+    if (conduit->ready)
+        ready_remove(server, conduit);
+    conduit_table_remove(&server->conduits, conduit);
+    conduit_free(conduit);
+}
+
+/* The program may still have its descriptor, and ask. */
+static void conduit_haunt(struct server *server, struct conduit *conduit) {
+    conduit->state = CONDUIT_GHOST;
+    uint64_t *place = &server->ghosts[server->next_ghost];
+    server->next_ghost = (server->next_ghost + 1) % GHOSTS_MAX;
+    struct conduit *oldest = conduit_find(&server->conduits, *place);
+    *place = conduit->id;
+    if (oldest && oldest->state == CONDUIT_GHOST)
+        conduit_remove(server, oldest);
+}
+
+static void held_close(struct conduit *conduit) {
+    if (conduit->held >= 0)
+        close(conduit->held);
+    conduit->held = -1;
+}
+
+/* Lets the engine's socket go. */
+static void socket_release(struct server *server, struct conduit *conduit, bool abort,
+                           uint64_t now) {
+    struct berth_host *host = conduit_host(server, conduit);
+    if (host) {
+        berth_socket_local(host, conduit->socket, &conduit->last_local);
+        if (abort)
+            berth_socket_abort(host, conduit->socket, now);
+        else
+            berth_socket_close(host, conduit->socket, now);
+        server_touch(server, conduit);
+    }
+    conduit->socket = 0;
+}
+
+static void returned_close(struct server *server, struct conduit *listener, uint64_t now) {
+    while (listener->returned) {
+        struct conduit *conduit = listener->returned;
+        listener->returned = conduit->returned_next;
+        socket_release(server, conduit, true, now);
+        close(conduit->spare_end); /* its held end hangs up: the data thread frees it */
+        conduit->spare_end = -1;
+    }
+}
+
+void conduit_close(struct server *server, struct conduit *conduit, bool abort, uint64_t now) {
+    if (conduit->doomed)
+        doomed_remove(server, conduit);
+    waiters_fail(conduit, EINVAL);
+    returned_close(server, conduit, now);
+    socket_release(server, conduit, abort, now);
+    held_close(conduit);
+    bool doubtful = conduit->fin_given || conduit->shut;
+    if (doubtful)
+        conduit_haunt(server, conduit);
+    else
+        conduit_remove(server, conduit);
+}
+
+void conduit_forget(struct server *server, struct conduit *conduit, uint64_t now) {
+    socket_release(server, conduit, true, now);
+    if (conduit->spare_end >= 0)
+        close(conduit->spare_end);
+    conduit->spare_end = -1;
+}
+
+/* ---- breaking a connection under a program ---- */
+
+void conduit_doom(struct server *server, struct conduit *conduit, int error) {
+    conduit->error = error;
+    if (conduit->doomed || conduit->held < 0)
+        return;
+    conduit->doomed = true;
+    conduit->doomed_next = server->doomed;
+    server->doomed = conduit;
+}
+
+int conduit_program_end(struct server *server, const struct conduit *conduit) {
+    if (conduit->spare_end >= 0)
+        return fcntl(conduit->spare_end, F_DUPFD_CLOEXEC, 0);
+    if (conduit->run && conduit->fd >= 0) {
+        int end = reach_descriptor(conduit->run->reach, conduit->thread, conduit->fd);
+        if (end >= 0 && descriptor_cookie(end) == conduit->cookie)
+            return end;
+        if (end >= 0)
+            close(end);
+    }
+    pid_t process;
+    int fd;
+    if (!conduit->run || !owner_find(conduit->inode, &process, &fd))
+        return -ENOENT;
+    (void)server;
+    int end = reach_descriptor(conduit->run->reach, process, fd);
+    if (end >= 0 && descriptor_cookie(end) != conduit->cookie) {
+        close(end);
+        end = -ENOENT;
+    }
+    return end;
+}
+
+/* A held end that is closed with unread octets in its queue breaks the program's: queued data, then
+ * ECONNRESET, then the end. When the queue is empty an octet is put there through the program's own
+ * end; after the program's SHUT_WR that is impossible, and it sees a plain end. */
+static void held_soil(struct server *server, struct conduit *conduit) {
+    int waiting = 0;
+    if (conduit->junk || (ioctl(conduit->held, FIONREAD, &waiting) == 0 && waiting > 0))
+        return;
+    int end = conduit_program_end(server, conduit);
+    if (end < 0)
+        return;
+    send(end, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+    close(end);
+}
+
+void conduits_break(struct server *server, uint64_t now) {
+    while (server->doomed) {
+        struct conduit *conduit = server->doomed;
+        server->doomed = conduit->doomed_next;
+        conduit->doomed = false;
+        held_soil(server, conduit);
+        held_close(conduit);
+        socket_release(server, conduit, true, now);
+        conduit_haunt(server, conduit);
+    }
+}

@@ -1,0 +1,310 @@
+/* One thread for each run: it waits for notified calls, has them handled, and answers.
+ *
+ * Signals. A signal that comes between the arrival of a call and its answer ends the call in the
+ * program (EINTR, or the kernel restarts it), and the answer finds nobody: ENOENT. The filter could
+ * ask the kernel to hold signals back meanwhile (WAIT_KILLABLE_RECV), but then a program that waits
+ * in accept() or connect() could not be interrupted, not even by Ctrl-C with a handler. So instead
+ * a lost answer must do no harm: the result is kept, and the same thread's next call, if it is the
+ * very same one, gets it without anything being done a second time. What gives something away
+ * (accept, a received datagram) takes it back instead. */
+#define _GNU_SOURCE
+#include "tool/daemon/call.h"
+#include "tool/daemon/waiters.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#ifndef SECCOMP_IOCTL_NOTIF_SET_FLAGS /* Linux 6.6 */
+#define SECCOMP_IOCTL_NOTIF_SET_FLAGS SECCOMP_IOW(4, __u64)
+#endif
+#ifndef SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP
+#define SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP (1UL << 0)
+#endif
+
+/* ---- answers ---- */
+
+int call_send(struct run *run, uint64_t notification, long result, bool to_kernel) {
+    struct seccomp_notif_resp response = {.id = notification};
+    if (to_kernel)
+        response.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
+    else if (result < 0)
+        response.error = (int)result;
+    else
+        response.val = result;
+    return ioctl(run->listener, SECCOMP_IOCTL_NOTIF_SEND, &response) < 0 ? -errno : 0;
+}
+
+int call_install(struct run *run, uint64_t notification, int end, int number, bool close_on_exec) {
+    struct seccomp_notif_addfd request = {
+        .id = notification,
+        .flags = SECCOMP_ADDFD_FLAG_SEND | (number >= 0 ? SECCOMP_ADDFD_FLAG_SETFD : 0),
+        .srcfd = (uint32_t)end,
+        .newfd = number >= 0 ? (uint32_t)number : 0,
+        .newfd_flags = close_on_exec ? O_CLOEXEC : 0,
+    };
+    int installed;
+    do
+        installed = ioctl(run->listener, SECCOMP_IOCTL_NOTIF_ADDFD, &request);
+    while (installed < 0 && errno == EINPROGRESS);
+    return installed < 0 ? -errno : installed;
+}
+
+int call_answer(struct call *call, long result) {
+    int r = call_send(call->run, call->notification, result, false);
+    if (r != -ENOENT)
+        return r;
+    struct run *run = call->run;
+    struct replay *replay = &run->replays[run->next_replay];
+    run->next_replay = (run->next_replay + 1) % REPLAYS;
+    if (replay->thread == 0)
+        run->replay_count++;
+    replay->thread = call->thread;
+    replay->number = call->number;
+    memcpy(replay->arguments, call->arguments, sizeof replay->arguments);
+    replay->result = result;
+    return r;
+}
+
+/* Any next call of the thread makes its kept result void; the same one gets it. */
+static bool call_replay(struct call *call) {
+    struct run *run = call->run;
+    for (unsigned i = 0; run->replay_count && i < REPLAYS; i++) {
+        struct replay *replay = &run->replays[i];
+        if (replay->thread != call->thread)
+            continue;
+        replay->thread = 0;
+        run->replay_count--;
+        if (replay->number != call->number ||
+            memcmp(replay->arguments, call->arguments, sizeof replay->arguments) != 0)
+            return false;
+        call_answer(call, replay->result);
+        return true;
+    }
+    return false;
+}
+
+/* ---- what handlers share ---- */
+
+struct conduit *call_lock(struct call *call) {
+    call->now = server_enter(call->server);
+    struct conduit *conduit = conduit_find_cookie(&call->server->conduits, call->cookie);
+    if (!conduit) {
+        pthread_mutex_unlock(&call->server->lock);
+        return NULL;
+    }
+    conduit->run = call->run;
+    conduit->thread = call->thread;
+    conduit->fd = (int)call->arguments[0];
+    return conduit;
+}
+
+void call_unlock(struct call *call) {
+    server_leave(call->server, call->now);
+}
+
+bool call_nonblocking(const struct call *call) {
+    return (fcntl(call->end, F_GETFL) & O_NONBLOCK) != 0;
+}
+
+/* ---- dispatch ---- */
+
+static const struct {
+    int number;
+    bool no_end; /* the first argument is no socket to be looked up */
+    call_handler *handler;
+} handlers[] = {
+    {SYS_socket, true, call_socket},
+    {SYS_bind, false, call_bind},
+    {SYS_connect, false, call_connect},
+    {SYS_listen, false, call_listen},
+    {SYS_accept, false, call_accept},
+    {SYS_accept4, false, call_accept4},
+    {SYS_getsockname, false, call_getsockname},
+    {SYS_getpeername, false, call_getpeername},
+    {SYS_setsockopt, false, call_setsockopt},
+    {SYS_getsockopt, false, call_getsockopt},
+    {SYS_shutdown, false, call_shutdown},
+    {SYS_ioctl, true, call_ioctl},
+    {SYS_read, false, call_receive},
+    {SYS_readv, false, call_receive},
+    {SYS_recvfrom, false, call_receive},
+    {SYS_recvmsg, false, call_receive},
+    {SYS_recvmmsg, false, call_receive},
+    {SYS_write, false, call_transmit},
+    {SYS_writev, false, call_transmit},
+    {SYS_sendto, false, call_transmit},
+    {SYS_sendmsg, false, call_transmit},
+    {SYS_sendmmsg, false, call_transmit},
+};
+
+/* Finds the socket behind the first argument: 0, or what to answer. What cannot be looked at is
+ * never left to the kernel, which would do a network's call on an AF_UNIX descriptor. */
+static long call_identify(struct call *call) {
+    call->end = reach_descriptor(call->run->reach, call->thread, (int)call->arguments[0]);
+    if (call->end < 0)
+        return call->end;
+    call->cookie = descriptor_cookie(call->end);
+    return call->cookie ? 0 : CALL_CONTINUE;
+}
+
+static long call_handle(struct call *call) {
+    for (size_t i = 0; i < sizeof handlers / sizeof handlers[0]; i++) {
+        if (handlers[i].number != call->number)
+            continue;
+        long result = handlers[i].no_end ? 0 : call_identify(call);
+        return result ? result : handlers[i].handler(call);
+    }
+    return CALL_CONTINUE;
+}
+
+static void call_serve(struct run *run, const struct seccomp_notif *notification) {
+    struct call call = {
+        .server = run->server,
+        .run = run,
+        .notification = notification->id,
+        .thread = (pid_t)notification->pid,
+        .number = notification->data.nr,
+        .arguments = (const uint64_t *)notification->data.args,
+        .end = -1,
+    };
+    if (call_replay(&call))
+        return;
+    if (run->waiter_count) {
+        pthread_mutex_lock(&run->server->lock);
+        waiters_void(run, call.thread);
+        pthread_mutex_unlock(&run->server->lock);
+    }
+    long result = call_handle(&call);
+    if (result == CALL_CONTINUE)
+        call_send(run, call.notification, 0, true);
+    else if (result != CALL_ANSWERED)
+        call_answer(&call, result);
+    if (call.end >= 0)
+        close(call.end);
+}
+
+static void *notify_thread_run(void *argument) {
+    struct run *run = argument;
+    struct seccomp_notif notification;
+    while (!run->stopping) {
+        memset(&notification, 0, sizeof notification);
+        if (ioctl(run->listener, SECCOMP_IOCTL_NOTIF_RECV, &notification) == 0)
+            call_serve(run, &notification);
+        else if (errno != EINTR && errno != ENOENT)
+            break; /* nobody is left under the filter */
+    }
+    run->stopped = true;
+    return NULL;
+}
+
+/* ---- runs ---- */
+
+static void interrupt_nothing(int signal) {
+    (void)signal;
+}
+
+/* The signal that gets a thread out of waiting for a call. It must not restart the wait. */
+static int interrupt_prepare(void) {
+    struct sigaction action = {.sa_handler = interrupt_nothing};
+    return sigaction(SIGRTMIN, &action, NULL) < 0 ? -errno : 0;
+}
+
+static int run_start(struct run *run) {
+    /* Better on the caller's own processor than waking another; older kernels do without. */
+    ioctl(run->listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS, SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP);
+    sigset_t mask, before;
+    sigfillset(&mask);
+    sigdelset(&mask, SIGRTMIN);
+    pthread_sigmask(SIG_SETMASK, &mask, &before);
+    int r = pthread_create(&run->thread, NULL, notify_thread_run, run);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return -r;
+}
+
+static void run_free(struct run *run) {
+    if (run->listener >= 0)
+        close(run->listener);
+    reach_free(run->reach);
+    free(run);
+}
+
+int server_attach(struct server *server, int host, int listener, int reach, pid_t program,
+                  const struct server_run_ops *ops) {
+    struct run *run = calloc(1, sizeof *run);
+    if (!run) {
+        close(listener);
+        if (reach >= 0)
+            close(reach);
+        return -ENOMEM;
+    }
+    run->server = server;
+    run->host = host;
+    run->listener = listener;
+    run->ops = *ops;
+    run->reach = reach_new(reach, program);
+    int r = run->reach ? interrupt_prepare() : -ENOMEM;
+    if (r < 0) {
+        run_free(run);
+        return r;
+    }
+    pthread_mutex_lock(&server->lock);
+    run->number = server->next_run++;
+    run->next = server->runs;
+    server->runs = run;
+    int number = run->number;
+    pthread_mutex_unlock(&server->lock);
+    r = run_start(run);
+    if (r < 0) {
+        run->stopped = true;
+        server_detach(server, number);
+        return r;
+    }
+    return number;
+}
+
+/* The lock is not held. */
+static struct run *run_find(struct server *server, int number) {
+    pthread_mutex_lock(&server->lock);
+    struct run *run = server->runs;
+    while (run && run->number != number)
+        run = run->next;
+    pthread_mutex_unlock(&server->lock);
+    return run;
+}
+
+/* With the lock: nothing points to the run any more. */
+static void run_unlink(struct server *server, struct run *run) {
+    waiters_void(run, 0);
+    for (uint32_t i = 0; i < server->conduits.slot_count; i++)
+        if (server->conduits.slots[i] && server->conduits.slots[i]->run == run)
+            server->conduits.slots[i]->run = NULL;
+    struct run **at = &server->runs;
+    while (*at != run)
+        at = &(*at)->next;
+    *at = run->next;
+}
+
+void server_detach(struct server *server, int number) {
+    struct run *run = run_find(server, number);
+    if (!run)
+        return;
+    bool started = run->thread != 0;
+    run->stopping = true;
+    while (started && !run->stopped) {
+        pthread_kill(run->thread, SIGRTMIN);
+        usleep(1000);
+    }
+    if (started)
+        pthread_join(run->thread, NULL);
+    pthread_mutex_lock(&server->lock);
+    run_unlink(server, run);
+    pthread_mutex_unlock(&server->lock);
+    run_free(run);
+}

@@ -1,0 +1,260 @@
+/* The options that are more than a number of the engine's. */
+#define _GNU_SOURCE
+#include "tool/daemon/options.h"
+
+#include <errno.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+/* What Linux answers for a socket whose buffers nobody has set. */
+enum { TCP_SNDBUF_DEFAULT = 16384, TCP_RCVBUF_DEFAULT = 131072, UDP_BUFFER_DEFAULT = 212992 };
+
+static const char congestion_name[16] = "reno";
+
+static long int_out(void *value, size_t *length, int number) {
+    memcpy(value, &number, sizeof number);
+    *length = sizeof number;
+    return 0;
+}
+
+static int error_take(struct call *call, struct conduit *conduit) {
+    struct berth_host *host = conduit_host(call->server, conduit);
+    int error = conduit->error;
+    conduit->error = 0;
+    if (error == 0 && host)
+        berth_socket_get_option(host, conduit->socket, BERTH_SO_ERROR, &error);
+    return error;
+}
+
+/* ---- TCP_INFO ---- */
+
+static uint32_t microseconds(uint64_t nanoseconds) {
+    return (uint32_t)(nanoseconds / 1000);
+}
+
+static uint32_t segments(uint32_t octets, uint32_t mss) {
+    return mss ? (octets + mss - 1) / mss : 0;
+}
+
+static void tcp_info_translate(const struct berth_tcp_info *from, struct tcp_info *to) {
+    to->tcpi_state = from->state;
+    to->tcpi_retransmits = from->retransmits;
+    to->tcpi_probes = from->probes;
+    to->tcpi_backoff = from->backoff;
+    to->tcpi_options = from->options & 0xf;
+    to->tcpi_snd_wscale = from->send_wscale & 0xfu;
+    to->tcpi_rcv_wscale = from->receive_wscale & 0xfu;
+    to->tcpi_rto = microseconds(from->rto);
+    to->tcpi_snd_mss = from->send_mss;
+    to->tcpi_rcv_mss = from->receive_mss;
+    to->tcpi_advmss = from->mtu > 40 ? from->mtu - 40 : 0;
+    to->tcpi_pmtu = from->mtu;
+    to->tcpi_rtt = microseconds(from->srtt);
+    to->tcpi_rttvar = microseconds(from->rttvar);
+    to->tcpi_min_rtt = microseconds(from->srtt);
+    to->tcpi_snd_ssthresh =
+        from->ssthresh == UINT32_MAX ? INT32_MAX : segments(from->ssthresh, from->send_mss);
+    to->tcpi_snd_cwnd = segments(from->cwnd, from->send_mss);
+    to->tcpi_unacked = segments(from->unacked, from->send_mss);
+    to->tcpi_total_retrans = from->retransmitted;
+    to->tcpi_rcv_space = from->receive_window;
+    to->tcpi_bytes_acked = from->bytes_acked;
+    to->tcpi_bytes_received = from->bytes_received;
+    to->tcpi_notsent_bytes =
+        from->send_queue > from->unacked ? from->send_queue - from->unacked : 0;
+    to->tcpi_snd_wnd = from->send_window;
+    if (from->state == BERTH_LISTEN) { /* Linux's use of the two for a listener */
+        to->tcpi_unacked = from->receive_queue;
+        to->tcpi_sacked = from->send_queue;
+    }
+}
+
+static long tcp_info_get(struct call *call, struct conduit *conduit, void *value, size_t *length) {
+    struct berth_host *host = conduit_host(call->server, conduit);
+    struct berth_tcp_info from = {0};
+    struct tcp_info to = {.tcpi_state = BERTH_TCP_CLOSED};
+    if (conduit->protocol != BERTH_TCP)
+        return -ENOPROTOOPT;
+    if (host && berth_socket_tcp_info(host, conduit->socket, &from) == 0)
+        tcp_info_translate(&from, &to);
+    memcpy(value, &to, sizeof to);
+    *length = *length < sizeof to ? *length : sizeof to;
+    return 0;
+}
+
+/* ---- buffers ---- */
+
+/* The kernel's own end does the sum (doubled, capped), and does what was asked for: the program's
+ * send buffer is its end's, and what it can be given ahead is the held end's. */
+static long buffer_set(struct call *call, struct conduit *conduit, bool sending, const void *value,
+                       size_t length) {
+    int size;
+    if (length < sizeof size)
+        return -EINVAL;
+    memcpy(&size, value, sizeof size);
+    struct berth_host *host = conduit_host(call->server, conduit);
+    if (host)
+        berth_socket_set_option(host, conduit->socket, sending ? BERTH_SO_SNDBUF : BERTH_SO_RCVBUF,
+                                size, call->now);
+    int *asked = sending ? &conduit->send_buffer_asked : &conduit->receive_buffer_asked;
+    *asked = size > 0 ? size : 1;
+    if (sending && !conduit->slim)
+        setsockopt(call->end, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+    else if (!sending)
+        setsockopt(call->end, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
+    if (!sending && conduit->held >= 0)
+        setsockopt(conduit->held, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+    return 0;
+}
+
+static long buffer_get(struct call *call, struct conduit *conduit, bool sending, void *value,
+                       size_t *length) {
+    int size = conduit->protocol == BERTH_UDP ? UDP_BUFFER_DEFAULT
+               : sending                      ? TCP_SNDBUF_DEFAULT
+                                              : TCP_RCVBUF_DEFAULT;
+    socklen_t room = sizeof size;
+    if (sending ? conduit->send_buffer_asked : conduit->receive_buffer_asked)
+        getsockopt(call->end, SOL_SOCKET, sending ? SO_SNDBUF : SO_RCVBUF, &size, &room);
+    return int_out(value, length, size);
+}
+
+/* ---- the others ---- */
+
+static long linger_set(struct call *call, struct conduit *conduit, const void *value,
+                       size_t length) {
+    struct linger linger;
+    struct berth_host *host = conduit_host(call->server, conduit);
+    if (length < sizeof linger)
+        return -EINVAL;
+    memcpy(&linger, value, sizeof linger);
+    if (!host || conduit->protocol != BERTH_TCP)
+        return 0;
+    return berth_socket_set_option(host, conduit->socket, BERTH_SO_LINGER,
+                                   linger.l_onoff ? linger.l_linger : -1, call->now);
+}
+
+static long linger_get(struct call *call, struct conduit *conduit, void *value, size_t *length) {
+    struct berth_host *host = conduit_host(call->server, conduit);
+    int seconds = -1;
+    if (host)
+        berth_socket_get_option(host, conduit->socket, BERTH_SO_LINGER, &seconds);
+    struct linger linger = {.l_onoff = seconds >= 0, .l_linger = seconds >= 0 ? seconds : 0};
+    memcpy(value, &linger, sizeof linger);
+    *length = *length < sizeof linger ? *length : sizeof linger;
+    return 0;
+}
+
+/* The kernel keeps the urgent octet in line, or not, on the program's end; the engine only
+ * remembers. */
+static long oobinline_set(struct call *call, struct conduit *conduit, const void *value,
+                          size_t length) {
+    int number;
+    struct berth_host *host = conduit_host(call->server, conduit);
+    if (length < sizeof number)
+        return -EINVAL;
+    memcpy(&number, value, sizeof number);
+    if (host && conduit->protocol == BERTH_TCP)
+        berth_socket_set_option(host, conduit->socket, BERTH_SO_OOBINLINE, number != 0, call->now);
+    return setsockopt(call->end, SOL_SOCKET, SO_OOBINLINE, &number, sizeof number) < 0 ? -errno : 0;
+}
+
+static long oobinline_get(struct call *call, void *value, size_t *length) {
+    int number = 0;
+    socklen_t room = sizeof number;
+    getsockopt(call->end, SOL_SOCKET, SO_OOBINLINE, &number, &room);
+    return int_out(value, length, number);
+}
+
+static long mtu_get(struct call *call, struct conduit *conduit, void *value, size_t *length) {
+    struct berth_host *host = conduit_host(call->server, conduit);
+    struct berth_endpoint local, remote;
+    struct berth_address list[16];
+    if (!host || berth_socket_remote(host, conduit->socket, &remote) < 0 ||
+        berth_socket_local(host, conduit->socket, &local) < 0)
+        return -ENOTCONN;
+    size_t count = berth_host_addresses(host, list, 16);
+    for (size_t i = 0; i < count && i < 16; i++)
+        if (berth_ip_equal(&list[i].ip, &local.ip))
+            return int_out(value, length, (int)list[i].mtu);
+    return int_out(value, length, 1500);
+}
+
+static long congestion_set(const struct conduit *conduit, const void *value, size_t length) {
+    if (conduit->protocol != BERTH_TCP)
+        return -ENOPROTOOPT;
+    size_t name = strlen(congestion_name);
+    return length >= name && strnlen(value, length) == name &&
+                   memcmp(value, congestion_name, name) == 0
+               ? 0
+               : -ENOENT;
+}
+
+static long congestion_get(void *value, size_t *length) {
+    memcpy(value, congestion_name, sizeof congestion_name);
+    *length = *length < sizeof congestion_name ? *length : sizeof congestion_name;
+    return 0;
+}
+
+/* As TCP says of a peer on another computer: nobody known. */
+static long peercred_get(void *value, size_t *length) {
+    struct ucred nobody = {.pid = 0, .uid = (uid_t)-1, .gid = (gid_t)-1};
+    memcpy(value, &nobody, sizeof nobody);
+    *length = *length < sizeof nobody ? *length : sizeof nobody;
+    return 0;
+}
+
+long option_special_get(struct call *call, struct conduit *conduit, enum option_special special,
+                        void *value, size_t *length) {
+    bool tcp = conduit->protocol == BERTH_TCP;
+    switch (special) {
+    case SPECIAL_ERROR:
+        return int_out(value, length, error_take(call, conduit));
+    case SPECIAL_TYPE:
+        return int_out(value, length, tcp ? SOCK_STREAM : SOCK_DGRAM);
+    case SPECIAL_DOMAIN:
+        return int_out(value, length, conduit->family == 6 ? AF_INET6 : AF_INET);
+    case SPECIAL_PROTOCOL:
+        return int_out(value, length, tcp ? IPPROTO_TCP : IPPROTO_UDP);
+    case SPECIAL_ACCEPTCONN:
+        return int_out(value, length, conduit->state == CONDUIT_LISTENING);
+    case SPECIAL_LINGER:
+        return linger_get(call, conduit, value, length);
+    case SPECIAL_SNDBUF:
+    case SPECIAL_RCVBUF:
+        return buffer_get(call, conduit, special == SPECIAL_SNDBUF, value, length);
+    case SPECIAL_OOBINLINE:
+        return oobinline_get(call, value, length);
+    case SPECIAL_PEERCRED:
+        return peercred_get(value, length);
+    case SPECIAL_IP_OPTIONS:
+        *length = 0; /* none came, as programs that look for source routes hope */
+        return 0;
+    case SPECIAL_MTU:
+        return mtu_get(call, conduit, value, length);
+    case SPECIAL_TCP_INFO:
+        return tcp_info_get(call, conduit, value, length);
+    case SPECIAL_CONGESTION:
+        return tcp ? congestion_get(value, length) : -ENOPROTOOPT;
+    }
+    return -ENOPROTOOPT;
+}
+
+long option_special_set(struct call *call, struct conduit *conduit, enum option_special special,
+                        const void *value, size_t length) {
+    switch (special) {
+    case SPECIAL_LINGER:
+        return linger_set(call, conduit, value, length);
+    case SPECIAL_SNDBUF:
+    case SPECIAL_RCVBUF:
+        return buffer_set(call, conduit, special == SPECIAL_SNDBUF, value, length);
+    case SPECIAL_OOBINLINE:
+        return oobinline_set(call, conduit, value, length);
+    case SPECIAL_IP_OPTIONS:
+        return 0;
+    case SPECIAL_CONGESTION:
+        return congestion_set(conduit, value, length);
+    default:
+        return -ENOPROTOOPT;
+    }
+}

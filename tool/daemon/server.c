@@ -1,0 +1,160 @@
+#define _GNU_SOURCE
+#include "tool/daemon/server_state.h"
+#include "tool/loop/clock.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum { EVENTS = 64, ROUNDS = 256 };
+
+/* ---- the lock ---- */
+
+uint64_t server_enter(struct server *server) {
+    pthread_mutex_lock(&server->lock);
+    return clock_now();
+}
+
+void server_touch(struct server *server, const struct conduit *conduit) {
+    berth_network_touch(server->network, conduit->host);
+}
+
+struct berth_host *conduit_host(struct server *server, const struct conduit *conduit) {
+    return conduit->socket ? berth_network_host(server->network, conduit->host) : NULL;
+}
+
+/* What is carried to a program may make room that the engine tells its peer about, and so on: until
+ * nothing moves. A bound keeps one thread from working for others without end; the data thread goes
+ * on from there. */
+void server_settle(struct server *server, uint64_t now) {
+    struct berth_network_event events[EVENTS];
+    for (int round = 0; round < ROUNDS; round++) {
+        bool more = berth_network_run(server->network, now);
+        size_t count = berth_network_events(server->network, events, EVENTS);
+        for (size_t i = 0; i < count; i++)
+            event_handle(server, &events[i], now);
+        if (count == 0 && !more) {
+            server->unsettled = false;
+            return;
+        }
+    }
+    server->unsettled = true;
+}
+
+static bool data_thread_needed(const struct server *server) {
+    if (server->ready || server->doomed || server->unsettled)
+        return true;
+    return berth_network_deadline(server->network) < server->asleep_until ||
+           server->waiters_deadline < server->asleep_until;
+}
+
+void server_leave(struct server *server, uint64_t now) {
+    server_settle(server, now);
+    outside_flush(server);
+    bool wake = server->asleep && data_thread_needed(server);
+    if (wake)
+        server->asleep = false;
+    pthread_mutex_unlock(&server->lock);
+    if (wake)
+        eventfd_write(server->wake, 1);
+}
+
+struct berth_network *server_lock(struct server *server, uint64_t *now) {
+    *now = server_enter(server);
+    return server->network;
+}
+
+void server_unlock(struct server *server) {
+    server_leave(server, clock_now());
+}
+
+/* ---- life ---- */
+
+static void descriptors_raise(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static int epoll_prepare(struct server *server) {
+    server->epoll = epoll_create1(EPOLL_CLOEXEC);
+    server->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (server->epoll < 0 || server->wake < 0)
+        return -errno;
+    struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.u64 = EPOLL_WAKE};
+    return epoll_ctl(server->epoll, EPOLL_CTL_ADD, server->wake, &event) < 0 ? -errno : 0;
+}
+
+/* Signals are for the control half's thread. */
+static int thread_start(pthread_t *thread, void *(*function)(void *), void *argument) {
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int r = pthread_create(thread, NULL, function, argument);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return -r;
+}
+
+static void server_dispose(struct server *server) {
+    conduit_table_clear(&server->conduits);
+    for (int i = 0; i < server->outside_count; i++)
+        close(server->outside[i].fd);
+    if (server->epoll >= 0)
+        close(server->epoll);
+    if (server->wake >= 0)
+        close(server->wake);
+    pthread_mutex_destroy(&server->lock);
+    free(server);
+}
+
+struct server *server_new(struct berth_network *network) {
+    struct server *server = calloc(1, sizeof *server);
+    if (!server)
+        return NULL;
+    server->network = network;
+    server->waiters_deadline = BERTH_NEVER;
+    server->next_run = 1;
+    pthread_mutexattr_t attributes;
+    pthread_mutexattr_init(&attributes);
+    pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_ADAPTIVE_NP);
+    pthread_mutex_init(&server->lock, &attributes);
+    pthread_mutexattr_destroy(&attributes);
+    descriptors_raise();
+    int r = conduit_table_init(&server->conduits);
+    if (r == 0)
+        r = epoll_prepare(server);
+    if (r == 0)
+        r = thread_start(&server->data_thread, data_thread_run, server);
+    if (r < 0) {
+        server_dispose(server);
+        errno = -r;
+        return NULL;
+    }
+    return server;
+}
+
+void server_free(struct server *server) {
+    if (!server)
+        return;
+    while (server->runs)
+        server_detach(server, server->runs->number);
+    pthread_mutex_lock(&server->lock);
+    server->stopping = true;
+    pthread_mutex_unlock(&server->lock);
+    eventfd_write(server->wake, 1);
+    pthread_join(server->data_thread, NULL);
+    berth_network_free(server->network);
+    server_dispose(server);
+}
+
+void server_counters(struct server *server, struct server_counters *counters) {
+    pthread_mutex_lock(&server->lock);
+    *counters = server->counters;
+    pthread_mutex_unlock(&server->lock);
+}

@@ -1,0 +1,160 @@
+/* What the files of the serving half share. Nothing else includes it.
+ *
+ * Threads: the data thread (data_thread.c), one notify thread per run (notify_thread.c), and those
+ * of the control half that come in by server_lock(). All of them drive the network themselves,
+ * under the one lock: a call needs no hand-over to another thread. Whoever unlocks first settles:
+ * the network runs until nothing moves, and what became of the sockets is carried to the programs.
+ * Only what must be done by the data thread (receiving from held ends, closing them, waiting for
+ * time) makes it wake. */
+#ifndef TOOL_DAEMON_SERVER_STATE_H
+#define TOOL_DAEMON_SERVER_STATE_H
+
+#include "tool/daemon/conduit.h"
+#include "tool/daemon/reach.h"
+#include "tool/daemon/server.h"
+
+#include <linux/seccomp.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+enum { GHOSTS_MAX = 1024, OUTSIDE_MAX = 64 };
+
+/* epoll data that is no conduit's id: a conduit's generation never reaches these. */
+#define EPOLL_WAKE UINT64_MAX
+#define EPOLL_OUTSIDE UINT64_C(0xffffffff00000000)
+
+struct outside {
+    int port;
+    int fd;
+};
+
+struct server {
+    pthread_mutex_t lock;
+    struct berth_network *network;
+    struct conduit_table conduits;
+    struct run *runs;
+    int next_run;
+    int epoll;
+    int wake; /* eventfd */
+    pthread_t data_thread;
+    atomic_bool stopping;
+    bool asleep; /* the data thread waits, and must be woken for work that only it can do */
+    uint64_t asleep_until;       /* ... and goes on by itself then */
+    bool unsettled;              /* the network has more to do at once */
+    struct conduit *ready;       /* to receive from */
+    struct conduit *doomed;      /* whose held ends are to be closed */
+    uint64_t ghosts[GHOSTS_MAX]; /* ids, oldest overwritten */
+    unsigned next_ghost;
+    uint64_t waiters_deadline;
+    struct outside outside[OUTSIDE_MAX];
+    int outside_count;
+    struct server_counters counters;
+};
+
+/* One call of a thread whose answer was lost to a signal; see notify_thread.c. */
+struct replay {
+    pid_t thread;
+    int number;
+    uint64_t arguments[6];
+    long result;
+};
+enum { REPLAYS = 16, MESSAGE_MAX = 65536 };
+
+/* A program tree that is served. */
+struct run {
+    struct run *next;
+    struct server *server;
+    int number;
+    int host;
+    int listener;
+    struct reach *reach;
+    struct server_run_ops ops;
+    pthread_t thread;
+    atomic_bool stopping, stopped;
+    struct waiter *waiters;         /* newest first */
+    atomic_uint waiter_count;       /* the list's length, to be looked at without the lock */
+    struct replay replays[REPLAYS]; /* of the notify thread alone, as what follows */
+    unsigned next_replay, replay_count;
+    uint64_t noted; /* when ports were last said to be out */
+    unsigned
+        next_range; /* where to look for the next free descriptor number for a datagram socket */
+    uint8_t message[MESSAGE_MAX];
+};
+
+/* ---- server.c ---- */
+
+uint64_t server_enter(struct server *server); /* locks; the time */
+void server_leave(struct server *server,
+                  uint64_t now); /* settles, wakes the data thread if it must, unlocks */
+/* A call on a socket of this conduit was made. */
+void server_touch(struct server *server, const struct conduit *conduit);
+/* Moves everything that can move now. */
+void server_settle(struct server *server, uint64_t now);
+
+/* ---- life of conduits: life.c ---- */
+
+/* The engine's host, if it and the conduit's socket there still are; else NULL. */
+struct berth_host *conduit_host(struct server *server, const struct conduit *conduit);
+/* Into the table and epoll. 0 or a negative errno. */
+int conduit_enter(struct server *server, struct conduit *conduit);
+/* From now on epoll tells what the program writes. */
+void conduit_watch(struct server *server, struct conduit *conduit);
+/* Asks epoll to tell (or no more) when the program's queue has room. */
+void conduit_watch_room(struct server *server, struct conduit *conduit, bool wanted);
+/* Has the data thread receive from it. */
+void conduit_ready(struct server *server, struct conduit *conduit);
+/* Has the data thread close the held end, so that the program sees a broken connection; then it is
+ * a ghost. */
+void conduit_doom(struct server *server, struct conduit *conduit, int error);
+/* Data thread only: does it for all that are doomed. */
+void conduits_break(struct server *server, uint64_t now);
+/* Data thread only: the program closed its socket. abort: with a RST. The conduit is freed or a
+ * ghost. */
+void conduit_close(struct server *server, struct conduit *conduit, bool abort, uint64_t now);
+/* Takes a conduit out that no program got. Any thread; the data thread must not know it yet, or it
+ * is left to it. */
+void conduit_forget(struct server *server, struct conduit *conduit, uint64_t now);
+/* A duplicate of the program's end, found where it was seen last or anywhere; -ENOENT. */
+int conduit_program_end(struct server *server, const struct conduit *conduit);
+
+/* ---- what happens to the sockets: events.c ---- */
+
+void event_handle(struct server *server, const struct berth_network_event *event, uint64_t now);
+
+/* ---- engine to program: data_out.c ---- */
+
+/* Gives the program what the engine holds for it, as far as it fits. */
+void stream_deliver(struct server *server, struct conduit *conduit, uint64_t now);
+void datagrams_deliver(struct server *server, struct conduit *conduit, uint64_t now);
+/* An error waits for a datagram socket: makes it readable and answers who waits. */
+void datagram_error(struct server *server, struct conduit *conduit, int error);
+
+/* ---- program to engine: data_in.c (data thread only) ---- */
+
+struct inlets;
+struct inlets *inlets_new(void);
+void inlets_free(struct inlets *inlets);
+/* With the lock: chooses from whom to receive. Returns how many. */
+int inlets_plan(struct inlets *inlets, struct server *server, uint64_t now);
+/* Without the lock. */
+void inlets_receive(struct inlets *inlets);
+/* With the lock: hands what was received to the engine. */
+void inlets_commit(struct inlets *inlets, struct server *server, uint64_t now);
+
+/* ---- data_thread.c ---- */
+
+void *data_thread_run(void *server);
+
+/* ---- outside.c ---- */
+
+void outside_receive(struct server *server, int index, uint64_t now);
+void outside_flush(struct server *server);
+
+/* ---- owners.c ---- */
+
+/* Finds a process that has the socket with this inode open, and its descriptor there. */
+bool owner_find(uint64_t inode, pid_t *process, int *fd);
+/* "nginx (pid 7)", or "a program" when nobody is found. */
+void owner_describe(uint64_t inode, char *text, size_t size);
+
+#endif
