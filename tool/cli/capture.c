@@ -1,5 +1,6 @@
 #define _GNU_SOURCE
 #include "tool/cli/cli.h"
+#include "tool/control/ask.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,15 +22,27 @@ static void capture_take(void *context, int letter, const char *argument) {
         choice->stop = true;
 }
 
+/* The file is made only when there is a network to fill it. */
 static int capture_start(const char *net, const char *path) {
+    char error[CLI_TEXT];
+    int status = STATUS_FAILED, control = cli_connect(net);
+    if (control < 0)
+        return status;
     int file = strcmp(path, "-") == 0 ? fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0)
                                       : open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    json_t *reply = NULL;
     if (file < 0)
-        return cli_fail("%s: %s", path, strerror(errno));
-    json_t *reply = cli_ask(net, json_pack("{s:s}", "do", "capture"), &file, 1, NULL);
-    close(file);
+        cli_fail("%s: %s", path, strerror(errno));
+    else if ((reply = control_ask(control, json_pack("{s:s}", "do", "capture"), &file, 1, NULL,
+                                  NULL, error, sizeof error)) == NULL)
+        cli_fail("%s", error);
+    else
+        status = 0;
     json_decref(reply);
-    return reply != NULL ? 0 : STATUS_FAILED;
+    if (file >= 0)
+        close(file);
+    close(control);
+    return status;
 }
 
 int command_capture(int argc, char **argv) {

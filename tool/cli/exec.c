@@ -4,19 +4,18 @@
 #include <getopt.h>
 #include <stdio.h>
 
-static const char help[] = "Usage: berth exec [--net NET] [-d] HOST [--] PROGRAM [ARGUMENT...]\n"
-                           "\n"
-                           "Runs a program on a virtual computer that is there already.\n"
-                           "\n"
-                           "  --net NET      the network (\"default\" when not given)\n"
-                           "  -d, --detach   do not wait for the program; it has no terminal, and "
-                           "its standard streams are\n"
-                           "                 /dev/null\n"
-                           "  --help         this text\n"
-                           "\n"
-                           "The exit status is the program's (with -d: 0 once it runs); 127 if "
-                           "there is no such program, 126\n"
-                           "if it cannot be executed, 125 if Berth itself failed.\n";
+static const char help[] =
+    "Usage: berth exec [--net NET] [-d] HOST [--] PROGRAM [ARGUMENT...]\n"
+    "\n"
+    "Runs a program on a virtual computer that is there already.\n"
+    "\n"
+    "  --net NET      the network (\"default\" when not given)\n"
+    "  -d, --detach   do not wait for the program; it has no terminal, and its standard\n"
+    "                 streams are /dev/null\n"
+    "  -h, --help     this text\n"
+    "\n"
+    "The exit status is the program's (with -d: 0 once it runs); 127 if there is no such\n"
+    "program, 126 if it cannot be executed, 125 if Berth itself failed.\n";
 
 static const struct option known[] = {{"net", required_argument, NULL, 'n'},
                                       {"detach", no_argument, NULL, 'd'},

@@ -10,12 +10,12 @@
 
 bool spec_wrong(const struct spec_reader *reader, int line, const char *path, const char *format,
                 ...) {
-    char text[YAML_ERROR / 2];
+    char text[TREE_ERROR / 2];
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    snprintf(reader->error, YAML_ERROR, "%.120s:%d: %s%s%s", reader->name, line, path,
+    snprintf(reader->error, TREE_ERROR, "%.120s:%d: %s%s%s", reader->name, line, path,
              path[0] != '\0' ? ": " : "", text);
     return false;
 }
@@ -24,19 +24,19 @@ void spec_path(char path[SPEC_PATH], const char *parent, const char *key) {
     snprintf(path, SPEC_PATH, "%.90s%s%.64s", parent, parent[0] != '\0' ? "." : "", key);
 }
 
-bool spec_keys(const struct spec_reader *reader, const struct yaml_node *map, const char *path,
+bool spec_keys(const struct spec_reader *reader, const struct tree_node *map, const char *path,
                const char *const *keys, size_t count) {
-    if (yaml_is_null(map))
+    if (tree_is_null(map))
         return true;
-    if (map->kind != YAML_MAP)
+    if (map->kind != TREE_MAP)
         return spec_wrong(reader, map->line, path, "must be a map of keys and values");
-    for (const struct yaml_node *node = map->first; node != NULL; node = node->next) {
+    for (const struct tree_node *node = map->first; node != NULL; node = node->next) {
         size_t i = 0;
         while (i < count && strcmp(keys[i], node->key) != 0)
             i++;
         if (i < count)
             continue;
-        char inner[SPEC_PATH], list[YAML_ERROR / 2] = "";
+        char inner[SPEC_PATH], list[TREE_ERROR / 2] = "";
         spec_path(inner, path, node->key);
         const char *nearest = word_nearest(node->key, keys, count);
         if (nearest != NULL)
@@ -50,21 +50,21 @@ bool spec_keys(const struct spec_reader *reader, const struct yaml_node *map, co
     return true;
 }
 
-bool spec_text(const struct spec_reader *reader, const struct yaml_node *map, const char *path,
+bool spec_text(const struct spec_reader *reader, const struct tree_node *map, const char *path,
                const char *key, const char **text) {
-    const struct yaml_node *node = yaml_member(map, key);
+    const struct tree_node *node = tree_member(map, key);
     char inner[SPEC_PATH];
     *text = NULL;
     if (node == NULL)
         return true;
     spec_path(inner, path, key);
-    if (node->kind != YAML_TEXT || node->text[0] == '\0')
+    if (node->kind != TREE_TEXT || node->text[0] == '\0')
         return spec_wrong(reader, node->line, inner, "must be a word");
     *text = node->text;
     return true;
 }
 
-static bool subnet_check(const struct spec_reader *reader, const struct yaml_node *node,
+static bool subnet_check(const struct spec_reader *reader, const struct tree_node *node,
                          const char *path) {
     struct berth_ip ip;
     char address[BERTH_IP_TEXT];
@@ -86,17 +86,17 @@ static bool subnet_check(const struct spec_reader *reader, const struct yaml_nod
                       "\"%.40s\" should be an IPv4 subnet such as 10.0.0.0/24", text);
 }
 
-static bool networks_read(const struct spec_reader *reader, const struct yaml_node *networks) {
+static bool networks_read(const struct spec_reader *reader, const struct tree_node *networks) {
     static const char *const keys[] = {"subnet"};
     char path[SPEC_PATH], inner[SPEC_PATH];
     struct spec *spec = reader->spec;
     spec->network = "lan";
     spec->subnet = "10.0.0.0/24";
-    if (networks == NULL || yaml_is_null(networks))
+    if (networks == NULL || tree_is_null(networks))
         return true;
-    if (networks->kind != YAML_MAP)
+    if (networks->kind != TREE_MAP)
         return spec_wrong(reader, networks->line, "networks", "must be a map of names");
-    const struct yaml_node *node = networks->first;
+    const struct tree_node *node = networks->first;
     if (node == NULL)
         return true;
     spec_path(path, "networks", node->key);
@@ -116,16 +116,16 @@ static bool networks_read(const struct spec_reader *reader, const struct yaml_no
         return true;
     spec->subnet = subnet;
     spec_path(inner, path, "subnet");
-    return subnet_check(reader, yaml_member(node, "subnet"), inner);
+    return subnet_check(reader, tree_member(node, "subnet"), inner);
 }
 
-static bool hosts_read(const struct spec_reader *reader, const struct yaml_node *hosts) {
-    if (hosts == NULL || yaml_is_null(hosts))
+static bool hosts_read(const struct spec_reader *reader, const struct tree_node *hosts) {
+    if (hosts == NULL || tree_is_null(hosts))
         return spec_wrong(reader, hosts != NULL ? hosts->line : 1, "hosts",
                           "a network needs at least one host");
-    if (hosts->kind != YAML_MAP)
+    if (hosts->kind != TREE_MAP)
         return spec_wrong(reader, hosts->line, "hosts", "must be a map of names");
-    for (const struct yaml_node *node = hosts->first; node != NULL; node = node->next)
+    for (const struct tree_node *node = hosts->first; node != NULL; node = node->next)
         if (!spec_host_read(reader, node))
             return false;
     return hosts->first != NULL ||
@@ -135,15 +135,15 @@ static bool hosts_read(const struct spec_reader *reader, const struct yaml_node 
 bool spec_read(struct spec *spec, FILE *file, const char *name, char *error) {
     static const char *const keys[] = {"networks", "hosts", "links"};
     struct spec_reader reader = {spec, name, error};
-    *spec = (struct spec){.root = yaml_read(file, name, error)};
-    const struct yaml_node *root = spec->root;
+    *spec = (struct spec){.root = tree_read(file, name, error)};
+    const struct tree_node *root = spec->root;
     if (root == NULL)
         return false;
-    const struct yaml_node *links = yaml_member(root, "links");
+    const struct tree_node *links = tree_member(root, "links");
     if (spec_keys(&reader, root, "", keys, 3) &&
-        networks_read(&reader, yaml_member(root, "networks")) &&
-        hosts_read(&reader, yaml_member(root, "hosts")) &&
-        (links == NULL || yaml_is_null(links) || spec_links_read(&reader, links)))
+        networks_read(&reader, tree_member(root, "networks")) &&
+        hosts_read(&reader, tree_member(root, "hosts")) &&
+        (links == NULL || tree_is_null(links) || spec_links_read(&reader, links)))
         return true;
     spec_clear(spec);
     return false;
@@ -160,6 +160,6 @@ void spec_clear(struct spec *spec) {
         json_decref(host->link);
         free(host);
     }
-    yaml_free(spec->root);
+    tree_free(spec->root);
     *spec = (struct spec){.root = NULL};
 }

@@ -2,7 +2,7 @@
 #ifndef TOOL_CLI_SPEC_H
 #define TOOL_CLI_SPEC_H
 
-#include "tool/cli/yaml.h"
+#include "tool/cli/tree.h"
 
 #include <jansson.h>
 
@@ -22,13 +22,13 @@ struct spec_host {
 };
 
 struct spec {
-    struct yaml_node *root;
+    struct tree_node *root;
     const char *network, *subnet;
     struct spec_host *hosts, *last;
 };
 
 /* Reads it; the spec is empty on failure, with "FILE:LINE: KEY: what is wrong" in
- * error[YAML_ERROR]. */
+ * error[TREE_ERROR]. */
 bool spec_read(struct spec *spec, FILE *file, const char *name, char *error);
 void spec_clear(struct spec *spec);
 

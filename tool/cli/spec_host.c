@@ -8,9 +8,9 @@
 
 enum { COUNT_MAX = 10000 };
 
-static size_t members(const struct yaml_node *node) {
+static size_t members(const struct tree_node *node) {
     size_t count = 0;
-    for (const struct yaml_node *m = node->first; m != NULL; m = m->next)
+    for (const struct tree_node *m = node->first; m != NULL; m = m->next)
         count++;
     return count;
 }
@@ -23,11 +23,11 @@ static long number_of(const char *text) {
     return strtol(text, NULL, 10);
 }
 
-static bool address_read(const struct spec_reader *reader, const struct yaml_node *node,
+static bool address_read(const struct spec_reader *reader, const struct tree_node *node,
                          const char *path, struct spec_host *host) {
     struct berth_ip ip;
     char inner[SPEC_PATH];
-    const struct yaml_node *value = yaml_member(node, "ipv4_address");
+    const struct tree_node *value = tree_member(node, "ipv4_address");
     if (!spec_text(reader, node, path, "ipv4_address", &host->address))
         return false;
     if (host->address == NULL)
@@ -41,37 +41,37 @@ static bool address_read(const struct spec_reader *reader, const struct yaml_nod
 }
 
 /* A text is the shell's, a list is a program and its arguments. The words stay the tree's. */
-static bool command_read(const struct spec_reader *reader, const struct yaml_node *node,
+static bool command_read(const struct spec_reader *reader, const struct tree_node *node,
                          const char *path, struct spec_host *host) {
     static char shell[] = "sh", option[] = "-c";
-    const struct yaml_node *value = yaml_member(node, "command");
+    const struct tree_node *value = tree_member(node, "command");
     char inner[SPEC_PATH];
-    if (value == NULL || yaml_is_null(value))
+    if (value == NULL || tree_is_null(value))
         return true;
     spec_path(inner, path, "command");
     size_t count = members(value), at = 0;
-    if (value->kind == YAML_MAP || (value->kind == YAML_LIST && count == 0))
+    if (value->kind == TREE_MAP || (value->kind == TREE_LIST && count == 0))
         return spec_wrong(reader, value->line, inner, "must be a line or a list of words");
     host->argv = calloc(count + 4, sizeof *host->argv);
     if (host->argv == NULL)
         return spec_wrong(reader, value->line, inner, "out of memory");
-    if (value->kind == YAML_TEXT) {
+    if (value->kind == TREE_TEXT) {
         host->argv[0] = shell;
         host->argv[1] = option;
         host->argv[2] = value->text;
         return true;
     }
-    for (const struct yaml_node *word = value->first; word != NULL; word = word->next) {
-        if (word->kind != YAML_TEXT)
+    for (const struct tree_node *word = value->first; word != NULL; word = word->next) {
+        if (word->kind != TREE_TEXT)
             return spec_wrong(reader, word->line, inner, "must be a line or a list of words");
         host->argv[at++] = word->text;
     }
     return true;
 }
 
-static char *variable_of(const struct yaml_node *entry, bool map) {
+static char *variable_of(const struct tree_node *entry, bool map) {
     char *variable = NULL;
-    if (entry->kind != YAML_TEXT)
+    if (entry->kind != TREE_TEXT)
         return NULL;
     if (map)
         return entry->key[0] != '\0' && strchr(entry->key, '=') == NULL &&
@@ -82,21 +82,21 @@ static char *variable_of(const struct yaml_node *entry, bool map) {
     return equals != NULL && equals != entry->text ? strdup(entry->text) : NULL;
 }
 
-static bool environment_read(const struct spec_reader *reader, const struct yaml_node *node,
+static bool environment_read(const struct spec_reader *reader, const struct tree_node *node,
                              const char *path, struct spec_host *host) {
-    const struct yaml_node *value = yaml_member(node, "environment");
+    const struct tree_node *value = tree_member(node, "environment");
     char inner[SPEC_PATH];
-    if (value == NULL || yaml_is_null(value))
+    if (value == NULL || tree_is_null(value))
         return true;
     spec_path(inner, path, "environment");
-    if (value->kind == YAML_TEXT)
+    if (value->kind == TREE_TEXT)
         return spec_wrong(reader, value->line, inner, "must be a map, or a list of NAME=VALUE");
     size_t at = 0;
     host->environment = calloc(members(value) + 1, sizeof *host->environment);
     if (host->environment == NULL)
         return spec_wrong(reader, value->line, inner, "out of memory");
-    for (const struct yaml_node *entry = value->first; entry != NULL; entry = entry->next) {
-        char *variable = variable_of(entry, value->kind == YAML_MAP);
+    for (const struct tree_node *entry = value->first; entry != NULL; entry = entry->next) {
+        char *variable = variable_of(entry, value->kind == TREE_MAP);
         if (variable == NULL)
             return spec_wrong(reader, entry->line, inner, "each must be NAME: VALUE or NAME=VALUE");
         host->environment[at++] = variable;
@@ -104,10 +104,10 @@ static bool environment_read(const struct spec_reader *reader, const struct yaml
     return true;
 }
 
-static bool sysctls_read(const struct spec_reader *reader, const struct yaml_node *node,
+static bool sysctls_read(const struct spec_reader *reader, const struct tree_node *node,
                          const char *path, struct spec_host *host) {
     static const char *const keys[] = {"net.ipv4.ip_local_port_range"};
-    const struct yaml_node *value = yaml_member(node, "sysctls");
+    const struct tree_node *value = tree_member(node, "sysctls");
     char inner[SPEC_PATH], leaf[SPEC_PATH], first[16], last[16], rest;
     const char *range;
     if (value == NULL)
@@ -126,12 +126,12 @@ static bool sysctls_read(const struct spec_reader *reader, const struct yaml_nod
     }
     if (host->port_first == 0 || host->port_last > 65535 || host->port_first > host->port_last)
         return spec_wrong(
-            reader, yaml_member(value, keys[0])->line, leaf,
+            reader, tree_member(value, keys[0])->line, leaf,
             "\"%.40s\" should be two ports, the lower one first, such as \"1024 65535\"", range);
     return true;
 }
 
-static bool count_read(const struct spec_reader *reader, const struct yaml_node *node,
+static bool count_read(const struct spec_reader *reader, const struct tree_node *node,
                        const char *path, long *count) {
     const char *text;
     char inner[SPEC_PATH];
@@ -142,16 +142,16 @@ static bool count_read(const struct spec_reader *reader, const struct yaml_node 
         return true;
     *count = number_of(text);
     spec_path(inner, path, "count");
-    int line = yaml_member(node, "count")->line;
+    int line = tree_member(node, "count")->line;
     if (*count < 1 || *count > COUNT_MAX)
         return spec_wrong(reader, line, inner, "\"%.40s\" should be a number from 1 to %d", text,
                           COUNT_MAX);
-    if (*count > 1 && yaml_member(node, "ipv4_address") != NULL)
+    if (*count > 1 && tree_member(node, "ipv4_address") != NULL)
         return spec_wrong(reader, line, inner, "%ld hosts cannot share one ipv4_address", *count);
     return true;
 }
 
-static bool name_check(const struct spec_reader *reader, const struct yaml_node *node,
+static bool name_check(const struct spec_reader *reader, const struct tree_node *node,
                        const char *path, const char *name) {
     struct berth_ip ip;
     if (!place_name_valid(name) || berth_ip_parse(name, &ip) == 0)
@@ -165,7 +165,7 @@ static bool name_check(const struct spec_reader *reader, const struct yaml_node 
 }
 
 /* One computer. It is the spec's before it is complete, so that a failure leaves nothing behind. */
-static bool one_read(const struct spec_reader *reader, const struct yaml_node *node,
+static bool one_read(const struct spec_reader *reader, const struct tree_node *node,
                      const char *path, long number) {
     char name[SPEC_NAME * 2];
     if (number > 0)
@@ -189,7 +189,7 @@ static bool one_read(const struct spec_reader *reader, const struct yaml_node *n
            environment_read(reader, node, path, host) && sysctls_read(reader, node, path, host);
 }
 
-bool spec_host_read(const struct spec_reader *reader, const struct yaml_node *node) {
+bool spec_host_read(const struct spec_reader *reader, const struct tree_node *node) {
     static const char *const keys[] = {"ipv4_address", "command", "environment", "count",
                                        "sysctls"};
     char path[SPEC_PATH];

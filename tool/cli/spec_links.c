@@ -13,17 +13,17 @@ static bool host_called(const struct spec_host *host, const char *name) {
 }
 
 /* The endpoint that is a host; the other one must be the network. */
-static bool endpoints_read(const struct spec_reader *reader, const struct yaml_node *link,
+static bool endpoints_read(const struct spec_reader *reader, const struct tree_node *link,
                            const char *path, const char **host) {
     char inner[SPEC_PATH];
-    const struct yaml_node *list = yaml_member(link, "endpoints");
+    const struct tree_node *list = tree_member(link, "endpoints");
     spec_path(inner, path, "endpoints");
     if (list == NULL)
         return spec_wrong(reader, link->line, path, "a link needs endpoints: [HOST, %s]",
                           reader->spec->network);
-    const struct yaml_node *a = list->first, *b = a != NULL ? a->next : NULL;
-    if (list->kind != YAML_LIST || b == NULL || b->next != NULL || a->kind != YAML_TEXT ||
-        b->kind != YAML_TEXT)
+    const struct tree_node *a = list->first, *b = a != NULL ? a->next : NULL;
+    if (list->kind != TREE_LIST || b == NULL || b->next != NULL || a->kind != TREE_TEXT ||
+        b->kind != TREE_TEXT)
         return spec_wrong(reader, list->line, inner, "should be [HOST, %s]", reader->spec->network);
     bool first = strcmp(a->text, reader->spec->network) == 0;
     if (!first && strcmp(b->text, reader->spec->network) != 0)
@@ -44,21 +44,28 @@ static bool endpoints_read(const struct spec_reader *reader, const struct yaml_n
 }
 
 /* One property, "delay: 20ms 5ms", into `set`. */
-static bool property_read(const struct spec_reader *reader, const struct yaml_node *node,
+static bool property_read(const struct spec_reader *reader, const struct tree_node *node,
                           const char *path, json_t *set) {
-    char inner[SPEC_PATH], error[YAML_ERROR / 2], *words[1 + TOKENS + 1], *rest = NULL;
+    char inner[SPEC_PATH], error[TREE_ERROR / 2], *words[1 + TOKENS + 1], *rest = NULL;
     int count = 0;
     spec_path(inner, path, node->key);
-    if (node->kind != YAML_TEXT)
+    if (node->kind != TREE_TEXT)
         return spec_wrong(reader, node->line, inner, "must be a value such as \"20ms\" or \"1%%\"");
+    /* "delay: 20ms 5ms" is a delay and its jitter; the others have one value. */
+    int most = strcmp(node->key, "delay") == 0 ? 2 : 1;
     char *copy = strdup(node->text);
     if (copy == NULL)
         return spec_wrong(reader, node->line, inner, "out of memory");
     words[count++] = node->key;
-    for (char *word = strtok_r(copy, " \t", &rest); word != NULL && count < TOKENS + 2;
+    for (char *word = strtok_r(copy, " \t", &rest); word != NULL && count <= TOKENS + 1;
          word = strtok_r(NULL, " \t", &rest))
         words[count++] = word;
     json_t *values = netem_read(count, words, error, sizeof error);
+    if (count > most + 1) {
+        json_decref(values);
+        values = NULL;
+        snprintf(error, sizeof error, "\"%.60s\" has a value too many", node->text);
+    }
     free(copy);
     if (values == NULL) {
         /* netem's sentence begins with the word, which the path says already. */
@@ -71,7 +78,7 @@ static bool property_read(const struct spec_reader *reader, const struct yaml_no
     return true;
 }
 
-static bool link_apply(const struct spec_reader *reader, const struct yaml_node *link,
+static bool link_apply(const struct spec_reader *reader, const struct tree_node *link,
                        const char *path, const char *name, json_t *set) {
     for (struct spec_host *host = reader->spec->hosts; host != NULL; host = host->next) {
         if (!host_called(host, name))
@@ -83,7 +90,7 @@ static bool link_apply(const struct spec_reader *reader, const struct yaml_node 
     return true;
 }
 
-static bool link_read(const struct spec_reader *reader, const struct yaml_node *link,
+static bool link_read(const struct spec_reader *reader, const struct tree_node *link,
                       const char *path) {
     static const char *const keys[] = {"endpoints", "delay", "loss", "reorder"};
     const char *host = NULL;
@@ -91,11 +98,11 @@ static bool link_read(const struct spec_reader *reader, const struct yaml_node *
         return false;
     json_t *set = json_object();
     bool fine = true;
-    for (const struct yaml_node *node = link->first; fine && node != NULL; node = node->next)
+    for (const struct tree_node *node = link->first; fine && node != NULL; node = node->next)
         if (strcmp(node->key, "endpoints") != 0)
             fine = property_read(reader, node, path, set);
-    const struct yaml_node *reorder = yaml_member(link, "reorder");
-    if (fine && reorder != NULL && yaml_member(link, "delay") == NULL)
+    const struct tree_node *reorder = tree_member(link, "reorder");
+    if (fine && reorder != NULL && tree_member(link, "delay") == NULL)
         fine = spec_wrong(reader, reorder->line, path,
                           "reorder needs a delay: some frames pass while the others wait");
     fine = fine && link_apply(reader, link, path, host, set);
@@ -103,11 +110,11 @@ static bool link_read(const struct spec_reader *reader, const struct yaml_node *
     return fine;
 }
 
-bool spec_links_read(const struct spec_reader *reader, const struct yaml_node *list) {
+bool spec_links_read(const struct spec_reader *reader, const struct tree_node *list) {
     unsigned number = 0;
-    if (list->kind != YAML_LIST)
+    if (list->kind != TREE_LIST)
         return spec_wrong(reader, list->line, "links", "must be a list");
-    for (const struct yaml_node *link = list->first; link != NULL; link = link->next) {
+    for (const struct tree_node *link = list->first; link != NULL; link = link->next) {
         char path[SPEC_PATH];
         snprintf(path, sizeof path, "links[%u]", number++);
         if (!link_read(reader, link, path))

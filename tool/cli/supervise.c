@@ -235,6 +235,8 @@ static void watch_all(struct watch *watch) {
             signals_take(watch);
         if (ready[0].revents != 0)
             connected = control_take(watch);
+        if (watch->ended && watch->running == 0)
+            return;
         /* Like any program in the foreground: when all is done, it ends. */
         if (!watch->s->detached && !watch->idle && watch->running == 0 && watch->follow < 0)
             return;

@@ -26,7 +26,7 @@ static void up_take(void *context, int letter, const char *argument) {
 }
 
 static bool spec_load(const char *path, struct spec *spec) {
-    char error[YAML_ERROR];
+    char error[TREE_ERROR];
     FILE *file = fopen(path, "re");
     if (file == NULL) {
         cli_fail("%s: %s (-f says which file describes the network)", path, strerror(errno));

@@ -1,5 +1,5 @@
 #define _GNU_SOURCE
-#include "tool/cli/yaml.h"
+#include "tool/cli/tree.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
@@ -16,12 +16,12 @@ struct reader {
 };
 
 static void *wrong(struct reader *reader, size_t line, const char *format, ...) {
-    char text[YAML_ERROR / 2];
+    char text[TREE_ERROR / 2];
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    snprintf(reader->error, YAML_ERROR, "%.200s:%zu: %s", reader->name, line + 1, text);
+    snprintf(reader->error, TREE_ERROR, "%.200s:%zu: %s", reader->name, line + 1, text);
     return NULL;
 }
 
@@ -29,25 +29,25 @@ static int octets_read(void *context, unsigned char *buffer, size_t size, size_t
     struct reader *reader = context;
     *got = fread(buffer, 1, size, reader->file);
     reader->octets += *got;
-    return !ferror(reader->file) && reader->octets <= YAML_OCTETS;
+    return !ferror(reader->file) && reader->octets <= TREE_OCTETS;
 }
 
 static bool event_next(struct reader *reader, yaml_event_t *event) {
     if (yaml_parser_parse(&reader->parser, event))
         return true;
     const yaml_parser_t *p = &reader->parser;
-    if (reader->octets > YAML_OCTETS)
-        wrong(reader, p->mark.line, "the file is larger than %d octets", YAML_OCTETS);
+    if (reader->octets > TREE_OCTETS)
+        wrong(reader, p->mark.line, "the file is larger than %d octets", TREE_OCTETS);
     else
         wrong(reader, p->problem_mark.line, "%s%s%s", p->problem != NULL ? p->problem : "not YAML",
               p->context != NULL ? " " : "", p->context != NULL ? p->context : "");
     return false;
 }
 
-void yaml_free(struct yaml_node *node) {
+void tree_free(struct tree_node *node) {
     while (node != NULL) {
-        struct yaml_node *next = node->next;
-        yaml_free(node->first);
+        struct tree_node *next = node->next;
+        tree_free(node->first);
         free(node->text);
         free(node->key);
         free(node);
@@ -55,17 +55,17 @@ void yaml_free(struct yaml_node *node) {
     }
 }
 
-struct yaml_node *yaml_member(const struct yaml_node *map, const char *key) {
-    if (map == NULL || map->kind != YAML_MAP)
+struct tree_node *tree_member(const struct tree_node *map, const char *key) {
+    if (map == NULL || map->kind != TREE_MAP)
         return NULL;
-    struct yaml_node *node = map->first;
+    struct tree_node *node = map->first;
     while (node != NULL && strcmp(node->key, key) != 0)
         node = node->next;
     return node;
 }
 
-bool yaml_is_null(const struct yaml_node *node) {
-    return node->kind == YAML_TEXT && node->plain &&
+bool tree_is_null(const struct tree_node *node) {
+    return node->kind == TREE_TEXT && node->plain &&
            (node->text[0] == '\0' || strcmp(node->text, "~") == 0 ||
             strcasecmp(node->text, "null") == 0);
 }
@@ -93,18 +93,18 @@ static bool event_allowed(struct reader *reader, const yaml_event_t *event) {
     return true;
 }
 
-static struct yaml_node *node_new(struct reader *reader, const yaml_event_t *event) {
+static struct tree_node *node_new(struct reader *reader, const yaml_event_t *event) {
     size_t line = event->start_mark.line;
-    if (++reader->nodes > YAML_NODES)
-        return wrong(reader, line, "more than %d values", YAML_NODES);
-    struct yaml_node *node = calloc(1, sizeof *node);
+    if (++reader->nodes > TREE_NODES)
+        return wrong(reader, line, "more than %d values", TREE_NODES);
+    struct tree_node *node = calloc(1, sizeof *node);
     if (node == NULL)
         return wrong(reader, line, "out of memory");
     node->line = node->key_line = (int)line + 1;
-    node->kind = event->type == YAML_SCALAR_EVENT           ? YAML_TEXT
-                 : event->type == YAML_SEQUENCE_START_EVENT ? YAML_LIST
-                                                            : YAML_MAP;
-    if (node->kind != YAML_TEXT)
+    node->kind = event->type == YAML_SCALAR_EVENT           ? TREE_TEXT
+                 : event->type == YAML_SEQUENCE_START_EVENT ? TREE_LIST
+                                                            : TREE_MAP;
+    if (node->kind != TREE_TEXT)
         return node;
     node->text = strdup((const char *)event->data.scalar.value);
     node->plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
@@ -114,17 +114,17 @@ static struct yaml_node *node_new(struct reader *reader, const yaml_event_t *eve
     return wrong(reader, line, "out of memory");
 }
 
-static struct yaml_node *node_read(struct reader *reader, yaml_event_t *event, int depth);
+static struct tree_node *node_read(struct reader *reader, yaml_event_t *event, int depth);
 
 /* The key that `event` is, as text; its value follows. */
-static struct yaml_node *member_read(struct reader *reader, struct yaml_node *map,
+static struct tree_node *member_read(struct reader *reader, struct tree_node *map,
                                      const yaml_event_t *event, int depth) {
     size_t line = event->start_mark.line;
     if (event->type != YAML_SCALAR_EVENT || !event_allowed(reader, event))
         return event->type != YAML_SCALAR_EVENT ? wrong(reader, line, "a key must be a word")
                                                 : NULL;
     const char *key = (const char *)event->data.scalar.value;
-    if (yaml_member(map, key) != NULL)
+    if (tree_member(map, key) != NULL)
         return wrong(reader, line, "%.80s: is there twice", key);
     char *copy = strdup(key);
     yaml_event_t value;
@@ -132,7 +132,7 @@ static struct yaml_node *member_read(struct reader *reader, struct yaml_node *ma
         free(copy);
         return NULL;
     }
-    struct yaml_node *node = node_read(reader, &value, depth);
+    struct tree_node *node = node_read(reader, &value, depth);
     yaml_event_delete(&value);
     if (node == NULL) {
         free(copy);
@@ -143,15 +143,15 @@ static struct yaml_node *member_read(struct reader *reader, struct yaml_node *ma
     return node;
 }
 
-static bool members_read(struct reader *reader, struct yaml_node *parent, int depth) {
+static bool members_read(struct reader *reader, struct tree_node *parent, int depth) {
     for (;;) {
         yaml_event_t event;
         if (!event_next(reader, &event))
             return false;
         bool end = event.type == YAML_SEQUENCE_END_EVENT || event.type == YAML_MAPPING_END_EVENT;
-        struct yaml_node *node = NULL;
+        struct tree_node *node = NULL;
         if (!end)
-            node = parent->kind == YAML_MAP ? member_read(reader, parent, &event, depth)
+            node = parent->kind == TREE_MAP ? member_read(reader, parent, &event, depth)
                                             : node_read(reader, &event, depth);
         yaml_event_delete(&event);
         if (node == NULL)
@@ -164,14 +164,14 @@ static bool members_read(struct reader *reader, struct yaml_node *parent, int de
     }
 }
 
-static struct yaml_node *node_read(struct reader *reader, yaml_event_t *event, int depth) {
+static struct tree_node *node_read(struct reader *reader, yaml_event_t *event, int depth) {
     if (!event_allowed(reader, event))
         return NULL;
-    if (depth > YAML_DEPTH)
-        return wrong(reader, event->start_mark.line, "more than %d levels", YAML_DEPTH);
-    struct yaml_node *node = node_new(reader, event);
-    if (node != NULL && node->kind != YAML_TEXT && !members_read(reader, node, depth + 1)) {
-        yaml_free(node);
+    if (depth > TREE_DEPTH)
+        return wrong(reader, event->start_mark.line, "more than %d levels", TREE_DEPTH);
+    struct tree_node *node = node_new(reader, event);
+    if (node != NULL && node->kind != TREE_TEXT && !members_read(reader, node, depth + 1)) {
+        tree_free(node);
         return NULL;
     }
     return node;
@@ -192,7 +192,7 @@ static bool end_follows(struct reader *reader) {
     return end;
 }
 
-static struct yaml_node *root_read(struct reader *reader) {
+static struct tree_node *root_read(struct reader *reader) {
     yaml_event_t event;
     for (;;) {
         if (!event_next(reader, &event))
@@ -201,15 +201,15 @@ static struct yaml_node *root_read(struct reader *reader) {
             break;
         yaml_event_delete(&event);
     }
-    struct yaml_node *root;
+    struct tree_node *root;
     if (event.type == YAML_STREAM_END_EVENT) {
         root = calloc(1, sizeof *root);
         if (root != NULL)
-            *root = (struct yaml_node){.kind = YAML_MAP, .line = 1, .key_line = 1};
+            *root = (struct tree_node){.kind = TREE_MAP, .line = 1, .key_line = 1};
     } else {
         root = node_read(reader, &event, 1);
         if (root != NULL && !end_follows(reader)) {
-            yaml_free(root);
+            tree_free(root);
             root = NULL;
         }
     }
@@ -217,13 +217,13 @@ static struct yaml_node *root_read(struct reader *reader) {
     return root;
 }
 
-struct yaml_node *yaml_read(FILE *file, const char *name, char *error) {
+struct tree_node *tree_read(FILE *file, const char *name, char *error) {
     struct reader reader = {.file = file, .name = name, .error = error};
-    snprintf(error, YAML_ERROR, "%.200s: out of memory", name);
+    snprintf(error, TREE_ERROR, "%.200s: out of memory", name);
     if (!yaml_parser_initialize(&reader.parser))
         return NULL;
     yaml_parser_set_input(&reader.parser, octets_read, &reader);
-    struct yaml_node *root = root_read(&reader);
+    struct tree_node *root = root_read(&reader);
     yaml_parser_delete(&reader.parser);
     return root;
 }

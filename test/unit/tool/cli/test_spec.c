@@ -1,0 +1,267 @@
+/* berth.yaml: what it may say, and where its faults are said to be. */
+#define _GNU_SOURCE
+#include "tool/cli/spec.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static bool read_text(struct spec *spec, const char *text, size_t length, char *error) {
+    FILE *file = tmpfile();
+    assert_non_null(file);
+    assert_int_equal(fwrite(text, 1, length, file), length);
+    rewind(file);
+    bool fine = spec_read(spec, file, "berth.yaml", error);
+    fclose(file);
+    return fine;
+}
+
+static const struct spec_host *host_of(const struct spec *spec, const char *name) {
+    const struct spec_host *host = spec->hosts;
+    while (host != NULL && strcmp(host->name, name) != 0)
+        host = host->next;
+    assert_non_null(host);
+    return host;
+}
+
+static double link_of(const struct spec_host *host, const char *key) {
+    return json_number_value(json_object_get(host->link, key));
+}
+
+static void reads_all_of_it(void **state) {
+    (void)state;
+    static const char text[] =
+        "networks:\n"
+        "  lan: {subnet: 10.1.0.0/16}\n"
+        "hosts:\n"
+        "  server:\n"
+        "    ipv4_address: 10.1.0.1\n"
+        "    command: [nginx, -g, \"daemon off;\"]\n"
+        "    environment: {A: b, C: \"d=e\"}\n"
+        "  pc:\n"
+        "    count: 3\n"
+        "    command: echo $HOST | cat\n"
+        "    environment: [X=1, Y=]\n"
+        "    sysctls: {net.ipv4.ip_local_port_range: \"40023\\t40023\"}\n"
+        "  bare:\n"
+        "links:\n"
+        "  - {endpoints: [server, lan], delay: 20ms 5ms, loss: 1%, reorder: 5%}\n"
+        "  - {endpoints: [lan, pc], loss: 0.5%}\n";
+    struct spec spec;
+    char error[TREE_ERROR];
+    if (!read_text(&spec, text, strlen(text), error))
+        fail_msg("%s", error);
+    assert_string_equal(spec.network, "lan");
+    assert_string_equal(spec.subnet, "10.1.0.0/16");
+    const struct spec_host *server = host_of(&spec, "server"), *pc = host_of(&spec, "pc2");
+    assert_string_equal(server->address, "10.1.0.1");
+    assert_int_equal(server->address_line, 5);
+    assert_string_equal(server->argv[0], "nginx");
+    assert_string_equal(server->argv[2], "daemon off;");
+    assert_null(server->argv[3]);
+    assert_string_equal(server->environment[1], "C=d=e");
+    assert_null(server->environment[2]);
+    assert_true(fabs(link_of(server, "delay") - 20e6) < 1);
+    assert_true(fabs(link_of(server, "jitter") - 5e6) < 1);
+    assert_true(fabs(link_of(server, "loss") - 0.01) < 1e-12);
+    assert_true(fabs(link_of(server, "reorder") - 0.05) < 1e-12);
+    assert_string_equal(pc->base, "pc");
+    assert_string_equal(pc->argv[0], "sh");
+    assert_string_equal(pc->argv[2], "echo $HOST | cat");
+    assert_string_equal(pc->environment[0], "X=1");
+    assert_int_equal(pc->port_first, 40023);
+    assert_int_equal(pc->port_last, 40023);
+    assert_true(fabs(link_of(host_of(&spec, "pc3"), "loss") - 0.005) < 1e-12);
+    assert_null(host_of(&spec, "bare")->argv);
+    assert_null(host_of(&spec, "bare")->link);
+    spec_clear(&spec);
+}
+
+static void defaults(void **state) {
+    (void)state;
+    struct spec spec;
+    char error[TREE_ERROR];
+    assert_true(read_text(&spec, "hosts: {a: {}, b: {count: 1}}", 29, error));
+    assert_string_equal(spec.network, "lan");
+    assert_string_equal(spec.subnet, "10.0.0.0/24");
+    assert_int_equal(host_of(&spec, "a")->port_first, 0);
+    host_of(&spec, "b1"); /* a count numbers its hosts, even one */
+    spec_clear(&spec);
+}
+
+#define HOSTS "hosts: {server: {}, pc: {count: 2}}\n"
+
+/* A fault and the whole message: file, line, key, and what to do. */
+static const struct {
+    const char *text, *message;
+} faults[] = {
+    {"hosts:\n  server:\n    image: x\n    comand: y\n",
+     "berth.yaml:3: hosts.server.image: unknown key (there are: ipv4_address, command, "
+     "environment, "
+     "count, sysctls)"},
+    {"hosts:\n  server:\n    comand: y\n",
+     "berth.yaml:3: hosts.server.comand: unknown key (did you mean \"command\"?)"},
+    {"host: {}\n", "berth.yaml:1: host: unknown key (did you mean \"hosts\"?)"},
+    {"networks: {lan: {subnets: 10.0.0.0/24}}\n",
+     "berth.yaml:1: networks.lan.subnets: unknown key (did you mean \"subnet\"?)"},
+    {"networks:\n  lan:\n    subnet: 10.0.0.0/99\n",
+     "berth.yaml:3: networks.lan.subnet: \"10.0.0.0/99\" should be an IPv4 subnet such as "
+     "10.0.0.0/24"},
+    {"networks: {lan: {subnet: 10.0.0.7/24}}\n",
+     "berth.yaml:1: networks.lan.subnet: 10.0.0.7/24 has bits beyond its prefix set"},
+    {"networks: {lan: {subnet: fd00::/64}}\n", "berth.yaml:1: networks.lan.subnet: \"fd00::/64\" "
+                                               "should be an IPv4 subnet such as 10.0.0.0/24"},
+    {"networks:\n  a: {}\n  b: {}\n", "berth.yaml:3: networks.b: a file describes one network"},
+    {"networks: {a/b: {}}\n",
+     "berth.yaml:1: networks.a/b: a name has letters, digits, - _ and ., at most 63"},
+    {"networks: [lan]\n", "berth.yaml:1: networks: must be a map of names"},
+    {"", "berth.yaml:1: hosts: a network needs at least one host"},
+    {"hosts: {}\n", "berth.yaml:1: hosts: a network needs at least one host"},
+    {"- a\n", "berth.yaml:1: must be a map of keys and values"},
+    {"hosts: x\n", "berth.yaml:1: hosts: must be a map of names"},
+    {"hosts:\n  server: yes\n", "berth.yaml:2: hosts.server: must be a map of keys and values"},
+    {"hosts: {10.0.0.1: {}}\n",
+     "berth.yaml:1: hosts.10.0.0.1: a name has letters, digits, - _ and ., at most 63"},
+    {"hosts:\n  a:\n    ipv4_address: 10.0.0.256\n",
+     "berth.yaml:3: hosts.a.ipv4_address: \"10.0.0.256\" is no IPv4 address"},
+    {"hosts:\n  a:\n    ipv4_address: [10.0.0.1]\n",
+     "berth.yaml:3: hosts.a.ipv4_address: must be a word"},
+    {"hosts:\n  a:\n    ipv4_address: ::1\n",
+     "berth.yaml:3: hosts.a.ipv4_address: \"::1\" is no IPv4 address"},
+    {"hosts: {a: {count: 0}}\n",
+     "berth.yaml:1: hosts.a.count: \"0\" should be a number from 1 to 10000"},
+    {"hosts: {a: {count: three}}\n",
+     "berth.yaml:1: hosts.a.count: \"three\" should be a number from 1 to 10000"},
+    {"hosts: {a: {count: 99999999999999999999}}\n",
+     "berth.yaml:1: hosts.a.count: \"99999999999999999999\" should be a number from 1 to 10000"},
+    {"hosts: {a: {count: 2, ipv4_address: 10.0.0.1}}\n",
+     "berth.yaml:1: hosts.a.count: 2 hosts cannot share one ipv4_address"},
+    {"hosts:\n  pc2: {}\n  pc: {count: 2}\n",
+     "berth.yaml:3: hosts.pc: host pc2 is there already (line 2)"},
+    {"hosts:\n  a: {}\n  a: {}\n", "berth.yaml:3: a: is there twice"},
+    {"hosts: {a: {command: {x: y}}}\n",
+     "berth.yaml:1: hosts.a.command: must be a line or a list of words"},
+    {"hosts: {a: {command: []}}\n",
+     "berth.yaml:1: hosts.a.command: must be a line or a list of words"},
+    {"hosts:\n  a:\n    command:\n    - x\n    - [y]\n",
+     "berth.yaml:5: hosts.a.command: must be a line or a list of words"},
+    {"hosts: {a: {environment: x}}\n",
+     "berth.yaml:1: hosts.a.environment: must be a map, or a list of NAME=VALUE"},
+    {"hosts: {a: {environment: [X]}}\n",
+     "berth.yaml:1: hosts.a.environment: each must be NAME: VALUE or NAME=VALUE"},
+    {"hosts: {a: {environment: {X: [1]}}}\n",
+     "berth.yaml:1: hosts.a.environment: each must be NAME: VALUE or NAME=VALUE"},
+    {"hosts: {a: {sysctls: {net.ipv4.tcp_syncookies: 1}}}\n",
+     "berth.yaml:1: hosts.a.sysctls.net.ipv4.tcp_syncookies: unknown key (there are: "
+     "net.ipv4.ip_local_port_range)"},
+    {"hosts: {a: {sysctls: {net.ipv4.ip_local_port_range: 5000}}}\n",
+     "berth.yaml:1: hosts.a.sysctls.net.ipv4.ip_local_port_range: \"5000\" should be two ports, "
+     "the "
+     "lower one first, such as \"1024 65535\""},
+    {"hosts: {a: {sysctls: {net.ipv4.ip_local_port_range: 6000 5000}}}\n",
+     "berth.yaml:1: hosts.a.sysctls.net.ipv4.ip_local_port_range: \"6000 5000\" should be two "
+     "ports, "
+     "the lower one first, such as \"1024 65535\""},
+    {"hosts: {a: {sysctls: {net.ipv4.ip_local_port_range: 1 65536}}}\n",
+     "berth.yaml:1: hosts.a.sysctls.net.ipv4.ip_local_port_range: \"1 65536\" should be two ports, "
+     "the lower one first, such as \"1024 65535\""},
+    {HOSTS "links: {}\n", "berth.yaml:2: links: must be a list"},
+    {HOSTS "links:\n- {delay: 1ms}\n",
+     "berth.yaml:3: links[0]: a link needs endpoints: [HOST, lan]"},
+    {HOSTS "links:\n- {endpoints: [server], delay: 1ms}\n",
+     "berth.yaml:3: links[0].endpoints: should be [HOST, lan]"},
+    {HOSTS "links:\n- {endpoints: [server, pc], delay: 1ms}\n",
+     "berth.yaml:3: links[0].endpoints: one of them must be the network, lan"},
+    {HOSTS "links:\n- {endpoints: [servr, lan], delay: 1ms}\n",
+     "berth.yaml:3: links[0].endpoints: no host \"servr\" (did you mean \"server\"?)"},
+    {HOSTS "links:\n- endpoints: [server, lan]\n  delay: 20\n",
+     "berth.yaml:4: links[0].delay: \"20\" should be such as 50ms"},
+    {HOSTS "links:\n- {endpoints: [server, lan], delay: 1ms 2ms 3ms}\n",
+     "berth.yaml:3: links[0].delay: \"1ms 2ms 3ms\" has a value too many"},
+    {HOSTS "links:\n- {endpoints: [server, lan], loss: 101%}\n",
+     "berth.yaml:3: links[0].loss: \"101%\" should be such as 2%"},
+    {HOSTS "links:\n- {endpoints: [server, lan], loss: -1%}\n",
+     "berth.yaml:3: links[0].loss: \"-1%\" should be such as 2%"},
+    {HOSTS "links:\n- {endpoints: [server, lan], reorder: 5%}\n",
+     "berth.yaml:3: links[0]: reorder needs a delay: some frames pass while the others wait"},
+    {HOSTS "links:\n- {endpoints: [server, lan], los: 5%}\n",
+     "berth.yaml:3: links[0].los: unknown key (did you mean \"loss\"?)"},
+    {HOSTS "links:\n- {endpoints: [pc, lan], loss: 5%}\n- {endpoints: [pc2, lan], loss: 5%}\n",
+     "berth.yaml:4: links[1]: host pc2 has a link already"},
+    {"a: &a [x]\n", "berth.yaml:1: anchors and aliases are not used here"},
+    {"hosts:\n  a: {command: *b}\n", "berth.yaml:2: anchors and aliases are not used here"},
+    {"hosts: !!map {}\n", "berth.yaml:1: tags are not used here"},
+    {"hosts: {a: {}}\n---\nhosts: {}\n", "berth.yaml:2: a second document"},
+    {"? [a]\n: b\n", "berth.yaml:1: a key must be a word"},
+    {"a: [[[[[[[[[[[[[[[[[x]]]]]]]]]]]]]]]]]\n", "berth.yaml:1: more than 16 levels"},
+};
+
+static void faults_are_placed(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
+        struct spec spec;
+        char error[TREE_ERROR] = "";
+        assert_false(read_text(&spec, faults[i].text, strlen(faults[i].text), error));
+        assert_string_equal(error, faults[i].message);
+        assert_null(spec.root);
+        assert_null(spec.hosts);
+    }
+}
+
+/* What libyaml itself refuses still says file and line. */
+static void broken_yaml_is_placed(void **state) {
+    (void)state;
+    static const struct {
+        const char *text, *start;
+    } broken[] = {{"hosts: [\n", "berth.yaml:2: "},    {"hosts: {a: \n\n\"x", "berth.yaml:3: "},
+                  {"a: b: c\n", "berth.yaml:1: "},     {"\tx: y\n", "berth.yaml:1: "},
+                  {"a: \xff\xfe\n", "berth.yaml:1: "}, {"a: \x01\n", "berth.yaml:1: "}};
+    for (size_t i = 0; i < sizeof broken / sizeof broken[0]; i++) {
+        struct spec spec;
+        char error[TREE_ERROR] = "";
+        assert_false(read_text(&spec, broken[i].text, strlen(broken[i].text), error));
+        if (strncmp(error, broken[i].start, strlen(broken[i].start)) != 0)
+            fail_msg("%s does not start with %s", error, broken[i].start);
+        assert_true(strlen(error) > strlen(broken[i].start));
+    }
+}
+
+/* Sizes are bounded: octets, values, levels. */
+static void bombs(void **state) {
+    (void)state;
+    struct spec spec;
+    char error[TREE_ERROR];
+    size_t length = (size_t)TREE_OCTETS + 4096;
+    char *text = malloc(length);
+    assert_non_null(text);
+    memset(text, '#', length);
+    assert_false(read_text(&spec, text, length, error));
+    assert_non_null(strstr(error, "larger than"));
+    for (size_t i = 0; i < length; i++)
+        text[i] = i % 2 == 0 ? '\n' : '-';
+    memcpy(text, "a:\n", 3);
+    for (size_t i = 3; i + 4 <= 4 * 10000; i += 4)
+        memcpy(text + i, "- x\n", 4);
+    assert_false(read_text(&spec, text, 3 + 4 * 9999, error));
+    assert_non_null(strstr(error, "more than 8192 values"));
+    memset(text, '[', length);
+    assert_false(read_text(&spec, text, 500000, error));
+    assert_non_null(strstr(error, "levels"));
+    free(text);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(reads_all_of_it),
+        cmocka_unit_test(defaults),
+        cmocka_unit_test(faults_are_placed),
+        cmocka_unit_test(broken_yaml_is_placed),
+        cmocka_unit_test(bombs),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
