@@ -118,8 +118,10 @@ struct tcp_active {
                                and the user timeout */
     uint64_t sent_at;       /* ns: the last segment with data */
     uint32_t push_seq;      /* PSH goes on the segment that ends here: the end of the last write */
-    uint32_t more_seq;      /* with TCP_A_MORE: what ends here may wait for more (MSG_MORE) */
-    uint32_t urgent_seq;    /* with TCP_A_SND_URGENT: just after the urgent octet */
+    uint32_t small_seq;  /* the end of the last small segment (Nagle as Minshall changed it, as in
+                            Linux) */
+    uint32_t more_seq;   /* with TCP_A_MORE: what ends here may wait for more (MSG_MORE) */
+    uint32_t urgent_seq; /* with TCP_A_SND_URGENT: just after the urgent octet */
     uint16_t dup_acks;
     uint8_t backoff, retransmits, probes;
     uint8_t
@@ -139,13 +141,13 @@ struct tcp_active {
     uint64_t challenge_at;   /* ns: the next time a challenge ACK may be sent */
     uint64_t bytes_acked, bytes_received;
     uint32_t retransmitted;
+    uint32_t charged;   /* octets counted in tcp->memory */
     uint8_t quick_acks; /* segments still to be acknowledged at once: at the start and after a gap
                            (as Linux) */
     uint8_t keepalive_probes;
 };
 
 enum tcp_active_flags {
-    TCP_A_FIN_SENT = 1u << 0,
     TCP_A_RECOVERY = 1u << 1, /* fast recovery (RFC 6582) */
     TCP_A_PERSIST = 1u << 2,  /* rto_at is the zero-window probe's */
     TCP_A_PROBE = 1u << 3,    /* a probe is to be sent at the next output */
@@ -157,8 +159,10 @@ enum tcp_active_flags {
     TCP_A_RTO_SEEN =
         1u << 9, /* after a timeout: no fast retransmit below recover (RFC 6582 section 4) */
     TCP_A_SOFT_ERROR = 1u << 10, /* soft_error holds an errno that a timeout will report */
-    TCP_A_OVERRIDE = 1u << 11,   /* SWS override timer is what rto_at waits for */
-    TCP_A_SYN_ACKED = 1u << 12,  /* in SYN-SENT/SYN-RECEIVED: our SYN was acknowledged */
+    TCP_A_FORCE =
+        1u
+        << 0, /* the override timer fired: send what the window holds, however little (MUST-38) */
+    TCP_A_SYN_ACKED = 1u << 12, /* in SYN-SENT/SYN-RECEIVED: our SYN was acknowledged */
 };
 
 struct tcp_listener {
@@ -184,10 +188,9 @@ struct tcp_half_open {
     uint32_t ts_recent; /* low bit kept; valid if timestamps */
     uint32_t listener;  /* index of its connection record; 0: dead, to be freed by its queue */
     uint32_t due;       /* ms */
-    uint16_t mss;       /* the peer's */
-    uint8_t scale;      /* the peer's shift; 0xff: no scaling */
-    uint8_t state; /* retries (3 bits) | timestamps 8 | interface index is the listener's route: see
-                      half_open.c */
+    uint16_t mss;       /* the peer's; 0: it named none */
+    uint8_t scale;      /* the peer's shift and what else fits: see half_open.c */
+    uint8_t state;      /* retries | interface << 3 */
 };
 _Static_assert(sizeof(struct tcp_half_open) <= 64, "a half-open record");
 
@@ -198,7 +201,8 @@ struct tcp_time_wait {
     uint32_t ts_recent, ts_offset;
     uint32_t due;    /* ms; 0: dead, to be freed by the queue */
     uint16_t window; /* as last advertised on the wire */
-    uint8_t timestamps;
+    uint8_t timestamps : 1; /* were in use */
+    uint8_t answered : 7;   /* when an empty segment was: see time_wait.c */
     uint8_t interface;
 };
 _Static_assert(sizeof(struct tcp_time_wait) <= 64, "a TIME-WAIT record");
@@ -209,15 +213,14 @@ struct tcp_reply {
     struct tuple tuple; /* local is ours */
     uint32_t seq, ack;
     uint16_t flags, window;
-    uint8_t interface, tos;
+    uint8_t interface, tos, ttl;
     bool has_timestamps;
     uint32_t ts_value, ts_echo;
-    uint32_t half_open; /* index + 1 of a record whose SYN-ACK this is: options are made from it; 0
-                           none */
+    uint32_t half_open; /* the record whose SYN-ACK this is: options are made from it; 0 none */
 };
 enum { TCP_REPLIES = 256 };
 
-struct tcp_queue { /* FIFO of small records by `next` */
+struct tcp_queue { /* FIFO of small records by `next`; the dead among them are not counted */
     uint32_t head, tail, count;
 };
 
@@ -234,6 +237,8 @@ struct tcp {
     struct tcp_queue
         half_open_queues[8]; /* by retries: each has one duration, so each is in order of time */
     struct tcp_queue time_wait_queue;
+    uint32_t sender, sender_turns; /* the connection whose segments are being pulled, and how many
+                                      more it may give */
     struct tcp_reply replies[TCP_REPLIES];
     uint32_t reply_head, reply_count;
     struct tcp_interface interfaces[TCP_INTERFACES];
@@ -243,6 +248,11 @@ struct tcp {
 
 static inline struct tcp_connection *tcp_at(const struct tcp *tcp, uint32_t index) {
     return pool_at(&tcp->connections, index);
+}
+/* Moves the clock on; time that goes back stands still. */
+static inline void tcp_clock(struct tcp *tcp, uint64_t now) {
+    if (now > tcp->now)
+        tcp->now = now;
 }
 static inline uint32_t tcp_ms(const struct tcp *tcp) {
     return (uint32_t)(tcp->now / BERTH_MS);
@@ -299,16 +309,24 @@ uint32_t connection_send_limit(const struct tcp *tcp, const struct tcp_connectio
 uint32_t connection_receive_limit(const struct tcp *tcp, const struct tcp_connection *c);
 
 /* ---- input.c and its steps (the lead) ---- */
-enum tcp_verdict { TCP_CONTINUE, TCP_DROP };
+enum tcp_verdict {
+    TCP_CONTINUE,
+    TCP_DROP, /* nothing more of this segment counts */
+    TCP_GONE, /* and the connection has been freed */
+};
 /* A segment for a connection in SYN-RECEIVED (active) or a synchronized state. May free it. */
 void connection_input(struct tcp *tcp, struct tcp_connection *c, const struct tcp_segment *segment,
                       const struct tcp_options *options);
+/* Answers what is not acceptable, at most every 500 ms a connection (RFC 5961 section 7). */
+void ack_challenge(struct tcp *tcp, struct tcp_connection *c);
 enum tcp_verdict ack_process(struct tcp *tcp, struct tcp_connection *c,
                              const struct tcp_segment *segment, const struct tcp_options *options);
 void ack_window(struct tcp_connection *c, const struct tcp_segment *segment);
-void receive_payload(struct tcp *tcp, struct tcp_connection *c, const struct tcp_segment *segment);
+enum tcp_verdict receive_payload(struct tcp *tcp, struct tcp_connection *c,
+                                 const struct tcp_segment *segment);
 void receive_urgent(struct tcp *tcp, struct tcp_connection *c, const struct tcp_segment *segment);
-void receive_fin(struct tcp *tcp, struct tcp_connection *c, const struct tcp_segment *segment);
+enum tcp_verdict receive_fin(struct tcp *tcp, struct tcp_connection *c,
+                             const struct tcp_segment *segment);
 /* Drops out-of-order runs: under memory pressure, at the end. */
 void receive_drop_runs(struct tcp *tcp, struct tcp_active *a);
 

@@ -1,0 +1,174 @@
+/* The acknowledgment field (RFC 9293 3.10.7.4, fifth check): what it acknowledges, the window it
+ * brings, and the transitions it makes. */
+#include "engine/tcp/connection.h"
+
+/* An ACK for what was not asked: answered, but at most every 500 ms a connection (RFC 5961 section
+ * 7; Linux's tcp_invalid_ratelimit), so that no two hosts can keep answering each other and no
+ * shared counter is there to be watched. */
+void ack_challenge(struct tcp *tcp, struct tcp_connection *c) {
+    struct tcp_active *a = connection_activate(tcp, c);
+    if (!a || a->challenge_at > tcp->now)
+        return;
+    a->challenge_at = tcp->now + 500 * BERTH_MS;
+    tcp->counters->tcp_challenge_acks++;
+    c->flags |= TCP_F_ACK_NOW;
+    connection_owes(tcp, c);
+}
+
+void ack_window(struct tcp_connection *c, const struct tcp_segment *segment) {
+    /* Newer by sequence number, or as new and no smaller (RFC 9293 3.10.7.4; WL2 is SND.UNA here).
+     */
+    uint32_t window = (uint32_t)segment->window << (c->scales & 15);
+    if (seq_gt(segment->ack, c->snd_una) || seq_gt(segment->seq, c->snd_wl1) ||
+        (segment->seq == c->snd_wl1 && segment->ack == c->snd_una)) {
+        c->snd_wnd = window;
+        c->snd_wl1 = segment->seq;
+        if (c->active && window > c->active->snd_wnd_max)
+            c->active->snd_wnd_max = window;
+    }
+}
+
+/* RFC 5681 section 2: (a) data outstanding, (b) no data, (c) no SYN or FIN, (d) the greatest ACK so
+ * far, (e) the same window. */
+static bool is_duplicate(const struct tcp_connection *c, const struct tcp_segment *segment,
+                         uint32_t old_window) {
+    return segment->ack == c->snd_una && tcp_flight(c) != 0 && segment->length == 0 &&
+           !(segment->flags & (TCP_SYN | TCP_FIN)) && c->snd_wnd == old_window;
+}
+
+static void sample_rtt(struct tcp *tcp, struct tcp_connection *c, uint32_t ack,
+                       const struct tcp_options *options) {
+    struct tcp_active *a = c->active;
+    if (a->rtt_at && seq_ge(ack, a->rtt_seq)) {
+        rtt_sample(tcp, c, tcp->now - a->rtt_at);
+        a->rtt_at = 0;
+    } else if (a->rtt_at == 0 && (c->flags & TCP_F_TIMESTAMPS) && options->has_timestamps &&
+               options->ts_echo) {
+        /* RFC 7323 4.1: the echo says which transmission is meant, so retransmissions give samples
+         * too. */
+        uint32_t ms = tcp_ts_now(tcp, c) - options->ts_echo;
+        if (ms < 120000)
+            rtt_sample(tcp, c, (uint64_t)ms * BERTH_MS);
+    }
+}
+
+static void tell_of_room(struct tcp *tcp, struct tcp_connection *c) {
+    uint32_t limit = connection_send_limit(tcp, c);
+    if ((c->flags & TCP_F_WAS_FULL) && c->active->send.length <= limit - limit / 3) {
+        c->flags &= (uint16_t)~TCP_F_WAS_FULL;
+        connection_raise(tcp, c, BERTH_WRITABLE);
+    }
+}
+
+/* Our FIN is acknowledged. */
+static enum tcp_verdict fin_acknowledged(struct tcp *tcp, struct tcp_connection *c) {
+    switch (c->state) {
+    case BERTH_FIN_WAIT_1:
+        c->state = BERTH_FIN_WAIT_2;
+        return TCP_CONTINUE;
+    case BERTH_CLOSING:
+        time_wait_enter(tcp, c);
+        return TCP_GONE;
+    case BERTH_LAST_ACK:
+        connection_abort(tcp, c, 0);
+        return TCP_GONE;
+    default:
+        return TCP_CONTINUE;
+    }
+}
+
+static enum tcp_verdict advance(struct tcp *tcp, struct tcp_connection *c, uint32_t ack,
+                                const struct tcp_options *options) {
+    struct tcp_active *a = c->active;
+    uint32_t acked = ack - c->snd_una, octets = acked < a->send.length ? acked : a->send.length;
+    bool fin = acked > octets;
+    sample_rtt(tcp, c, ack, options);
+    stream_drop(&a->send, tcp->config.allocator, octets);
+    c->snd_una = ack;
+    if (seq_lt(c->snd_nxt, ack))
+        c->snd_nxt = ack;
+    a->bytes_acked += octets;
+    a->backoff = a->retransmits = a->probes = 0;
+    if (a->flags & TCP_A_SOFT_ERROR)
+        a->flags &= (uint16_t)~TCP_A_SOFT_ERROR;
+    if ((a->flags & TCP_A_SND_URGENT) && seq_ge(ack, a->urgent_seq))
+        a->flags &= (uint16_t)~TCP_A_SND_URGENT;
+    recovery_new_ack(tcp, c, ack, octets);
+    bool all = a->snd_max == ack;
+    a->rto_at = all ? 0 : tcp->now + rtt_rto(tcp, c); /* RFC 6298 5.2, 5.3 */
+    a->stalled_since = all ? 0 : tcp->now;
+    tell_of_room(tcp, c);
+    return fin ? fin_acknowledged(tcp, c) : TCP_CONTINUE;
+}
+
+/* SYN-RECEIVED after a simultaneous open: the ACK of our SYN opens the connection. */
+static enum tcp_verdict opened(struct tcp *tcp, struct tcp_connection *c,
+                               const struct tcp_segment *segment) {
+    if (!seq_gt(segment->ack, c->snd_una) || seq_gt(segment->ack, tcp_snd_max(c))) {
+        reply_reset(tcp, segment);
+        return TCP_DROP;
+    }
+    c->state = BERTH_ESTABLISHED;
+    c->snd_una = segment->ack;
+    if (seq_lt(c->snd_nxt, c->snd_una))
+        c->snd_nxt = c->snd_una;
+    c->snd_wnd = (uint32_t)segment->window << (c->scales & 15);
+    c->snd_wl1 = segment->seq;
+    if (c->active) {
+        congestion_of(c)->start(tcp, c, c->active->retransmits > 0);
+        c->active->rto_at = c->active->stalled_since = c->active->rtt_at = 0;
+        c->active->backoff = c->active->retransmits = 0;
+        c->active->snd_wnd_max = c->snd_wnd;
+        c->active->push_seq = c->snd_una;
+    }
+    connection_raise(tcp, c, BERTH_CONNECTED | BERTH_WRITABLE);
+    return TCP_CONTINUE;
+}
+
+enum tcp_verdict ack_process(struct tcp *tcp, struct tcp_connection *c,
+                             const struct tcp_segment *segment, const struct tcp_options *options) {
+    uint32_t ack = segment->ack, most = tcp_snd_max(c), old_window = c->snd_wnd;
+    if (!(segment->flags & TCP_ACK))
+        return TCP_DROP;
+    if (c->state == BERTH_SYN_RECEIVED) {
+        enum tcp_verdict verdict = opened(tcp, c, segment);
+        if (verdict != TCP_CONTINUE)
+            return verdict;
+    }
+    /* RFC 5961 5.2: acceptable are [SND.UNA - MAX.SND.WND, SND.MAX]; what is not is answered and
+     * dropped, its data too. */
+    uint32_t widest =
+        c->active && c->active->snd_wnd_max > c->snd_wnd ? c->active->snd_wnd_max : c->snd_wnd;
+    if (widest < 65535u << (c->scales & 15))
+        widest = 65535u << (c->scales & 15);
+    if (seq_gt(ack, most) || seq_lt(ack, c->snd_una - widest)) {
+        ack_challenge(tcp, c);
+        return TCP_DROP;
+    }
+    if (seq_ge(ack, c->snd_una))
+        ack_window(c, segment);
+    struct tcp_active *a = c->active;
+    if (!a)
+        return TCP_CONTINUE;
+    enum tcp_verdict verdict = TCP_CONTINUE;
+    a->keepalive_probes = 0;
+    if (seq_gt(ack, c->snd_una)) {
+        verdict = advance(tcp, c, ack, options);
+        if (verdict != TCP_CONTINUE)
+            return verdict;
+    } else if (is_duplicate(c, segment, old_window)) {
+        recovery_dup_ack(tcp, c);
+    } else if (ack == c->snd_una) {
+        a->probes = 0; /* the peer is there, though its window may be closed (MUST-37) */
+        if (c->snd_wnd == 0)
+            a->stalled_since = 0;
+    }
+    if ((a->flags & TCP_A_PERSIST) && c->snd_wnd != 0) {
+        a->flags &= (uint16_t)~TCP_A_PERSIST;
+        a->rto_at = 0;
+        a->backoff = 0;
+    }
+    if (a->send.length > c->snd_nxt - c->snd_una || (c->flags & TCP_F_SND_SHUT))
+        connection_owes(tcp, c);
+    return TCP_CONTINUE;
+}

@@ -1,0 +1,117 @@
+/* The end of a connection by the application: shutdown, close, abort (RFC
+ * 9293 3.10.4, 3.10.5, 3.6.1). */
+#include "engine/tcp/connection.h"
+
+/* No more octets will be queued: a FIN follows what is. */
+static void stop_sending(struct tcp *tcp, struct tcp_connection *c) {
+    if (c->flags & TCP_F_SND_SHUT)
+        return;
+    c->flags |= TCP_F_SND_SHUT;
+    if (c->state == BERTH_ESTABLISHED || c->state == BERTH_SYN_RECEIVED)
+        c->state = BERTH_FIN_WAIT_1;
+    else if (c->state == BERTH_CLOSE_WAIT)
+        c->state = BERTH_LAST_ACK;
+    else
+        return;
+    if (connection_activate(tcp, c)) {
+        c->active->flags &= (uint16_t)~TCP_A_MORE;
+        connection_owes(tcp, c);
+        return;
+    }
+    /* No memory even to end well: tell the peer at least. */
+    reply_abort(tcp, c);
+    connection_abort(tcp, c, ENOMEM);
+}
+
+static void stop_receiving(struct tcp *tcp, struct tcp_connection *c) {
+    c->flags |= TCP_F_RCV_SHUT;
+    if (c->active && c->active->receive.length) {
+        uint32_t held = c->active->receive.length;
+        c->active->read_seq += held;
+        stream_drop(&c->active->receive, tcp->config.allocator, held);
+    }
+    connection_raise(tcp, c, BERTH_READABLE);
+}
+
+/* A listener ends: half-open records are forgotten, connections that nobody accepted are reset (RFC
+ * 9293 3.10.4). */
+static void stop_listening(struct tcp *tcp, struct tcp_connection *c) {
+    struct tcp_listener *listener = c->extra->listener;
+    struct berth_allocator *allocator = &tcp->config.allocator;
+    uint32_t index;
+    half_open_forget(tcp, c);
+    while ((index = ring_pop(&listener->accept)) != 0) {
+        struct tcp_connection *waiting = tcp_at(tcp, index);
+        if (waiting->state != BERTH_TCP_CLOSED)
+            reply_abort(tcp, waiting);
+        connection_free(tcp, waiting);
+    }
+    ring_clear(&listener->accept);
+    allocator->release(allocator->context, listener, sizeof *listener);
+    c->extra->listener = NULL;
+    ports_listen(tcp->ports, c->extra->bind, false);
+    c->state = BERTH_TCP_CLOSED;
+}
+
+int tcp_shutdown(struct tcp *tcp, uint32_t socket, enum berth_how how, uint64_t now) {
+    struct tcp_connection *c = tcp_at(tcp, socket);
+    tcp_clock(tcp, now);
+    if (c->state == BERTH_LISTEN && how != BERTH_SHUT_WR) {
+        stop_listening(tcp, c); /* as Linux: a listener whose reading is shut listens no more */
+        connection_raise(tcp, c, BERTH_CLOSED);
+        return 0;
+    }
+    if (c->state == BERTH_TCP_CLOSED || c->state == BERTH_LISTEN || c->state == BERTH_SYN_SENT)
+        return -ENOTCONN;
+    if (how != BERTH_SHUT_WR)
+        stop_receiving(tcp, c);
+    if (how != BERTH_SHUT_RD)
+        stop_sending(tcp, c);
+    if (c->state != BERTH_TCP_CLOSED)
+        connection_settle(tcp, c);
+    return 0;
+}
+
+int tcp_abort(struct tcp *tcp, uint32_t socket, uint64_t now) {
+    struct tcp_connection *c = tcp_at(tcp, socket);
+    tcp_clock(tcp, now);
+    if (c->state == BERTH_LISTEN)
+        stop_listening(tcp, c);
+    else if (c->state != BERTH_TCP_CLOSED && c->state != BERTH_SYN_SENT &&
+             c->state != BERTH_TIME_WAIT)
+        reply_abort(tcp, c);
+    connection_free(tcp, c);
+    return 0;
+}
+
+/* True if a close would lose octets that the peer believes delivered (SHLD-3), or was asked to be
+ * hard (SO_LINGER with 0 s). */
+static bool must_reset(struct tcp *tcp, const struct tcp_connection *c) {
+    if (c->state == BERTH_TCP_CLOSED || c->state == BERTH_LISTEN || c->state == BERTH_SYN_SENT ||
+        c->state == BERTH_TIME_WAIT)
+        return false;
+    if (c->active && c->active->receive.length) {
+        tcp->counters->tcp_abort_on_data++;
+        return true;
+    }
+    return tcp_option(c, BERTH_SO_LINGER, -1) == 0;
+}
+
+int tcp_close(struct tcp *tcp, uint32_t socket, uint64_t now) {
+    struct tcp_connection *c = tcp_at(tcp, socket);
+    tcp_clock(tcp, now);
+    if (must_reset(tcp, c) || c->state == BERTH_LISTEN || c->state == BERTH_SYN_SENT ||
+        c->state == BERTH_TCP_CLOSED)
+        return tcp_abort(tcp, socket, now);
+    c->flags |= TCP_F_ORPHAN;
+    if (c->state == BERTH_TIME_WAIT) {
+        time_wait_enter(tcp, c);
+        return 0;
+    }
+    stop_sending(tcp, c);
+    if (c->state == BERTH_FIN_WAIT_2)
+        c->last_heard = tcp_ms(tcp); /* the wait for the peer's FIN is bounded from now on */
+    if (c->state != 0)
+        connection_settle(tcp, c);
+    return 0;
+}

@@ -1,0 +1,54 @@
+/* Readiness: edges noted on the connection, reported once (<berth/host.h>); and the output ring. */
+#include "engine/tcp/connection.h"
+
+void connection_raise(struct tcp *tcp, struct tcp_connection *c, unsigned bits) {
+    if (c->flags & TCP_F_ORPHAN)
+        return;
+    c->events |= (uint8_t)bits;
+    /* If memory for the ring is out, the bits stay and the next edge tries again. */
+    if (!(c->flags & TCP_F_EVENT) && ring_push(&tcp->events, c->self))
+        c->flags |= TCP_F_EVENT;
+}
+
+void connection_owes(struct tcp *tcp, struct tcp_connection *c) {
+    if (!(c->flags & TCP_F_OUTPUT) && ring_push(&tcp->output, c->self))
+        c->flags |= TCP_F_OUTPUT;
+}
+
+size_t tcp_events(struct tcp *tcp, struct berth_event *events, size_t max) {
+    size_t count = 0;
+    uint32_t index;
+    while (count < max && (index = ring_pop(&tcp->events)) != 0) {
+        struct tcp_connection *c = tcp_at(tcp, index);
+        if (!(c->flags & TCP_F_EVENT))
+            continue; /* freed meanwhile */
+        c->flags &= (uint16_t)~TCP_F_EVENT;
+        events[count].socket = (uint64_t)c->generation << 32 | index;
+        events[count].user = c->user;
+        events[count].bits = c->events;
+        c->events = 0;
+        count++;
+    }
+    return count;
+}
+
+int tcp_readiness(const struct tcp *tcp, uint32_t socket) {
+    const struct tcp_connection *c = tcp_at(tcp, socket);
+    const struct tcp_active *a = c->active;
+    unsigned bits = 0;
+    if (c->state == BERTH_LISTEN)
+        return c->extra->listener->accept.count ? BERTH_ACCEPTABLE : 0;
+    if ((a && a->receive.length) || (c->flags & (TCP_F_FIN_READ | TCP_F_RCV_SHUT)))
+        bits |= BERTH_READABLE;
+    if (c->flags & TCP_F_FIN_READ)
+        bits |= BERTH_PEER_CLOSED;
+    if (tcp_error(c))
+        bits |= BERTH_ERROR | BERTH_READABLE | BERTH_WRITABLE;
+    bool open = c->state == BERTH_ESTABLISHED || c->state == BERTH_CLOSE_WAIT;
+    if (open && (!a || a->send.length < connection_send_limit(tcp, c)))
+        bits |= BERTH_WRITABLE;
+    if (c->state == BERTH_TCP_CLOSED || c->state == BERTH_TIME_WAIT ||
+        ((c->flags & TCP_F_FIN_READ) && (c->flags & TCP_F_SND_SHUT)))
+        bits |= BERTH_CLOSED;
+    return (int)bits;
+}

@@ -1,0 +1,60 @@
+/* LISTEN: what arrives for a listener and belongs to no connection yet (RFC 9293,
+ * section 3.10.7.2).
+ *
+ * The accept queue is full when it holds more than `backlog` connections, as on Linux: then a SYN
+ * is dropped without a word, and its sender will try again. Half-open records are bounded apart
+ * from that: a listener may hold half of the host's, so that a flood of SYNs at one port leaves
+ * room for the others; at a bound the oldest of those that did not answer the most SYN-ACKs makes
+ * room for the new one, since a peer that is there answers within a round trip (RFC 4987,
+ * section 3.5). */
+#include "engine/tcp/handshake.h"
+
+void listen_input(struct tcp *tcp, struct tcp_connection *listener,
+                  const struct tcp_segment *segment, const struct tcp_options *options) {
+    if (segment->flags & TCP_RST)
+        return;
+    if (segment->flags & TCP_ACK) {
+        reply_reset(tcp, segment);
+        return;
+    }
+    if (segment->flags & TCP_SYN)
+        listen_syn(tcp, listener, segment, options, NULL);
+}
+
+static uint32_t listener_limit(const struct tcp *tcp, const struct tcp_listener *listener) {
+    uint32_t half = tcp->config.tcp_syn_backlog_max / 2;
+    return half > (uint32_t)listener->backlog ? half : (uint32_t)listener->backlog;
+}
+
+/* Makes room for one more half-open record; false when there is none to be had. */
+static bool listen_room(struct tcp *tcp, const struct tcp_connection *listener) {
+    const struct tcp_listener *l = listener->extra->listener;
+    bool room = true;
+    if (l->half_open > 0 && l->half_open >= listener_limit(tcp, l)) {
+        room = half_open_recycle(tcp, listener);
+        tcp->counters->tcp_listen_drops++;
+    } else if (half_open_count(tcp) >= tcp->config.tcp_syn_backlog_max) {
+        room = half_open_recycle(tcp, NULL);
+        tcp->counters->tcp_listen_drops++;
+    }
+    return room;
+}
+
+void listen_syn(struct tcp *tcp, struct tcp_connection *listener, const struct tcp_segment *segment,
+                const struct tcp_options *options, const uint32_t *floor) {
+    const struct tcp_listener *l = listener->extra->listener;
+    if (segment->flags & TCP_FIN) /* means nothing good; Linux drops it as well */
+        return;
+    if (l->accept.count > (uint32_t)l->backlog) {
+        tcp->counters->tcp_listen_overflows++;
+        tcp->counters->tcp_listen_drops++;
+        return;
+    }
+    if (!listen_room(tcp, listener))
+        return;
+    uint32_t iss = isn_of(tcp, &segment->tuple);
+    if (floor && seq_lt(iss, *floor))
+        iss = *floor;
+    if (!half_open_make(tcp, listener, segment, options, iss))
+        tcp->counters->tcp_listen_drops++;
+}

@@ -1,0 +1,91 @@
+/* Loss recovery without SACK: fast retransmit and fast recovery of RFC 5681 3.2 as RFC 6582
+ * (NewReno) has them, with limited transmit (RFC 3042), and what a retransmission timeout does (RFC
+ * 5681 3.1, RFC 6298 5.4-5.6).
+ *
+ * `recover` is the highest sequence number sent when the last recovery or timeout began; duplicates
+ * of ACKs below it do not start another (RFC 6582 3.2 step 1 and section 4). Retransmissions asked
+ * for here (`resend`) are made by output.c, one segment each. */
+#include "engine/tcp/connection.h"
+
+static void enter(struct tcp *tcp, struct tcp_connection *c) {
+    struct tcp_active *a = c->active;
+    congestion_of(c)->on_loss(tcp, c, tcp_flight(c));
+    a->recover = a->snd_max;
+    a->flags |= TCP_A_RECOVERY;
+    a->resend = 1;
+    a->limited = 0;
+    c->cwnd = c->ssthresh + 3u * c->mss; /* RFC 5681 3.2 step 3 */
+    tcp->counters->tcp_fast_retransmits++;
+    connection_owes(tcp, c);
+}
+
+void recovery_dup_ack(struct tcp *tcp, struct tcp_connection *c) {
+    struct tcp_active *a = c->active;
+    if (a->dup_acks < UINT16_MAX)
+        a->dup_acks++;
+    if (a->flags & TCP_A_RECOVERY) {
+        if (c->cwnd <
+            tcp_flight(c) + a->snd_wnd_max) /* inflation cannot outgrow what was sent (Savage) */
+            c->cwnd += c->mss;              /* step 4 */
+        connection_owes(tcp, c);
+        return;
+    }
+    if (a->dup_acks < 3) {
+        a->limited = a->dup_acks; /* RFC 3042: one new segment for each of the first two */
+        connection_owes(tcp, c);
+        return;
+    }
+    /* RFC 6582 3.2 step 1: the ACK must cover more than `recover` - 1. */
+    if (a->dup_acks == 3 && (!(a->flags & TCP_A_RTO_SEEN) || seq_gt(c->snd_una, a->recover)))
+        enter(tcp, c);
+}
+
+static void partial(struct tcp *tcp, struct tcp_connection *c, uint32_t acked) {
+    struct tcp_active *a = c->active;
+    /* RFC 6582 3.2 step 3, partial ACK: retransmit the next hole, deflate by what was acknowledged,
+     * add one segment back. */
+    c->cwnd = c->cwnd > acked ? c->cwnd - acked : 0;
+    if (acked >= c->mss || c->cwnd < c->mss)
+        c->cwnd += c->mss;
+    a->resend = 1;
+    connection_owes(tcp, c);
+}
+
+void recovery_new_ack(struct tcp *tcp, struct tcp_connection *c, uint32_t ack, uint32_t acked) {
+    struct tcp_active *a = c->active;
+    a->limited = 0;
+    a->dup_acks = 0;
+    if (a->flags & TCP_A_RECOVERY) {
+        if (seq_ge(ack, a->recover)) {
+            a->flags &= (uint16_t)~TCP_A_RECOVERY;
+            congestion_of(c)->on_recovered(tcp, c, tcp_flight(c));
+        } else {
+            partial(tcp, c, acked);
+        }
+        return;
+    }
+    if ((a->flags & TCP_A_RTO_SEEN) && seq_ge(ack, a->recover))
+        a->flags &= (uint16_t)~TCP_A_RTO_SEEN;
+    /* Limited by the application, not by cwnd: less was in flight than cwnd allows. */
+    uint32_t flight = tcp_flight(c) + acked;
+    congestion_of(c)->on_ack(
+        tcp, c, acked, flight + c->mss < c->cwnd && c->cwnd > congestion_initial_window(tcp, c));
+}
+
+void recovery_timeout(struct tcp *tcp, struct tcp_connection *c) {
+    struct tcp_active *a = c->active;
+    congestion_of(c)->on_timeout(tcp, c, tcp_flight(c), a->retransmits == 0);
+    a->flags = (uint16_t)((a->flags & ~TCP_A_RECOVERY) | TCP_A_RTO_SEEN);
+    a->recover = a->snd_max;
+    a->dup_acks = 0;
+    a->limited = 0;
+    a->resend = 0;
+    a->rtt_at = 0;           /* Karn (MUST-18) */
+    c->snd_nxt = c->snd_una; /* go back: without SACK what followed the loss is taken as lost too */
+    if (a->retransmits < UINT8_MAX)
+        a->retransmits++;
+    if (a->backoff < 32)
+        a->backoff++; /* RFC 6298 5.5 */
+    tcp->counters->tcp_timeouts++;
+    connection_owes(tcp, c);
+}

@@ -1,0 +1,37 @@
+/* Round-trip time and retransmission timeout: RFC 6298. Samples come from one timed segment a round
+ * trip (Karn: never from one that was retransmitted), or from the timestamp echo. */
+#include "engine/tcp/connection.h"
+
+void rtt_sample(struct tcp *tcp, struct tcp_connection *c, uint64_t rtt) {
+    uint64_t us = rtt / 1000;
+    uint32_t sample = us > 120000000 ? 120000000 : us == 0 ? 1 : (uint32_t)us;
+    (void)tcp;
+    if (c->srtt == 0) {
+        c->srtt = sample << 3;   /* RFC 6298 2.2 */
+        c->rttvar = sample << 1; /* R/2, kept << 2 */
+        return;
+    }
+    /* 2.3: RTTVAR first, with the old SRTT. */
+    uint32_t smoothed = c->srtt >> 3;
+    uint32_t difference = sample > smoothed ? sample - smoothed : smoothed - sample;
+    c->rttvar = c->rttvar - (c->rttvar >> 2) + difference;
+    c->srtt = c->srtt - smoothed + sample;
+    if (c->srtt == 0)
+        c->srtt = 1;
+}
+
+uint64_t rtt_rto(const struct tcp *tcp, const struct tcp_connection *c) {
+    const struct berth_host_config *config = &tcp->config;
+    uint64_t rto = config->tcp_rto_initial;
+    if (c->srtt) {
+        /* max(G, 4 RTTVAR) with G = 1 ms; as in Linux the floor holds for the variance's part. */
+        uint64_t variance = (uint64_t)c->rttvar * 1000;
+        if (variance < config->tcp_rto_min)
+            variance = config->tcp_rto_min;
+        rto = (uint64_t)(c->srtt >> 3) * 1000 + variance;
+    }
+    unsigned backoff = c->active ? c->active->backoff : 0;
+    while (backoff-- > 0 && rto < config->tcp_rto_max)
+        rto *= 2; /* 5.5 */
+    return rto < config->tcp_rto_max ? rto : config->tcp_rto_max;
+}

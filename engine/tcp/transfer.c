@@ -1,0 +1,231 @@
+/* Octets between the application and the streams: send, receive, and the pairs that do not copy. */
+#include "engine/tcp/connection.h"
+
+/* ---- sending ---- */
+
+static int take_error(struct tcp_connection *c) {
+    int error = tcp_error(c);
+    c->timer.kind = 0;
+    return error;
+}
+
+/* Room in the send buffer, or why nothing can be sent. */
+static ssize_t may_send(struct tcp *tcp, struct tcp_connection *c) {
+    if (tcp_error(c))
+        return -take_error(c);
+    if (c->flags & TCP_F_SND_SHUT)
+        return -EPIPE;
+    if (c->state == BERTH_SYN_SENT || c->state == BERTH_SYN_RECEIVED)
+        return -EAGAIN;
+    if (c->state != BERTH_ESTABLISHED && c->state != BERTH_CLOSE_WAIT)
+        return -EPIPE; /* as Linux: never connected, or no more */
+    uint32_t limit = connection_send_limit(tcp, c), held = c->active ? c->active->send.length : 0;
+    return limit > held ? (ssize_t)(limit - held) : 0;
+}
+
+ssize_t tcp_send_space(struct tcp *tcp, uint32_t socket) {
+    struct tcp_connection *c = tcp_at(tcp, socket);
+    ssize_t space = may_send(tcp, c);
+    if (space == 0)
+        c->flags |= TCP_F_WAS_FULL;
+    return space;
+}
+
+/* `length` octets have been appended: what they mean for PSH, Nagle and the urgent pointer. */
+static void appended(struct tcp *tcp, struct tcp_connection *c, unsigned flags) {
+    struct tcp_active *a = c->active;
+    uint32_t end = c->snd_una + a->send.length;
+    a->push_seq = end; /* RFC 9293 MUST-61 */
+    if (flags & BERTH_MSG_MORE) {
+        a->more_seq = end;
+        a->flags |= TCP_A_MORE;
+    } else {
+        a->flags &= (uint16_t)~TCP_A_MORE;
+    }
+    if (flags & BERTH_MSG_OOB) {
+        a->urgent_seq = end;
+        a->flags |= TCP_A_SND_URGENT;
+    }
+    connection_owes(tcp, c);
+}
+
+static struct tcp_active *ready_to_send(struct tcp *tcp, struct tcp_connection *c) {
+    bool idle = tcp_flight(c) == 0 && (!c->active || c->active->send.length == 0);
+    struct tcp_active *a = connection_activate(tcp, c);
+    if (a && idle && (uint64_t)(tcp_ms(tcp) - c->last_heard) * BERTH_MS > rtt_rto(tcp, c))
+        congestion_of(c)->on_idle(tcp, c); /* RFC 5681 4.1 */
+    return a;
+}
+
+ssize_t tcp_send(struct tcp *tcp, uint32_t socket, const void *data, size_t length, unsigned flags,
+                 uint64_t now) {
+    struct tcp_connection *c = tcp_at(tcp, socket);
+    tcp_clock(tcp, now);
+    ssize_t space = may_send(tcp, c);
+    if (space < 0 || length == 0)
+        return space < 0 ? space : 0;
+    if (space == 0) {
+        c->flags |= TCP_F_WAS_FULL;
+        return -EAGAIN;
+    }
+    struct tcp_active *a = ready_to_send(tcp, c);
+    if (!a)
+        return -ENOMEM;
+    if (length > (size_t)space) {
+        length = (size_t)space;
+        flags &= ~(unsigned)BERTH_MSG_OOB; /* the last octet is not in it */
+        c->flags |= TCP_F_WAS_FULL;
+    }
+    if (stream_append_copy(&a->send, tcp->config.allocator, data, (uint32_t)length) != 0) {
+        connection_settle(tcp, c);
+        return -ENOMEM;
+    }
+    appended(tcp, c, flags);
+    return (ssize_t)length;
+}
+
+ssize_t tcp_send_block(struct tcp *tcp, uint32_t socket, struct berth_block *block, size_t offset,
+                       size_t length, unsigned flags, uint64_t now) {
+    struct tcp_connection *c = tcp_at(tcp, socket);
+    tcp_clock(tcp, now);
+    ssize_t space = may_send(tcp, c);
+    if (space < 0 || length == 0)
+        return space < 0 ? space : 0;
+    if (offset > block->size || length > block->size - offset)
+        return -EINVAL;
+    if (space == 0) {
+        c->flags |= TCP_F_WAS_FULL;
+        return -EAGAIN;
+    }
+    struct tcp_active *a = ready_to_send(tcp, c);
+    if (!a)
+        return -ENOMEM;
+    if (length > (size_t)space) {
+        length = (size_t)space;
+        flags &= ~(unsigned)BERTH_MSG_OOB;
+        c->flags |= TCP_F_WAS_FULL;
+    }
+    struct berth_part part = {block, block->data + offset, (uint32_t)length};
+    if (stream_append(&a->send, tcp->config.allocator, &part) != 0) {
+        connection_settle(tcp, c);
+        return -ENOMEM;
+    }
+    appended(tcp, c, flags);
+    return (ssize_t)length;
+}
+
+/* ---- receiving ---- */
+
+/* Octets that may be read in one go: up to the urgent one, which is read alone; OOB in line or not
+ * is the caller's to see by tcp_urgent. */
+static uint32_t readable(const struct tcp_connection *c) {
+    const struct tcp_active *a = c->active;
+    if (!a || a->receive.length == 0)
+        return 0;
+    if ((a->flags & TCP_A_RCV_URGENT) && seq_in(a->rcv_urgent, a->read_seq, a->receive.length)) {
+        uint32_t before = a->rcv_urgent - a->read_seq;
+        return before ? before : 1;
+    }
+    return a->receive.length;
+}
+
+/* What a read says when there is nothing to read: 0 at the end of the stream. */
+static int nothing(struct tcp_connection *c) {
+    if (tcp_error(c))
+        return -take_error(c);
+    if (c->flags & (TCP_F_FIN_READ | TCP_F_RCV_SHUT))
+        return 0;
+    switch (c->state) {
+    case BERTH_LISTEN:
+        return -ENOTCONN;
+    case BERTH_TCP_CLOSED:
+        return c->tuple.remote_port ? 0 : -ENOTCONN; /* it was connected once */
+    default:
+        return -EAGAIN;
+    }
+}
+
+static void consume(struct tcp *tcp, struct tcp_connection *c, uint32_t length) {
+    struct tcp_active *a = c->active;
+    stream_drop(&a->receive, tcp->config.allocator, length);
+    a->read_seq += length;
+    if ((a->flags & TCP_A_RCV_URGENT) && seq_lt(a->rcv_urgent, a->read_seq))
+        a->flags &= (uint16_t)~TCP_A_RCV_URGENT;
+    bool open = c->state == BERTH_ESTABLISHED || c->state == BERTH_FIN_WAIT_1 ||
+                c->state == BERTH_FIN_WAIT_2;
+    if (open && window_update_due(tcp, c)) {
+        c->flags |= TCP_F_ACK_NOW;
+        connection_owes(tcp, c);
+    }
+    if (c->state == BERTH_TCP_CLOSED && a->receive.length == 0)
+        connection_drop_active(tcp, c);
+    if (c->state != BERTH_TCP_CLOSED)
+        connection_settle(tcp, c);
+}
+
+/* The urgent octet, read out of band. */
+static ssize_t receive_urgent_octet(struct tcp *tcp, struct tcp_connection *c, void *data,
+                                    unsigned flags) {
+    struct tcp_active *a = c->active;
+    if ((c->flags & TCP_F_OOBINLINE) || !a || !(a->flags & TCP_A_RCV_URGENT))
+        return -EINVAL;
+    if (!seq_in(a->rcv_urgent, a->read_seq, a->receive.length))
+        return -EAGAIN; /* announced, not here yet */
+    stream_read(&a->receive, a->rcv_urgent - a->read_seq, data, 1);
+    if (!(flags & BERTH_MSG_PEEK) && a->rcv_urgent == a->read_seq)
+        consume(tcp, c, 1);
+    return 1;
+}
+
+ssize_t tcp_receive(struct tcp *tcp, uint32_t socket, void *data, size_t length, unsigned flags,
+                    uint64_t now) {
+    struct tcp_connection *c = tcp_at(tcp, socket);
+    tcp_clock(tcp, now);
+    if (flags & BERTH_MSG_OOB)
+        return receive_urgent_octet(tcp, c, data, flags);
+    uint32_t there = readable(c);
+    if (there == 0)
+        return nothing(c);
+    struct tcp_active *a = c->active;
+    if (there == 1 && (a->flags & TCP_A_RCV_URGENT) && a->rcv_urgent == a->read_seq &&
+        !(c->flags & TCP_F_OOBINLINE)) {
+        consume(
+            tcp, c,
+            1); /* read past the mark without having asked for the urgent octet: it is skipped */
+        return tcp_receive(tcp, socket, data, length, flags, now);
+    }
+    if (length > there)
+        length = there;
+    stream_read(&a->receive, 0, data, (uint32_t)length);
+    if (!(flags & BERTH_MSG_PEEK) && length)
+        consume(tcp, c, (uint32_t)length);
+    return (ssize_t)length;
+}
+
+int tcp_borrow(struct tcp *tcp, uint32_t socket, struct berth_part *parts, int max) {
+    struct tcp_connection *c = tcp_at(tcp, socket);
+    uint32_t there = readable(c), got;
+    (void)tcp;
+    if (there == 0)
+        return nothing(c);
+    return stream_view(&c->active->receive, 0, there, parts, max, &got);
+}
+
+int tcp_give_back(struct tcp *tcp, uint32_t socket, size_t length, uint64_t now) {
+    struct tcp_connection *c = tcp_at(tcp, socket);
+    tcp_clock(tcp, now);
+    if (length == 0)
+        return 0;
+    if (!c->active || length > c->active->receive.length)
+        return -EINVAL;
+    consume(tcp, c, (uint32_t)length);
+    return 0;
+}
+
+ssize_t tcp_urgent(struct tcp *tcp, uint32_t socket) {
+    const struct tcp_connection *c = tcp_at(tcp, socket);
+    const struct tcp_active *a = c->active;
+    if (!a || !(a->flags & TCP_A_RCV_URGENT))
+        return -EINVAL;
+    return (ssize_t)(a->rcv_urgent - a->read_seq);
+}
