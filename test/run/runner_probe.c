@@ -1,12 +1,13 @@
-/* Runs a program as `berth run` does, with a daemon of the test's own that answers its calls in a way that shows who answered:
+/* Runs a program as `berth run` does, with a daemon of the test's own that answers its calls in a
+ * way that shows who answered:
  *
  *   socket(AF_INET, any, 0)      a descriptor from which "hello\n" can be read
- *   socket(AF_INET, any, N)      N = 201: the daemon sends a note; 202: it asks for the end; 203: it dies; then as above
- *   setsockopt(fd, ...)          fails with the option's value as errno: the guard read it from memory
- *   getsockopt(fd, ...)          4242: the guard wrote it to memory
- *   listen(fd, any)              0, and "taken\n" can be read from fd: the guard took the descriptor
- *   connect(AF_INET)             no answer: it waits until a signal comes
- *   everything else              native
+ *   socket(AF_INET, any, N)      N = 201: the daemon sends a note; 202: it asks for the end; 203:
+ * it dies; then as above setsockopt(fd, ...)          fails with the option's value as errno: the
+ * guard read it from memory getsockopt(fd, ...)          4242: the guard wrote it to memory
+ *   listen(fd, any)              0, and "taken\n" can be read from fd: the guard took the
+ * descriptor connect(AF_INET)             no answer: it waits until a signal comes everything else
+ * native
  *
  *   runner_probe [-d] [-r] [-a REFUSAL] -- PROGRAM ARGUMENT...
  *
@@ -30,6 +31,7 @@
 
 struct probe {
     int control, listener, reach;
+    int held; /* the other end of the last socket */
 };
 
 static int attach_receive(struct probe *probe) {
@@ -58,8 +60,8 @@ static void say(const struct probe *probe, const char *line) {
 }
 
 /* One request to the guard; the reply's result. */
-static int reach_ask(const struct probe *probe, const struct seccomp_notif *call, uint32_t operation,
-                     uint64_t address, int *value, int *descriptor) {
+static int reach_ask(const struct probe *probe, const struct seccomp_notif *call,
+                     uint32_t operation, uint64_t address, int *value, int *descriptor) {
     struct {
         struct reach_request head;
         int value;
@@ -88,7 +90,7 @@ static int reach_ask(const struct probe *probe, const struct seccomp_notif *call
     return reply.head.result;
 }
 
-static void answer_socket(const struct probe *probe, const struct seccomp_notif *call) {
+static void answer_socket(struct probe *probe, const struct seccomp_notif *call) {
     if (call->data.args[2] == 201)
         say(probe, "{\"note\":\"a note\"}\n{\"note\":\"another\"}\n");
     if (call->data.args[2] == 202)
@@ -104,12 +106,25 @@ static void answer_socket(const struct probe *probe, const struct seccomp_notif 
         .id = call->id, .srcfd = (uint32_t)pair[1], .flags = SECCOMP_ADDFD_FLAG_SEND};
     ioctl(probe->listener, SECCOMP_IOCTL_NOTIF_ADDFD, &add);
     close(pair[1]);
-    close(pair[0]);
+    close(probe->held);
+    probe->held = pair[0];
 }
 
-static void answer(const struct probe *probe, const struct seccomp_notif *call) {
+/* Writes through the program's own descriptor: it must come out at the held end. */
+static int answer_listen(const struct probe *probe, const struct seccomp_notif *call) {
+    int descriptor = -1;
+    char octet;
+    if (reach_ask(probe, call, REACH_GET_FD, call->data.args[0], NULL, &descriptor) < 0)
+        return -EIO;
+    bool good = write(descriptor, "x", 1) == 1 && read(probe->held, &octet, 1) == 1 &&
+                write(probe->held, "taken\n", 6) == 6;
+    close(descriptor);
+    return good ? 0 : -EIO;
+}
+
+static void answer(struct probe *probe, const struct seccomp_notif *call) {
     struct seccomp_notif_resp response = {.id = call->id};
-    int value = 4242, descriptor = -1;
+    int value = 4242;
     switch (call->data.nr) {
     case SYS_socket:
         answer_socket(probe, call);
@@ -129,12 +144,7 @@ static void answer(const struct probe *probe, const struct seccomp_notif *call) 
             response.error = -EIO;
         break;
     case SYS_listen:
-        if (reach_ask(probe, call, REACH_GET_FD, call->data.args[0], NULL, &descriptor) < 0 ||
-            descriptor < 0)
-            response.error = -EIO;
-        else
-            dprintf(descriptor, "taken\n");
-        close(descriptor);
+        response.error = answer_listen(probe, call);
         break;
     default:
         response.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
@@ -146,6 +156,10 @@ static void answer(const struct probe *probe, const struct seccomp_notif *call) 
 static void daemon_run(struct probe *probe, const char *refusal) {
     prctl(PR_SET_NAME, "probe-daemon");
     setsid();
+    /* The streams of the run must not be kept open by anyone but the programs. */
+    if (!freopen("/dev/null", "r", stdin) || !freopen("/dev/null", "w", stdout) ||
+        !freopen("/dev/null", "w", stderr))
+        _exit(1);
     if (attach_receive(probe) < 0)
         _exit(0);
     if (refusal) {
@@ -187,7 +201,7 @@ int main(int argc, char **argv) {
     pid_t daemon = fork();
     if (daemon == 0) {
         close(pair[0]);
-        struct probe probe = {.control = pair[1]};
+        struct probe probe = {.control = pair[1], .held = -1};
         daemon_run(&probe, refusal);
     }
     close(pair[1]);

@@ -124,7 +124,7 @@ void filter_explain(int error, char *text, size_t size) {
             "allows only one to do so");
     else if (error == -EINVAL || error == -ENOSYS)
         snprintf(text, size,
-                 "this kernel has no seccomp user notification (Linux 5.9 or newer with "
+                 "this kernel has no seccomp user notification (Linux 5.14 or newer with "
                  "CONFIG_SECCOMP_FILTER "
                  "is needed); `berth doctor` says more");
     else

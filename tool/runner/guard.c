@@ -174,7 +174,8 @@ static void program_changed(struct guard *guard, const siginfo_t *info) {
     switch (info->si_code) {
     case CLD_STOPPED:
         guard->stopped = true;
-        link_send(guard->waits[ON_JOB].fd, LINK_STOPPED, info->si_status, ++guard->stops, NULL);
+        link_stopped(guard->waits[ON_JOB].fd, info->si_status, ++guard->stops,
+                     getpgid(guard->program));
         break;
     case CLD_CONTINUED:
         /* By anyone: the job must not stay stopped beside a program that runs. */

@@ -6,12 +6,15 @@
  * Stopping: the guard, as the parent, sees the program stop and says so; then the job stops itself
  * by the same signal, and the shell takes the terminal back. When the job goes on (fg, bg: SIGCONT
  * to the group, which reaches the program too) it tells the guard, which continues a program that
- * the SIGCONT did not reach, as it has a process group of its own (a shell's `suspend`). */
+ * the SIGCONT did not reach, as it has a process group of its own (a shell's `suspend`). Such a
+ * program had taken the terminal for its group, which the shell outside does not know: when the job
+ * has the terminal again, the job hands it on. */
 #define _GNU_SOURCE
 #include "tool/runner/job.h"
 #include "tool/runner/link.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -23,7 +26,8 @@
 struct job {
     const struct run_request *request;
     int link, signals;
-    uint32_t stop; /* the last one taken part in */
+    uint32_t stop;             /* the last one taken part in */
+    bool program_has_terminal; /* or had it, for a group of its own */
     bool over;
     struct job_end end;
 };
@@ -72,15 +76,27 @@ static void signals_read(struct job *job) {
         signal_arrived(job, &info);
 }
 
-/* Returns when the job goes on (at once where its group is orphaned, as stopping has no effect
- * there). */
-static void stop_like_program(struct job *job, int with, uint32_t serial) {
-    job->stop = serial;
+static void stop_by(int with) {
     if (with != SIGSTOP)
         signal(with, SIG_DFL);
     kill(getpid(), with);
     if (with != SIGSTOP)
         signal(with, SIG_IGN);
+}
+
+/* Returns when the job goes on (at once where its group is orphaned, as stopping has no effect
+ * there). */
+static void stop_like_program(struct job *job, const struct link_message *stop) {
+    int terminal = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
+    pid_t group = getpgrp();
+    job->stop = stop->serial;
+    if (stop->group != group && tcgetpgrp(terminal) == stop->group)
+        job->program_has_terminal = true;
+    stop_by(stop->value);
+    if (job->program_has_terminal && stop->group != group && tcgetpgrp(terminal) == group)
+        tcsetpgrp(terminal, stop->group);
+    if (terminal >= 0)
+        close(terminal);
 }
 
 static void job_over(struct job *job, int status, int signal, bool alone) {
@@ -94,7 +110,7 @@ static void guard_said(struct job *job, const struct link_message *message) {
         job_over(job, 0, 0, false);
         break;
     case LINK_STOPPED:
-        stop_like_program(job, message->value, message->serial);
+        stop_like_program(job, message);
         break;
     case LINK_ENDED:
         job_over(job, message->value >= 0 ? message->value : 128 - message->value,
