@@ -56,8 +56,8 @@ void time_wait_forget(struct tcp *tcp, uint32_t index) {
     end(tcp, index);
 }
 
-static uint8_t answer_step(const struct tcp *tcp) {
-    return (uint8_t)(tcp_ms(tcp) / ANSWERED_STEP & ANSWERED_STEPS);
+static unsigned answer_step(const struct tcp *tcp) {
+    return tcp_ms(tcp) / ANSWERED_STEP & ANSWERED_STEPS;
 }
 
 static void fill(const struct tcp *tcp, const struct tcp_connection *c,
