@@ -14,6 +14,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 struct berth_ip {
     uint8_t bytes[16]; /* network order; see above */
@@ -68,6 +69,7 @@ int berth_ip_parse(const char *text, struct berth_ip *ip);
 /* Writes the address as text (RFC 5952 for IPv6) into text[BERTH_IP_TEXT]; returns `text`. */
 char *berth_ip_format(const struct berth_ip *ip, char text[BERTH_IP_TEXT]);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

@@ -13,6 +13,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 /* Where memory comes from. Everything a host or network holds is taken and given back here. */
 struct berth_allocator {
@@ -95,6 +96,7 @@ int berth_frame_from_bytes(struct berth_frame *frame, struct berth_allocator all
  * away. `link_header` is the length of the link's header (14 for Ethernet, 0 for raw IP). */
 void berth_frame_finish(struct berth_frame *frame, size_t link_header);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

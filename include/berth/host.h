@@ -23,6 +23,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 struct berth_host; /* opaque */
 
@@ -199,6 +200,7 @@ struct berth_counters {
 };
 const struct berth_counters *berth_host_counters(const struct berth_host *host);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

@@ -9,6 +9,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 struct berth_network; /* opaque */
 
@@ -97,6 +98,7 @@ typedef void berth_capture_write(void *context, const void *data, size_t length)
 int berth_network_capture(struct berth_network *network, berth_capture_write *write, void *context,
                           uint64_t wall);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

@@ -9,6 +9,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 enum berth_protocol { BERTH_TCP = 6, BERTH_UDP = 17 };
 
@@ -156,6 +157,7 @@ struct berth_socket_row {
 size_t berth_host_sockets(const struct berth_host *host, uint64_t *cursor, struct berth_socket_row *rows,
                           size_t max);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif
