@@ -6,6 +6,7 @@
 
 struct flight {
     struct link *link;
+    const char *lost;
     struct berth_frame frame;
 };
 
@@ -72,14 +73,15 @@ static bool make_room(struct flights *flights) {
     return true;
 }
 
-int flights_add(struct flights *flights, struct link *link, struct berth_frame *frame,
-                uint64_t at) {
+int flights_add(struct flights *flights, struct link *link, struct berth_frame *frame, uint64_t at,
+                const char *lost) {
     if (!make_room(flights))
         return -ENOMEM;
     struct flight *flight = flights->allocator.allocate(flights->allocator.context, sizeof *flight);
     if (!flight)
         return -ENOMEM;
     flight->link = link;
+    flight->lost = lost;
     parcel_move(&flight->frame, frame);
     rise(flights->heap, flights->count++, (struct flight_slot){at, flights->order++, flight});
     return 0;
@@ -90,14 +92,16 @@ uint64_t flights_deadline(const struct flights *flights) {
 }
 
 uint32_t flights_take(struct flights *flights, uint64_t now, struct berth_frame *frames,
-                      uint32_t max, struct link **link) {
+                      uint32_t max, struct link **link, const char **lost) {
     uint32_t taken = 0;
     *link = NULL;
+    *lost = NULL;
     while (taken < max && flights->count > 0 && flights->heap[0].at <= now) {
         struct flight *flight = flights->heap[0].flight;
-        if (taken > 0 && flight->link != *link)
+        if (taken > 0 && (*lost || flight->lost || flight->link != *link))
             break;
         *link = flight->link;
+        *lost = flight->lost;
         parcel_move(&frames[taken++], &flight->frame);
         release(flights, flight);
         flights->count--;

@@ -24,14 +24,16 @@ struct flights {
 
 void flights_init(struct flights *flights, struct berth_allocator allocator);
 void flights_clear(struct flights *flights);
-/* Keeps `frame` (given if 0 is returned) until `at`. 0 or -ENOMEM. */
-int flights_add(struct flights *flights, struct link *link, struct berth_frame *frame, uint64_t at);
+/* Keeps `frame` (given if 0 is returned) until `at`. lost: NULL, or why it never arrives: such a
+ * frame is under way only so that a capture shows it at its time. 0 or -ENOMEM. */
+int flights_add(struct flights *flights, struct link *link, struct berth_frame *frame, uint64_t at,
+                const char *lost);
 /* When the first one arrives, BERTH_NEVER (UINT64_MAX) if none is under way. */
 uint64_t flights_deadline(const struct flights *flights);
 /* Takes the frames whose time has come, as long as they come off one and the same link, at most
- * `max`. Returns how many, and the link. */
+ * `max`; a lost one alone. Returns how many, and the link. */
 uint32_t flights_take(struct flights *flights, uint64_t now, struct berth_frame *frames,
-                      uint32_t max, struct link **link);
+                      uint32_t max, struct link **link, const char **lost);
 /* Forgets all frames on either of two links. */
 void flights_forget(struct flights *flights, const struct link *one, const struct link *other);
 

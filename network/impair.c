@@ -65,7 +65,10 @@ static uint64_t arrival(struct impair *impair, size_t length, uint64_t now) {
 
 struct impair_verdict impair_judge(struct impair *impair, size_t length, uint64_t now, bool copy) {
     const struct berth_impairment *what = &impair->what;
-    struct impair_verdict verdict = {NULL, now, false, false};
+    struct impair_verdict verdict = {NULL, 0, false, false};
+    verdict.at = add_saturating(now, what->delay);
+    if (verdict.at < impair->last)
+        verdict.at = impair->last;
     bool twice = !copy && happens(impair, what->duplicate);
     if (happens(impair, what->loss)) {
         /* A frame that is doubled and lost is there once. */

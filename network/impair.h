@@ -18,7 +18,7 @@ struct impair {
 
 struct impair_verdict {
     const char *dropped; /* the cause as a capture shows it; NULL: it arrives */
-    uint64_t at;         /* when it arrives */
+    uint64_t at;         /* when it arrives; of a dropped one, when it would have but for jitter */
     bool corrupt;        /* with one bit flipped */
     bool duplicate;      /* and a second copy is to be judged */
 };

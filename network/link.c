@@ -18,7 +18,7 @@ void link_arrive(struct link *link, const struct berth_frame *frames, uint32_t c
 }
 
 static const char *wait(struct link *link, struct berth_frame *frame, uint64_t at) {
-    if (flights_add(&link->port->network->flights, link, frame, at)) {
+    if (flights_add(&link->port->network->flights, link, frame, at, NULL)) {
         berth_frame_clear(frame);
         return "dropped: out of memory";
     }
@@ -48,14 +48,32 @@ static const char *pass(struct link *link, const struct berth_frame *frame,
     return NULL;
 }
 
+/* A frame lost before the switch is shown when it would have come there, among those that were sent
+ * with it. */
+static const char *lose(struct link *link, const struct berth_frame *frame,
+                        const struct impair_verdict *verdict) {
+    struct berth_network *network = link->port->network;
+    struct berth_frame ghost;
+    if (!network->capture.write || !link->inward || verdict->at <= network->now ||
+        link->ghosts == LINK_GHOSTS || parcel_keep(&ghost, frame, network->allocator))
+        return verdict->dropped;
+    if (flights_add(&network->flights, link, &ghost, verdict->at, verdict->dropped)) {
+        berth_frame_clear(&ghost);
+        return verdict->dropped;
+    }
+    link->ghosts++;
+    return NULL;
+}
+
 static const char *judge_and_pass(struct link *link, const struct berth_frame *frame) {
     struct berth_network *network = link->port->network;
     size_t length = berth_frame_length(frame);
     struct impair_verdict verdict = impair_judge(&link->impair, length, network->now, false);
-    const char *cause = verdict.dropped ? verdict.dropped : pass(link, frame, &verdict);
+    const char *cause = verdict.dropped ? lose(link, frame, &verdict) : pass(link, frame, &verdict);
     if (verdict.duplicate) {
         verdict = impair_judge(&link->impair, length, network->now, true);
-        const char *lost = verdict.dropped ? verdict.dropped : pass(link, frame, &verdict);
+        const char *lost =
+            verdict.dropped ? lose(link, frame, &verdict) : pass(link, frame, &verdict);
         if (lost)
             capture_frame(link->port, frame, lost);
     }

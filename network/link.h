@@ -14,7 +14,11 @@ struct link {
     bool impaired;    /* frames are judged one by one */
     bool takes_large; /* large segments may cross it, unsplit */
     struct impair impair;
+    uint32_t ghosts; /* lost frames under way to the capture */
 };
+
+/* More than this are shown when they are lost, not when they would have come. */
+enum { LINK_GHOSTS = 1000 };
 
 void link_init(struct link *link, struct network_port *port, bool inward);
 /* Sends a frame (borrowed) over the link, in pieces if it is too large for it. Returns NULL, or why

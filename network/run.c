@@ -5,12 +5,18 @@
 
 static uint32_t land(struct berth_network *network) {
     struct link *link;
-    uint32_t count =
-        flights_take(&network->flights, network->now, network->arrived, NETWORK_BATCH, &link);
+    const char *lost;
+    uint32_t count = flights_take(&network->flights, network->now, network->arrived, NETWORK_BATCH,
+                                  &link, &lost);
     if (count == 0)
         return 0;
-    link->impair.queued -= count;
-    link_arrive(link, network->arrived, count);
+    if (lost) {
+        link->ghosts--;
+        capture_frame(link->port, network->arrived, lost);
+    } else {
+        link->impair.queued -= count;
+        link_arrive(link, network->arrived, count);
+    }
     for (uint32_t i = 0; i < count; i++)
         berth_frame_clear(&network->arrived[i]);
     return count;

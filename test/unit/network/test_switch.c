@@ -275,7 +275,7 @@ static void captures_tell_what_passed_and_what_did_not(void **state) {
     net_open(&net, 1, 0);
     assert_int_equal(berth_network_capture(net.network, bytes_append, &bytes, 5000), 0);
     send(&net, 0, 1, 0, 1, 61, 10);
-    struct berth_impairment all = {.loss = 1}, none = {0};
+    struct berth_impairment all = {.loss = 1}, none = {0}, far = {.loss = 1, .delay = 100};
     berth_network_outside_impair(net.network, 1, BERTH_EGRESS, &all);
     send(&net, 1, 2, 1, 2, 60, 20); /* lost before the switch */
     berth_network_outside_impair(net.network, 1, BERTH_EGRESS, &none);
@@ -284,6 +284,10 @@ static void captures_tell_what_passed_and_what_did_not(void **state) {
     berth_network_add_outside(net.network, 0, "late", 0);
     send(&net, 1, 2, 0, 4, 60, 40); /* one of many lost: a line of its own */
     send(&net, 4, 5, 2, 5, 60, 50);
+    berth_network_outside_impair(net.network, 2, BERTH_EGRESS, &far);
+    send(&net, 2, 6, 2, 7, 60, 55); /* shown when it would have come */
+    send(&net, 4, 5, 2, 8, 60, 60);
+    berth_network_run(net.network, 155);
     assert_int_equal(berth_network_capture(net.network, NULL, NULL, 0), 0);
     send(&net, 0, 1, 0, 6, 60, 60);
 
@@ -302,6 +306,8 @@ static void captures_tell_what_passed_and_what_did_not(void **state) {
         {4, 1, 5040, ""},
         {4, 0, 5040, "dropped: loss (netem)"},
         {5, 4, 5050, ""},
+        {8, 4, 5060, ""},
+        {7, 2, 5155, "dropped: loss (netem)"},
     };
     assert_int_equal(file.packets, COUNT(want));
     for (size_t i = 0; i < COUNT(want); i++) {

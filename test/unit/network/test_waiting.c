@@ -32,7 +32,7 @@ static void frames_land_by_time_then_by_arrival(void **state) {
     for (uint32_t i = 0; i < FRAMES; i++) {
         struct berth_frame frame = numbered(i);
         when[i] = draw(500);
-        assert_int_equal(flights_add(&flights, &link, &frame, when[i]), 0);
+        assert_int_equal(flights_add(&flights, &link, &frame, when[i], NULL), 0);
     }
     uint32_t landed = 0, last = 0;
     uint64_t last_time = 0;
@@ -40,7 +40,8 @@ static void frames_land_by_time_then_by_arrival(void **state) {
          now = flights_deadline(&flights)) {
         struct berth_frame frames[7];
         struct link *from;
-        uint32_t count = flights_take(&flights, now, frames, 7, &from);
+        const char *lost;
+        uint32_t count = flights_take(&flights, now, frames, 7, &from, &lost);
         assert_true(count > 0 && from == &link);
         for (uint32_t i = 0; i < count; i++, landed++) {
             uint32_t number;
@@ -61,16 +62,23 @@ static void one_taking_is_of_one_link(void **state) {
     struct counting counting;
     struct flights flights;
     struct link a, b, *from;
+    const char *lost;
     flights_init(&flights, counting_allocator(&counting));
     struct link *const order[] = {&a, &a, &b, &a};
     struct berth_frame frame = numbered(1), taken[8];
     for (int i = 0; i < 4; i++)
-        flights_add(&flights, order[i], &frame, 10);
-    assert_int_equal(flights_take(&flights, 9, taken, 8, &from), 0);
-    assert_int_equal(flights_take(&flights, 10, taken, 8, &from), 2);
+        flights_add(&flights, order[i], &frame, 10, NULL);
+    assert_int_equal(flights_take(&flights, 9, taken, 8, &from, &lost), 0);
+    assert_int_equal(flights_take(&flights, 10, taken, 8, &from, &lost), 2);
     assert_ptr_equal(from, &a);
-    assert_int_equal(flights_take(&flights, 10, taken, 8, &from), 1);
+    assert_int_equal(flights_take(&flights, 10, taken, 8, &from, &lost), 1);
     assert_ptr_equal(from, &b);
+    flights_add(&flights, &a, &frame, 10, "lost");
+    flights_add(&flights, &a, &frame, 10, NULL);
+    assert_int_equal(flights_take(&flights, 10, taken, 8, &from, &lost), 1);
+    assert_null(lost);
+    assert_int_equal(flights_take(&flights, 10, taken, 8, &from, &lost), 1);
+    assert_string_equal(lost, "lost");
     flights_clear(&flights);
     assert_int_equal(counting.blocks, 0);
 }
@@ -80,6 +88,7 @@ static void frames_of_a_cut_cable_vanish_and_the_rest_keeps_its_order(void **sta
     struct counting counting;
     struct flights flights;
     struct link links[4], *from;
+    const char *lost;
     struct berth_allocator allocator = counting_allocator(&counting);
     flights_init(&flights, allocator);
     for (uint32_t i = 0; i < 1000; i++) {
@@ -87,7 +96,7 @@ static void frames_of_a_cut_cable_vanish_and_the_rest_keeps_its_order(void **sta
         struct berth_block *block = berth_block_new(allocator, 10);
         frame.parts[0] = (struct berth_part){block, block->data, 10};
         frame.part_count = 1;
-        flights_add(&flights, &links[i % 4], &frame, draw(100));
+        flights_add(&flights, &links[i % 4], &frame, draw(100), NULL);
     }
     flights_forget(&flights, &links[1], &links[3]);
     assert_int_equal(flights.count, 500);
@@ -97,7 +106,7 @@ static void frames_of_a_cut_cable_vanish_and_the_rest_keeps_its_order(void **sta
         uint64_t now = flights_deadline(&flights);
         assert_true(now >= last);
         last = now;
-        assert_int_equal(flights_take(&flights, now, &frame, 1, &from), 1);
+        assert_int_equal(flights_take(&flights, now, &frame, 1, &from, &lost), 1);
         assert_true(from == &links[0] || from == &links[2]);
         berth_frame_clear(&frame);
     }
