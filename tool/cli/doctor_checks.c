@@ -237,7 +237,7 @@ void check_files(struct finding *finding) {
 void check_directory(struct finding *finding) {
     struct place place;
     char error[512] = "";
-    int result = place_find(&place, "default", error, sizeof error);
+    int result = place_locate(&place, "default", error, sizeof error);
     if (result == 0)
         result = place_lock(&place, true, true, error, sizeof error);
     if (result == 0) {

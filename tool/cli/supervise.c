@@ -274,6 +274,8 @@ int supervise(struct supervisor *supervisor) {
     struct watch watch = {.s = supervisor, .signals = -1, .follow = -1};
     signals_open(&watch);
     bool fine = start_all(&watch);
+    if (fine && !supervisor->detached)
+        fprintf(stderr, "berth: network %s is up; Ctrl-C ends it\n", supervisor->net);
     if (supervisor->ready >= 0) {
         if (fine && write(supervisor->ready, "+", 1) != 1)
             fine = false;

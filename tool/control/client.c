@@ -21,6 +21,9 @@ enum { CONNECT_TRIES = 8 };
 static int connect_locked(const struct place *place, const char *net, bool start, char *error,
                           size_t size) {
     int fd = place_connect(place);
+    if (fd == -EAGAIN)
+        snprintf(error, size, "network %s does not answer: its daemon is stopped, or very busy",
+                 net);
     if (fd >= 0 || fd == -EAGAIN)
         return fd;
     if (!start || (fd != -ENOENT && fd != -ECONNREFUSED)) {
@@ -69,7 +72,7 @@ static int greeting_read(int fd, pid_t *pid, char *error, size_t size) {
 
 static int connect_once(const char *net, bool start, pid_t *pid, char *error, size_t size) {
     struct place place;
-    int result = place_find(&place, net, error, size);
+    int result = place_locate(&place, net, error, size);
     if (result < 0)
         return result;
     result = place_lock(&place, start, true, error, size);
@@ -82,8 +85,6 @@ static int connect_once(const char *net, bool start, pid_t *pid, char *error, si
     if (fd == -ENOENT && !start)
         place_remove(&place); /* a socket without a daemon is nobody's */
     place_unlock(&place);
-    if (fd == -EAGAIN)
-        return -ECONNRESET;
     if (fd < 0)
         return fd;
     result = greeting_read(fd, pid, error, size);

@@ -31,7 +31,7 @@ static bool runtime_directory_usable(const char *path) {
            access(path, W_OK | X_OK) == 0;
 }
 
-int place_find(struct place *place, const char *net, char *error, size_t size) {
+int place_locate(struct place *place, const char *net, char *error, size_t size) {
     place->directory = -1;
     if (!place_name_valid(net)) {
         snprintf(error, size,
@@ -64,8 +64,10 @@ static int directory_open(const struct place *place, bool make, char *error, siz
     struct stat status;
     if (fstat(directory, &status) < 0 || status.st_uid != geteuid() ||
         (status.st_mode & 077) != 0) {
-        snprintf(error, size, "%s is not a directory of yours alone (mode 0700): remove it",
-                 place->path);
+        snprintf(
+            error, size,
+            "%s is not a directory of yours alone (mode 0700): remove it, or set XDG_RUNTIME_DIR",
+            place->path);
         close(directory);
         return -EPERM;
     }

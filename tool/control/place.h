@@ -22,7 +22,7 @@ bool place_name_valid(const char *name);
 
 /* Says where; opens nothing. 0, or a negative errno with a sentence in error[size] (-EINVAL: the
  * name; -EPERM: the directory is somebody else's). */
-int place_find(struct place *place, const char *net, char *error, size_t size);
+int place_locate(struct place *place, const char *net, char *error, size_t size);
 /* Opens the directory and takes the lock; `make`: makes the directory if it is not there. `wait`:
  * waits for the lock, else -EWOULDBLOCK. -ENOENT: no directory. */
 int place_lock(struct place *place, bool make, bool wait, char *error, size_t size);

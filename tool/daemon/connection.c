@@ -184,7 +184,6 @@ bool connection_accept(struct daemon *daemon) {
     }
     if (fd < 0)
         return false;
-    daemon->met = true;
     connection_open(daemon, fd);
     return true;
 }

@@ -35,7 +35,6 @@ struct daemon {
     struct connection *connections;
     uint64_t last_id; /* of connections: never used twice */
     int spare;        /* a descriptor to give up when there are no others, to turn a client away */
-    bool met;         /* somebody has connected: from now on an empty network ends */
     bool sweep;       /* some connection is to be closed */
 
     struct computer *computers; /* in order of their numbers */

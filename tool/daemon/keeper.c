@@ -89,7 +89,7 @@ int keeper_run(const char *net) {
     if (got == 1 && word == DISMISSED)
         return 0;
     struct place place;
-    if (place_find(&place, net, error, sizeof error) < 0 ||
+    if (place_locate(&place, net, error, sizeof error) < 0 ||
         place_lock(&place, false, true, error, sizeof error) < 0)
         return 0;
     /* Another daemon may have come meanwhile; then the socket is its. */

@@ -71,8 +71,6 @@ static bool leave(struct daemon *daemon, int *wait) {
 int lifecycle_look(struct daemon *daemon) {
     int wait = -1;
     connection_sweep(daemon);
-    if (!daemon->met)
-        return wait;
     if (daemon->ending && used(daemon)) {
         uint64_t now = clock_monotonic();
         if (now < daemon->deadline)

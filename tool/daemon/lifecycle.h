@@ -4,6 +4,8 @@
  * it wants. Onlookers (`logs -f`) do not count. The last one gone, the daemon takes the lock of the
  * directory (place.h), looks once more whether a client has connected meanwhile, and only then
  * takes its socket away. A client that comes later finds no socket and starts a new daemon.
+ * That holds from the first moment: whoever starts a daemon has connected before giving the lock
+ * back.
  *
  * `down` makes it end earlier: everybody is told, guards end their programs, and their connections
  * close one by one.

@@ -36,10 +36,8 @@ static void signals_ready(struct poll_source *source, uint32_t events) {
     struct daemon *daemon =
         (struct daemon *)(void *)((char *)source - offsetof(struct daemon, signals));
     struct signalfd_siginfo signal;
-    if (read(source->fd, &signal, sizeof signal) == (ssize_t)sizeof signal) {
-        daemon->met = true;
+    if (read(source->fd, &signal, sizeof signal) == (ssize_t)sizeof signal)
         lifecycle_down(daemon, "the network's daemon was told to end");
-    }
 }
 
 /* SIGTERM and SIGINT end the network in good order. Blocked before any thread starts, so that no
@@ -83,7 +81,7 @@ static void limits_raise(void) {
 static int daemon_open(struct daemon *daemon, int listener) {
     char error[SENTENCE];
     limits_raise();
-    int result = place_find(&daemon->place, daemon->net, error, sizeof error);
+    int result = place_locate(&daemon->place, daemon->net, error, sizeof error);
     if (result == 0)
         result = poller_open(&daemon->poller);
     if (result == 0)
@@ -121,10 +119,11 @@ int daemon_run(const char *net, int listener) {
     int result = daemon_open(&daemon, listener);
     if (result < 0)
         fprintf(stderr, "berth: network %s cannot start: %s\n", net, strerror(-result));
-    for (int wait = -1; result == 0 && !daemon.gone;) {
+    while (result == 0) {
+        int wait = lifecycle_look(&daemon);
+        if (daemon.gone)
+            break;
         result = poller_step(daemon.poller, wait);
-        if (result == 0)
-            wait = lifecycle_look(&daemon);
     }
     daemon_close(&daemon);
     return result == 0 ? 0 : 1;

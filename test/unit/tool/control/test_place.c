@@ -30,7 +30,7 @@ static int folder_remove(void **state) {
 
 static void found(struct place *place) {
     char error[512];
-    assert_int_equal(place_find(place, "net", error, sizeof error), 0);
+    assert_int_equal(place_locate(place, "net", error, sizeof error), 0);
 }
 
 static void locked(struct place *place) {
@@ -68,7 +68,7 @@ static void remove_leaves_other_networks(void **state) {
     char error[512];
     locked(&place);
     int a = place_listen(&place);
-    assert_int_equal(place_find(&other, "other", error, sizeof error), 0);
+    assert_int_equal(place_locate(&other, "other", error, sizeof error), 0);
     other.directory = place.directory;
     int b = place_listen(&other);
     place_remove(&place);
@@ -110,7 +110,7 @@ static void lock_under_contention(void **state) {
         char error[512];
         for (int round = 0; round < ROUNDS; round++) {
             struct place place;
-            if (place_find(&place, "net", error, sizeof error) < 0 ||
+            if (place_locate(&place, "net", error, sizeof error) < 0 ||
                 place_lock(&place, true, true, error, sizeof error) < 0)
                 _exit(1);
             int listener = place_listen(&place), fd = place_connect(&place);
@@ -145,7 +145,7 @@ static void refuses_what_is_not_ours(void **state) {
     assert_int_equal(symlink("/tmp", path), 0);
     assert_true(place_lock(&place, true, true, error, sizeof error) < 0);
     unlink(path);
-    assert_int_equal(place_find(&place, "../x", error, sizeof error), -EINVAL);
+    assert_int_equal(place_locate(&place, "../x", error, sizeof error), -EINVAL);
 }
 
 static void falls_back_to_tmp(void **state) {
