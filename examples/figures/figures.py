@@ -67,7 +67,7 @@ class Figures:
         self.net.start("server", *servers.inetd(f"{self.folder}/inetd"))
         self.net.start("server", *servers.ftp(self.folder, self.pub))
         os.mkdir(f"{self.folder}/nginx", 0o755)
-        self.net.start("server", *servers.nginx(f"{self.folder}/nginx", self.web))
+        self.net.start("server", *servers.nginx(f"{self.folder}/nginx", self.web, "limit_rate 150k;"))
         wanted = {("tcp", 7), ("udp", 7), ("tcp", 21), ("tcp", 23), ("tcp", 80)}
         self.net.wait("the servers", lambda table: wanted <= {(row["netid"], row["local"]["port"]) for row in table})
 
@@ -79,7 +79,7 @@ class Figures:
             self.tokens[pc] = "".join(secrets.choice("abcdefghijklm") for _ in range(16))
             self.telnet[pc] = self.net.start(pc, "inetutils-telnet", "server", terminal=True)
         for pc, program in self.telnet.items():
-            program.expect("this is server; say something> ")
+            program.expect("this is the server; say something> ")
             program.type(self.tokens[pc])
         for pc, program in self.telnet.items():
             program.expect(f"you said {self.turned(pc)}")
@@ -90,7 +90,7 @@ class Figures:
     def transfers(self):
         self.ftp = {}
         for name in self.files:
-            # -p: passive; -A: active. Throttled, so that both are under way while the table is printed.
+            # -p: passive; -A: active. Throttled, as the web page is, so that all are under way while the table is printed.
             program = self.net.start("pc4", "tnftp", "-A" if name == "active" else "-p", "-n", "-v", "-i", "server", cwd=self.home)
             self.ftp[name] = program
             for line in ("user anonymous berth@example.org", "binary", "rate all 30000000", f"get pub/{name} {name}.got",
@@ -98,7 +98,7 @@ class Figures:
                 program.type(line)
 
     def small_talk(self):
-        self.curl = self.net.start("pc4", "curl", "-sS", "--limit-rate", "200k", "-o", f"{self.home}/index.html", "-w",
+        self.curl = self.net.start("pc4", "curl", "-sS", "-o", f"{self.home}/index.html", "-w",
                                    "%{http_code}", "http://server/")
         self.echo = {}
         for protocol, options in (("tcp", ["-n"]), ("udp", ["-n", "-u"])):

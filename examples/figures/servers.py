@@ -39,8 +39,8 @@ def ftp(folder, pub):
     return ["/usr/sbin/vsftpd", conf]
 
 
-def nginx(folder, root):
-    """nginx with two workers at port 80."""
+def nginx(folder, root, options=""):
+    """nginx with two workers at port 80; options: more of its words."""
     user = "user root;" if os.getuid() == 0 else ""
     conf = write(f"{folder}/nginx.conf", f"""
 {user}
@@ -48,6 +48,6 @@ daemon off; worker_processes 2; pid {folder}/nginx.pid; error_log {folder}/nginx
 events {{ worker_connections 256; }}
 http {{ access_log off; client_body_temp_path {folder}/b; proxy_temp_path {folder}/p; fastcgi_temp_path {folder}/f;
         uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
-        server {{ listen 80; root {root}; }} }}
+        server {{ listen 80; root {root}; {options} }} }}
 """)
     return ["/usr/sbin/nginx", "-e", f"{folder}/nginx.log", "-c", conf]
