@@ -32,7 +32,7 @@ clean_up() {
 trap clean_up EXIT
 trap 'exit 1' INT TERM
 
-inside() { ip netns exec "$space" "$@"; }
+inside() { timeout 300 ip netns exec "$space" "$@"; }
 
 ip netns add "$space" 2>"$work/log" || { echo "interop: not run: $(cat "$work/log")"; exit 77; }
 inside ip tuntap add dev tap0 mode tap 2>"$work/log" || { echo "interop: not run: $(cat "$work/log")"; exit 77; }
@@ -49,7 +49,7 @@ check() {
     local name=$1 start=$EPOCHREALTIME result
     shift
     total=$((total + 1))
-    if timeout 300 "$@" >"$work/log" 2>&1; then
+    if "$@" >"$work/log" 2>&1; then
         passed=$((passed + 1))
         result=ok
     else
@@ -82,11 +82,8 @@ start_berth() {
     cat "$work/background"
 }
 
-as_client() { inside "$tap_peer" tap0 "$@"; }
-from_kernel() { inside "$linux_peer" "$@"; }
-export -f inside as_client from_kernel
-export space tap_peer linux_peer
-shell() { bash -o pipefail -c "$1"; }
+# A pipeline in one string: all of it must succeed.
+shell() { (set -o pipefail && eval "$1"); }
 
 echo "== the kernel is the client"
 start_berth
@@ -161,10 +158,10 @@ chmod 755 "$work"
 capture_kernel "$work/kernel.pcapng"
 start_berth --capture "$work/berth.pcapng"
 {
-    from_kernel udp $berth 20000 20
-    from_kernel get $berth $((8 * mib))
-    from_kernel put $berth $((8 * mib))
-    from_kernel many $berth 3000 50
+    inside "$linux_peer" udp $berth 20000 20
+    inside "$linux_peer" get $berth $((8 * mib))
+    inside "$linux_peer" put $berth $((8 * mib))
+    inside "$linux_peer" many $berth 3000 50
     inside "$linux_peer" refused $berth 4711
 } >>"$work/background" 2>&1
 stop "$berth_pid"
@@ -180,5 +177,5 @@ sleep 0.5
 stop "$capture_pid"
 check "the one damaged frame is found" one_wrong "$work/damaged.pcapng"
 
-echo "passed $passed of $total"
+echo "$passed passed, $((total - passed)) failed"
 [ "$passed" = "$total" ]

@@ -130,32 +130,35 @@ static bool pump_events(struct peer *peer) {
     return count > 0;
 }
 
-static void wait_for_more(struct peer *peer) {
+static void wait_for_more(struct peer *peer, uint64_t end) {
     uint64_t deadline = berth_network_deadline(peer->network);
-    uint64_t span = deadline > peer->now ? deadline - peer->now : 0;
-    struct timespec timeout = clock_span(span < BERTH_SECOND ? span : BERTH_SECOND);
+    deadline = deadline < end ? deadline : end;
+    struct timespec timeout = clock_span(deadline > peer->now ? deadline - peer->now : 0);
     struct pollfd wanted = {peer->tap, POLLIN, 0};
     ppoll(&wanted, 1, &timeout, NULL);
 }
 
-/* Until all clients are done and their last segments are acknowledged, or a signal. */
 static bool peer_over(const struct peer *peer) {
-    return stop || (!peer->options->serve && peer->done == peer->options->connections);
+    return !peer->options->serve && peer->done == peer->options->connections;
 }
 
+/* Until a signal comes, or a while after all clients are done, for their last segments. */
 static void peer_run(struct peer *peer) {
-    uint64_t linger = 0;
-    while (!stop && (linger == 0 || peer->now < linger)) {
+    uint64_t end = peer->now + 3600 * BERTH_SECOND;
+    bool over = false;
+    while (!stop && peer->now < end) {
         bool more = pump_in(peer);
         peer->now = clock_now();
         do {
             more |= berth_network_run(peer->network, peer->now);
             pump_out(peer);
         } while (pump_events(peer));
-        if (linger == 0 && peer_over(peer))
-            linger = peer->now + BERTH_SECOND / 2;
+        if (!over && peer_over(peer)) {
+            over = true;
+            end = peer->now + 300 * BERTH_MS;
+        }
         if (!more)
-            wait_for_more(peer);
+            wait_for_more(peer, end);
     }
 }
 
