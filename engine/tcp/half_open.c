@@ -149,18 +149,39 @@ void half_open_end(struct tcp *tcp, uint32_t index, bool ported) {
     trim(tcp);
 }
 
+/* The first record of the FIFO that is that listener's, or anybody's; 0 when *steps have found
+ * none. The dead on the way are taken out. */
+static uint32_t find_victim(struct tcp *tcp, struct tcp_queue *queue,
+                            const struct tcp_connection *listener, unsigned *steps) {
+    uint32_t previous = 0;
+    for (uint32_t index = queue->head, next; index && *steps > 0; index = next) {
+        const struct tcp_half_open *record = half_open_at(tcp, index);
+        next = record->next;
+        if (is_dead(record)) {
+            record_remove(queue, &tcp->half_opens, previous, index);
+            continue;
+        }
+        if (!listener || record->listener == listener->self)
+            return index;
+        previous = index;
+        --*steps;
+    }
+    return 0;
+}
+
 /* RFC 4987 3.5 */
 bool half_open_recycle(struct tcp *tcp, const struct tcp_connection *listener) {
     unsigned steps = RECYCLE_STEPS;
-    for (int i = HALF_OPEN_RETRIES_MAX; i >= 0; i--)
-        for (uint32_t index = tcp->half_open_queues[i].head; index && steps > 0; steps--) {
-            const struct tcp_half_open *record = half_open_at(tcp, index);
-            if (record->listener && (!listener || record->listener == listener->self)) {
-                half_open_end(tcp, index, true);
-                return true;
-            }
-            index = record->next;
+    for (int i = HALF_OPEN_QUEUES - 1; i >= 0; i--) {
+        /* Those whose first SYN-ACK waits are the newest of all: the last to go. */
+        struct tcp_queue *queue =
+            &tcp->half_open_queues[(i + HALF_OPEN_RETRIES) % HALF_OPEN_QUEUES];
+        uint32_t index = find_victim(tcp, queue, listener, &steps);
+        if (index) {
+            half_open_end(tcp, index, true);
+            return true;
         }
+    }
     return false;
 }
 

@@ -32,23 +32,30 @@ static inline uint32_t record_shift(struct tcp_queue *queue, const struct pool *
     return index;
 }
 
-/* Takes all dead records out and frees them. */
+/* Takes a dead record out and frees it; previous: the one before it, 0 at the head. */
+static inline void record_remove(struct tcp_queue *queue, struct pool *pool, uint32_t previous,
+                                 uint32_t index) {
+    uint32_t next = *record_next(pool, index);
+    if (previous)
+        *record_next(pool, previous) = next;
+    else
+        queue->head = next;
+    if (!next)
+        queue->tail = previous;
+    pool_give(pool, index);
+}
+
+/* Takes all dead records out. */
 static inline void record_sweep(struct tcp_queue *queue, struct pool *pool,
                                 bool (*dead)(const void *record)) {
     uint32_t previous = 0;
     for (uint32_t index = queue->head, next; index; index = next) {
         next = *record_next(pool, index);
-        if (!dead(pool_at(pool, index))) {
-            previous = index;
-            continue;
-        }
-        if (previous)
-            *record_next(pool, previous) = next;
+        if (dead(pool_at(pool, index)))
+            record_remove(queue, pool, previous, index);
         else
-            queue->head = next;
-        pool_give(pool, index);
+            previous = index;
     }
-    queue->tail = previous;
 }
 
 /* Frees the dead at the head, so that a queue's deadline is always that of a living record. */
@@ -130,7 +137,7 @@ bool half_open_make(struct tcp *tcp, struct tcp_connection *listener,
 /* Half-open records of the whole host. */
 uint32_t half_open_count(const struct tcp *tcp);
 /* Ends the oldest record among those that were retried most; of that listener's, unless NULL. False
- * when none was found within a few steps. */
+ * when none was found among the first few. */
 bool half_open_recycle(struct tcp *tcp, const struct tcp_connection *listener);
 /* Ends a record. ported: its four numbers are still its own. */
 void half_open_end(struct tcp *tcp, uint32_t index, bool ported);

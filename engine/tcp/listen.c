@@ -26,18 +26,16 @@ static uint32_t listener_limit(const struct tcp *tcp, const struct tcp_listener 
     return half > (uint32_t)listener->backlog ? half : (uint32_t)listener->backlog;
 }
 
-/* Makes room for one more half-open record; false when there is none to be had. */
-static bool listen_room(struct tcp *tcp, const struct tcp_connection *listener) {
+/* Makes room for one more half-open record; false when there is none to be had. A listener past its
+ * share pushes out its own, unless they stand far behind others' that are older still. */
+static bool make_room(struct tcp *tcp, const struct tcp_connection *listener) {
     const struct tcp_listener *l = listener->extra->listener;
-    bool room = true;
-    if (l->half_open > 0 && l->half_open >= listener_limit(tcp, l)) {
-        room = half_open_recycle(tcp, listener);
+    uint32_t most = tcp->config.tcp_syn_backlog_max;
+    bool own = l->half_open > 0 && l->half_open >= listener_limit(tcp, l);
+    if ((own && half_open_recycle(tcp, listener)) ||
+        (half_open_count(tcp) >= most && half_open_recycle(tcp, NULL)))
         tcp->counters->tcp_listen_drops++;
-    } else if (half_open_count(tcp) >= tcp->config.tcp_syn_backlog_max) {
-        room = half_open_recycle(tcp, NULL);
-        tcp->counters->tcp_listen_drops++;
-    }
-    return room;
+    return half_open_count(tcp) < most;
 }
 
 void listen_syn(struct tcp *tcp, struct tcp_connection *listener, const struct tcp_segment *segment,
@@ -50,11 +48,9 @@ void listen_syn(struct tcp *tcp, struct tcp_connection *listener, const struct t
         tcp->counters->tcp_listen_drops++;
         return;
     }
-    if (!listen_room(tcp, listener))
-        return;
     uint32_t iss = isn_of(tcp, &segment->tuple);
     if (floor && seq_lt(iss, *floor))
         iss = *floor;
-    if (!half_open_make(tcp, listener, segment, options, iss))
+    if (!make_room(tcp, listener) || !half_open_make(tcp, listener, segment, options, iss))
         tcp->counters->tcp_listen_drops++;
 }
