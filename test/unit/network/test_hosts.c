@@ -155,6 +155,57 @@ static void a_thousand_hosts_call_one(void **state) {
     world_close(&world);
 }
 
+/* More than a batch, and nothing that answers. */
+static void a_burst_arrives_whole(void **state) {
+    (void)state;
+    struct world world;
+    world_open(&world, 1);
+    int from = world_host(&world, "from"), to = world_host(&world, "to");
+    struct berth_host *sender = berth_network_host(world.network, from);
+    struct berth_host *receiver = berth_network_host(world.network, to);
+    struct berth_endpoint at = {world_address(&world, to), 7};
+    berth_handle out, in;
+    assert_int_equal(berth_socket_open(sender, 4, BERTH_UDP, &out), 0);
+    assert_int_equal(berth_socket_open(receiver, 4, BERTH_UDP, &in), 0);
+    assert_int_equal(berth_socket_bind(receiver, in, &at), 0);
+    for (int round = 0; round < 2; round++) { /* the first one finds the neighbour */
+        unsigned burst = round ? 200 : 1, got = 0;
+        for (unsigned i = 0; i < burst; i++)
+            assert_int_equal(berth_socket_send_to(sender, out, &i, sizeof i, &at, 0), sizeof i);
+        berth_network_touch(world.network, from);
+        world_settle(&world);
+        for (unsigned i; berth_socket_receive_from(receiver, in, &i, sizeof i, NULL, 0) > 0; got++)
+            assert_int_equal(i, got);
+        assert_int_equal(got, burst);
+    }
+    world_close(&world);
+}
+
+/* A station outside that sends under a host's address does not get what is the host's. */
+static void nobody_takes_a_hosts_place(void **state) {
+    (void)state;
+    struct world world;
+    world_open(&world, 1);
+    world_host(&world, "victim");
+    int thief = berth_network_add_outside(world.network, 0, "thief", 0);
+    int other = berth_network_add_outside(world.network, 0, "other", 0);
+    struct berth_address addresses[4];
+    size_t count =
+        berth_host_addresses(berth_network_host(world.network, 0), addresses, COUNT(addresses));
+    uint8_t octets[60] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, [12] = 0x88, 0xb5};
+    memcpy(octets + 6, addresses[count - 1].mac, 6);
+    struct berth_frame frame = {.part_count = 1, .parts = {{NULL, octets, sizeof octets}}};
+    assert_int_equal(berth_network_outside_input(world.network, thief, &frame, 1, 0), 0);
+    struct berth_frame got;
+    assert_int_equal(berth_network_outside_output(world.network, other, &got, 1), 1);
+    berth_frame_clear(&got);
+    memcpy(octets, octets + 6, 6);
+    octets[6] = 4;
+    assert_int_equal(berth_network_outside_input(world.network, other, &frame, 1, 0), 0);
+    assert_int_equal(berth_network_outside_output(world.network, thief, &got, 1), 0);
+    world_close(&world);
+}
+
 /* Whatever allocation fails: a clean error, and nothing is lost or left. */
 static void memory_may_run_out_anywhere(void **state) {
     (void)state;
@@ -191,6 +242,8 @@ int main(void) {
         cmocka_unit_test(names_are_unique_and_any_case),
         cmocka_unit_test(hosts_leave_in_the_middle_of_everything),
         cmocka_unit_test(a_thousand_hosts_call_one),
+        cmocka_unit_test(a_burst_arrives_whole),
+        cmocka_unit_test(nobody_takes_a_hosts_place),
         cmocka_unit_test(memory_may_run_out_anywhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
