@@ -32,7 +32,7 @@ int berth_network_add_switch(struct berth_network *network, const char *name, co
  * (outside the subnet, or none left), -EINVAL, -ENOMEM. The network owns the host. */
 int berth_network_add_host(struct berth_network *network, const char *name, int switch_number,
                            const struct berth_ip *address, const struct berth_host_config *config);
-/* Takes the host away with all its sockets; its number is not used again. */
+/* Takes the host away with all its sockets, names and frames under way; its number is not used again. -ENOENT. */
 int berth_network_remove_host(struct berth_network *network, int host);
 struct berth_host *berth_network_host(struct berth_network *network, int host); /* NULL if removed */
 const char *berth_network_host_name(const struct berth_network *network, int host);
@@ -41,7 +41,8 @@ int berth_network_find_host(const struct berth_network *network, const char *nam
 int berth_network_find_address(const struct berth_network *network, const struct berth_ip *address);
 /* One past the highest host number. */
 int berth_network_host_count(const struct berth_network *network);
-/* One more name (alias) for a host's address. -EEXIST. */
+/* One more name (alias) for a host's address: labels of letters, digits, '-' and '_', 253 characters in all, any case.
+ * -EEXIST, -EINVAL, -ENOENT (no such host), -ENOMEM. */
 int berth_network_add_name(struct berth_network *network, const char *name, int host);
 
 /* What a link end does to the frames that leave the host (egress) or come to it (ingress); netem's words.
@@ -53,22 +54,25 @@ struct berth_impairment {
     uint64_t rate;         /* bits/s, 0: none */
     uint32_t limit;        /* frames waiting, 0: 1000 */
 };
+/* -ENOENT (no such host), -EINVAL (a probability outside 0..1, reorder without delay, delay or jitter past 2^62). Frames
+ * under way keep their times. A host whose egress has more than delay and jitter makes frames of MTU size; to one whose
+ * ingress has, the switch cuts large segments up. */
 enum berth_direction { BERTH_EGRESS = 1, BERTH_INGRESS = 2, BERTH_BOTH = 3 };
 int berth_network_impair(struct berth_network *network, int host, enum berth_direction direction,
                          const struct berth_impairment *impairment);
-/* How the host's link is impaired in that one direction. */
+/* How the host's link is impaired in that one direction (BERTH_EGRESS or BERTH_INGRESS). */
 int berth_network_impairment(const struct berth_network *network, int host, enum berth_direction direction,
                              struct berth_impairment *impairment);
 
 /* ---- outside ports: a switch port whose other end is the caller (a TAP device, say) ---- */
 
-/* Returns the port's number. offloads as for an interface: without them frames handed out are of MTU size and
+/* Returns the port's number (0 and up, apart from hosts' numbers), -EINVAL, -ENOMEM. offloads as for an interface: without them frames handed out are of MTU size and
  * checksummed. */
 int berth_network_add_outside(struct berth_network *network, int switch_number, const char *name,
                               uint8_t offloads);
 int berth_network_outside_input(struct berth_network *network, int outside, const struct berth_frame *frames,
                                 size_t count, uint64_t now);
-/* Frames for the outside; the caller clears them. */
+/* Frames for the outside; the caller clears them. At most 4096 wait; more are dropped. */
 size_t berth_network_outside_output(struct berth_network *network, int outside, struct berth_frame *frames,
                                     size_t max);
 int berth_network_outside_impair(struct berth_network *network, int outside, enum berth_direction direction,
