@@ -66,8 +66,8 @@ int berth_network_impairment(const struct berth_network *network, int host, enum
 
 /* ---- outside ports: a switch port whose other end is the caller (a TAP device, say) ---- */
 
-/* Returns the port's number (0 and up, apart from hosts' numbers), -EINVAL, -ENOMEM. offloads as for an interface: without them frames handed out are of MTU size and
- * checksummed. */
+/* Returns the port's number (0 and up, apart from hosts' numbers), -EINVAL, -ENOMEM. offloads as for an
+ * interface: without them frames handed out are of MTU size and checksummed. */
 int berth_network_add_outside(struct berth_network *network, int switch_number, const char *name,
                               uint8_t offloads);
 int berth_network_outside_input(struct berth_network *network, int outside, const struct berth_frame *frames,
