@@ -7,11 +7,15 @@
  * used). What section 3.3.1 warns of, the cost of many tries when most ports are used, is what
  * spaces (space.h) are for:
  *
- *   sparse  try ports at random, two at a time so that the second's cache line is on its way while
- * the first is looked at; each try is a look-up in the demultiplexer dense   four tries in a row
- * failed (half of the ports are used: one call in sixteen): make the destination's space, and from
- * then on draw from it; at most one call in a destination's life has to fill it further than a few
- * ports, and only if it was full before anybody looked
+ * - Sparse: ports are tried at random, two at a time so that the second's cache line is on its way
+ *   while the first is looked at. Each try is a look-up in the demultiplexer.
+ * - Six tries in a row failed: the destination gets a space. With a quarter of the ports used that
+ *   is one call in 4,000, with half of them one in 64, so it is made early, and its few ports a
+ *   call fill it before ports are scarce. Until then blind tries come first.
+ * - Dense: every call draws from the full space.
+ *
+ * Only a destination that was dense before anybody asked, or whose space was thrown out, costs one
+ * call that fills further than a few ports, and only until that call has found a port.
  *
  * Ports that a bind covers are never drawn for a connection (Linux's connect() skips every bound
  * port too, whatever its address; here only those bound to the same address or to a wildcard that
@@ -68,18 +72,18 @@ static bool draw_by_search(struct ports *ports, struct tuple *tuple) {
 int ephemeral_for_connect(struct ports *ports, struct tuple *tuple) {
     struct space_purpose purpose = {tuple->local, tuple->remote, tuple->remote_port, false};
     struct space *space = space_find(ports, &purpose);
-    bool found = !space && draw_blindly(ports, tuple);
-    if (!found && !space)
+    bool full = space && space_is_full(ports, space);
+    if (space && !full)
+        space_fill(ports, space);
+    if (!full && draw_blindly(ports, tuple))
+        return 0;
+    if (!space)
         space = space_need(ports, &purpose);
-    if (!found && space) {
-        tuple->local_port = space_draw(ports, space);
-        found = tuple->local_port != 0;
-    } else if (!found) {
-        found = draw_by_search(ports, tuple);
-    }
-    if (!found)
+    if (space)
+        tuple->local_port = space_search(ports, space);
+    else if (!draw_by_search(ports, tuple))
         tuple->local_port = 0;
-    return found ? 0 : -EADDRNOTAVAIL;
+    return tuple->local_port ? 0 : -EADDRNOTAVAIL;
 }
 
 void ephemeral_watch(struct ports *ports, const struct tuple *tuple) {
@@ -112,5 +116,5 @@ uint16_t ephemeral_for_bind(struct ports *ports, const struct place_name *name) 
     struct space *space = space_need(ports, &purpose);
     if (space)
         space_fill(ports, space); /* ready when the last whole port goes */
-    return port || !space ? port : space_draw(ports, space);
+    return port || !space ? port : space_search(ports, space);
 }

@@ -49,6 +49,7 @@ void ports_free(struct ports *ports) {
 int ports_set_range(struct ports *ports, uint16_t first, uint16_t last) {
     if (first == 0 || first > last)
         return -EINVAL;
+    spaces_clear(ports); /* they know the old range */
     ports->first = first;
     ports->last = last;
     return 0;

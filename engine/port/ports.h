@@ -2,16 +2,18 @@
  *
  * What is kept, and who keeps it:
  *
- *   connections  demux.c      the four numbers of every connection -> its reference (a ref_index)
- *   places       place.c      one record for every (address, port) that a bind or a connection
- * uses, in a list for each port; from the fifth place of a port on also in a ref_index binds
- * table.c      one record for every bind, in its place's list; Linux's rules listen.c     which of
- * them listen, and who gets what arrives spaces       space.c      while ports are scarce: the set
- * of ports that are free toward one destination, or for a bind at one address ephemeral.c  draws a
- * port: blindly while most are free, from a space when few are
+ * - connections (demux.c): the four numbers of every connection lead to its reference, in a
+ *   ref_index.
+ * - places (place.c): one record for every address and port that a bind or a connection uses, in a
+ *   list for each port; from the fifth place of a port on also in a ref_index.
+ * - binds (table.c): one record for every bind, in its place's list, and Linux's rules. listen.c
+ *   knows which of them listen, and who gets what arrives.
+ * - spaces (space.c): while ports are scarce, the set of ports that are free toward one
+ *   destination, or for a bind at one address. ephemeral.c draws a port: blindly while most are
+ *   free, from a space when few are.
  *
  * All of it is taken as it is needed and given back as it is not: a host without sockets holds this
- * struct. */
+ * struct alone. */
 #ifndef ENGINE_PORT_PORTS_H
 #define ENGINE_PORT_PORTS_H
 

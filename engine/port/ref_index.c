@@ -60,6 +60,14 @@ static unsigned bucket_used(const struct bucket *bucket) {
     return used;
 }
 
+/* The last slot in use of a bucket that is not empty. */
+static unsigned bucket_last(const struct bucket *bucket) {
+    unsigned slot = BUCKET_SLOTS - 1;
+    while (slot > 0 && !bucket->tags[slot])
+        slot--;
+    return slot;
+}
+
 static struct bucket *chain_next(const struct ref_index *index, const struct bucket *bucket) {
     return bucket->link ? bucket_at(&index->overflow, bucket->link - 1) : NULL;
 }
@@ -274,7 +282,7 @@ bool ref_index_remove(struct ref_index *index, uint64_t hash, uint32_t reference
     if (!at.bucket)
         return false;
     struct bucket *before, *last = chain_last(index, at.bucket, &before);
-    unsigned slot = bucket_used(last) - 1;
+    unsigned slot = bucket_last(last);
     at.bucket->tags[at.slot] = last->tags[slot];
     at.bucket->references[at.slot] = last->references[slot];
     last->tags[slot] = 0;

@@ -2,7 +2,11 @@
 #include "engine/port/ports.h"
 #include <string.h>
 
-enum { SPARSE_SAMPLE = 1024 };
+enum { SPARSE_SAMPLE = 1024, FILLS_A_DRAW = 4 };
+
+static uint32_t range_size(const struct ports *ports) {
+    return (uint32_t)(ports->last - ports->first) + 1;
+}
 
 static bool is_for_bind(const struct space_purpose *purpose) {
     return purpose->remote_port == 0;
@@ -122,7 +126,7 @@ struct space *space_need(struct ports *ports, const struct space_purpose *purpos
     }
     memset(space, 0, sizeof *space);
     space->purpose = *purpose;
-    space->start = ports->first;
+    space->start = random_below(ports->random, range_size(ports));
     list_push(list, space);
     if (!bind) {
         struct space **chain = chain_of(ports, purpose);
@@ -156,72 +160,72 @@ static struct tuple tuple_from(const struct space_purpose *purpose, uint16_t por
     return (struct tuple){purpose->local, purpose->remote, port, purpose->remote_port};
 }
 
-static bool port_is_free(struct ports *ports, const struct space_purpose *purpose, uint16_t port) {
-    if (port == 0)
-        return false; /* RFC 6335, section 6 */
-    if (is_for_bind(purpose))
-        return free_for_bind(ports, purpose, port);
-    struct tuple tuple = tuple_from(purpose, port);
-    return !place_is_bound(&ports->places, &purpose->local, port) && !ports_find(ports, &tuple);
+static bool free_toward(struct ports *ports, const struct tuple *tuple, uint64_t hash) {
+    return !place_is_bound(&ports->places, &tuple->local, tuple->local_port) &&
+           !ports_find_hashed(ports, tuple, hash);
 }
 
 /* ---- filling and drawing ---- */
 
-bool space_knows_range(const struct ports *ports, const struct space *space) {
-    uint32_t before = (uint16_t)(ports->first - space->start);
-    return space->filled >= PORT_COUNT ||
-           before + (uint32_t)(ports->last - ports->first) < space->filled;
+bool space_is_full(const struct ports *ports, const struct space *space) {
+    return space->filled == range_size(ports);
 }
 
-/* The next few ports toward a destination: all cache lines are on their way before the first is
- * needed. */
-static void fill_toward(struct ports *ports, struct space *space, uint16_t from) {
-    uint64_t hashes[SPACE_STEP];
-    struct tuple tuple = tuple_from(&space->purpose, from);
-    for (uint16_t i = 0; i < SPACE_STEP; i++, tuple.local_port++) {
+/* The `ahead`-th port after the filled part. */
+static uint16_t next_port(const struct ports *ports, const struct space *space, uint32_t ahead) {
+    uint32_t place = (space->start + space->filled + ahead) % range_size(ports);
+    return (uint16_t)(ports->first + place);
+}
+
+/* Toward a destination: all cache lines are on their way before the first is needed. */
+static void fill_toward(struct ports *ports, struct space *space, uint32_t count) {
+    uint64_t hashes[SPACE_STEP_CONNECT];
+    for (uint32_t i = 0; i < count; i++) {
+        struct tuple tuple = tuple_from(&space->purpose, next_port(ports, space, i));
         hashes[i] = ports_hash(ports, &tuple);
         ports_prefetch(ports, hashes[i]);
     }
-    tuple.local_port = from;
-    for (uint16_t i = 0; i < SPACE_STEP; i++, tuple.local_port++)
-        port_set_put(&space->free, tuple.local_port,
-                     tuple.local_port != 0 &&
-                         !place_is_bound(&ports->places, &tuple.local, tuple.local_port) &&
-                         !ports_find_hashed(ports, &tuple, hashes[i]));
+    for (uint32_t i = 0; i < count; i++) {
+        struct tuple tuple = tuple_from(&space->purpose, next_port(ports, space, i));
+        port_set_put(&space->free, tuple.local_port, free_toward(ports, &tuple, hashes[i]));
+    }
 }
 
 void space_fill(struct ports *ports, struct space *space) {
-    if (space_knows_range(ports, space))
-        return;
-    uint16_t from = (uint16_t)(space->start + space->filled);
-    if (!is_for_bind(&space->purpose))
-        fill_toward(ports, space, from);
-    for (uint16_t i = 0; i < SPACE_STEP && is_for_bind(&space->purpose); i++)
-        port_set_put(&space->free, (uint16_t)(from + i),
-                     port_is_free(ports, &space->purpose, (uint16_t)(from + i)));
-    space->filled += SPACE_STEP; /* which divides PORT_COUNT */
+    bool bind = is_for_bind(&space->purpose);
+    uint32_t left = range_size(ports) - space->filled;
+    uint32_t step = bind ? SPACE_STEP_BIND : SPACE_STEP_CONNECT;
+    uint32_t count = step < left ? step : left;
+    if (!bind)
+        fill_toward(ports, space, count);
+    for (uint32_t i = 0; i < count && bind; i++) {
+        uint16_t port = next_port(ports, space, i);
+        port_set_put(&space->free, port, free_for_bind(ports, &space->purpose, port));
+    }
+    space->filled += count;
 }
 
-uint16_t space_draw(struct ports *ports, struct space *space) {
-    for (;;) {
-        space_fill(ports, space);
-        uint32_t count;
-        uint16_t port =
-            port_set_draw(&space->free, ports->first, ports->last, ports->random, &count);
-        if (port || space_knows_range(ports, space))
-            return port;
-    }
+/* A port that is known to be free; 0 if none is. */
+static uint16_t space_draw(struct ports *ports, struct space *space) {
+    uint32_t count;
+    return port_set_draw(&space->free, ports->first, ports->last, ports->random, &count);
+}
+
+uint16_t space_search(struct ports *ports, struct space *space) {
+    uint16_t port;
+    while (!(port = space_draw(ports, space)) && !space_is_full(ports, space))
+        for (int i = 0; i < FILLS_A_DRAW; i++)
+            space_fill(ports, space);
+    return port;
 }
 
 /* ---- kept true ---- */
 
-static bool is_filled(const struct space *space, uint16_t port) {
-    return (uint16_t)(port - space->start) < space->filled;
-}
-
-static void space_note(struct ports *ports, struct space *space, uint16_t port) {
-    if (is_filled(space, port))
-        port_set_put(&space->free, port, port_is_free(ports, &space->purpose, port));
+static bool is_filled(const struct ports *ports, const struct space *space, uint16_t port) {
+    uint32_t size = range_size(ports), place = (uint32_t)(port - ports->first);
+    if (port < ports->first || port > ports->last)
+        return false;
+    return (place + size - space->start) % size < space->filled;
 }
 
 /* Most ports of the filled part are free, and it is large enough to tell. A space is made where
@@ -229,7 +233,7 @@ static void space_note(struct ports *ports, struct space *space, uint16_t port) 
 static bool is_sparse(const struct ports *ports, const struct space *space) {
     uint32_t used = space->filled - port_set_rank(&space->free, PORT_COUNT);
     return used <= space->filled / 8 &&
-           (space->filled >= SPARSE_SAMPLE || space_knows_range(ports, space));
+           (space->filled >= SPARSE_SAMPLE || space_is_full(ports, space));
 }
 
 void spaces_note_connection(struct ports *ports, const struct tuple *tuple, bool made) {
@@ -240,9 +244,7 @@ void spaces_note_connection(struct ports *ports, const struct tuple *tuple, bool
     if (!space)
         return;
     uint16_t port = tuple->local_port;
-    if (is_filled(
-            space,
-            port)) /* without a look-up: a new connection's record may not be ready to be asked */
+    if (is_filled(ports, space, port)) /* no look-up: a new connection's record may not be ready */
         port_set_put(&space->free, port,
                      !made && !place_is_bound(&ports->places, &tuple->local, port));
     if (!made && is_sparse(ports, space))
@@ -254,14 +256,21 @@ void spaces_note_place(struct ports *ports, const struct place_name *name) {
         next = space->next;
         if (!place_overlaps(name, &space->purpose.local, space->purpose.v6only))
             continue;
-        space_note(ports, space, name->port);
+        if (is_filled(ports, space, name->port))
+            port_set_put(&space->free, name->port,
+                         free_for_bind(ports, &space->purpose, name->port));
         if (is_sparse(ports, space))
             space_free(ports, space);
     }
 }
 
 void spaces_note_bind(struct ports *ports, const struct place_name *name) {
-    for (struct space *space = ports->spaces.connect.first; space; space = space->next)
-        if (place_overlaps(name, &space->purpose.local, false))
-            space_note(ports, space, name->port);
+    for (struct space *space = ports->spaces.connect.first; space; space = space->next) {
+        if (!is_filled(ports, space, name->port) ||
+            !place_overlaps(name, &space->purpose.local, false))
+            continue;
+        struct tuple tuple = tuple_from(&space->purpose, name->port);
+        port_set_put(&space->free, name->port,
+                     free_toward(ports, &tuple, ports_hash(ports, &tuple)));
+    }
 }

@@ -4,13 +4,13 @@
  * each (local address, remote address, remote port); a port for a bind must be in nobody's way at
  * its address. Whether one port is free costs one or two look-ups, so as long as most are free,
  * nothing more is needed than to try ports at random. When tries fail, a space is made: a port_set
- * of 8.7 KiB of the ports that are free for that purpose. It is filled a few ports at each call, so
- * that no call stalls; the ports in its filled part are kept true by every connection, bind and end
- * that touches them. Once filled, one draw gives a free port or says that there is none, at any
- * occupancy, at the same cost.
+ * of 8.7 KiB of the ports of the range that are free for that purpose. It is filled a few ports at
+ * each call, from a random port on, so that no call stalls; the ports in its filled part are kept
+ * true by every connection, bind and end that touches them. Once all of the range is filled in, one
+ * draw gives a free port or says that there is none, at any occupancy, at the same cost.
  *
- * A space is dropped when its purpose has become sparse again, or when there are too many (the
- * oldest goes). */
+ * A space is dropped when its purpose has become sparse again, when the range changes, or when
+ * there are too many (the oldest goes). */
 #ifndef ENGINE_PORT_SPACE_H
 #define ENGINE_PORT_SPACE_H
 
@@ -18,7 +18,9 @@
 
 enum {
     SPACE_HEADS = 256,
-    SPACE_STEP = 8, /* ports looked at in a call */
+    /* Ports looked at in a call; toward a destination each may cost a cache miss or two. */
+    SPACE_STEP_CONNECT = 4,
+    SPACE_STEP_BIND = 8,
     SPACES_CONNECT_MAX = 1024,
     SPACES_BIND_MAX = 8,
 };
@@ -34,8 +36,8 @@ struct space {
     struct space *next_hashed;     /* connect spaces */
     struct space *next, *previous; /* all of that kind, the newest first */
     struct space_purpose purpose;
-    uint16_t start;  /* the filled part: from this port on, */
-    uint32_t filled; /* so many, modulo 65536 */
+    uint32_t start;  /* the filled part: from the start-th port of the range on, */
+    uint32_t filled; /* so many, round and round */
     struct port_set free;
 };
 
@@ -58,11 +60,11 @@ struct space *space_find(struct ports *ports, const struct space_purpose *purpos
 /* The same, made if it is not there; NULL when memory is out. */
 struct space *space_need(struct ports *ports, const struct space_purpose *purpose);
 /* True when every port of the range is in the filled part. */
-bool space_knows_range(const struct ports *ports, const struct space *space);
-/* Fills SPACE_STEP ports more, if the range is not known yet. */
+bool space_is_full(const struct ports *ports, const struct space *space);
+/* Fills a few ports more, if there are any left. */
 void space_fill(struct ports *ports, struct space *space);
 /* A free port of the range; 0 if there is none. Fills on as far as it must to be sure. */
-uint16_t space_draw(struct ports *ports, struct space *space);
+uint16_t space_search(struct ports *ports, struct space *space);
 
 /* A connection was made, or one went. */
 void spaces_note_connection(struct ports *ports, const struct tuple *tuple, bool made);

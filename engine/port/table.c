@@ -1,9 +1,14 @@
 /* Who owns a port: Linux's rules (net/ipv4/inet_connection_sock.c, net/ipv4/udp.c, net/ipv6).
  *
- * Two binds to one port are in each other's way when their addresses overlap, that is:
- *   equal addresses;  0.0.0.0 and any IPv4 address;  `::` and any address, but for IPv4 ones if it
- * is V6ONLY unless both have SO_REUSEADDR and, for TCP, the one that is there does not listen; or
- *   both have SO_REUSEPORT (all programs of a virtual computer count as one user's).
+ * Two binds to one port are in each other's way when their addresses overlap, that is, when
+ * - they are equal, or
+ * - one is 0.0.0.0 and the other any IPv4 address, or
+ * - one is `::` and the other any address, but for IPv4 ones if the `::` is V6ONLY,
+ *
+ * unless
+ * - both have SO_REUSEADDR and, for TCP, the one that is there does not listen, or
+ * - both have SO_REUSEPORT (all programs of a virtual computer count as one user's).
+ *
  * A connection (accepted, made or in TIME-WAIT) stands in the way of a bind that has neither
  * option. A bind to port 0 shares with nobody, whatever the options.
  *
