@@ -13,6 +13,7 @@
 #include "tool/runner/pidfd.h"
 #include "tool/runner/reach_server.h"
 #include "tool/runner/setup.h"
+#include "tool/runner/standstill.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -38,11 +39,10 @@ struct guard {
     struct reach_server *reach;
     pid_t program;
     bool detached_started; /* a detached job has been told, and is gone */
-    bool stopped;
-    uint32_t stops; /* how often the program was stopped */
-    bool ended;     /* the program */
-    int status;     /* exit code, or minus the signal */
-    bool reported;  /* to the job; from then on it may go */
+    struct standstill standstill;
+    bool ended;    /* the program */
+    int status;    /* exit code, or minus the signal */
+    bool reported; /* to the job; from then on it may go */
     bool childless;
     time_t kill_at; /* 0: nobody asked that the run end */
 };
@@ -105,6 +105,7 @@ static int program_fork(struct guard *guard) {
         guard_fail_errno(guard, "cannot start a process", -errno);
     if (guard->program == 0)
         program_main(guard->setup, start[1]);
+    standstill_init(&guard->standstill, guard->program, guard->setup->job, guard->setup->job_group);
     close(start[1]);
     return start[0];
 }
@@ -171,16 +172,14 @@ static void guard_start(struct guard *guard, int outer) {
  * ------------------------------------------------------------------------------------------ */
 
 static void program_changed(struct guard *guard, const siginfo_t *info) {
+    struct standstill *standstill = &guard->standstill;
     switch (info->si_code) {
     case CLD_STOPPED:
-        guard->stopped = true;
-        link_stopped(guard->waits[ON_JOB].fd, info->si_status, ++guard->stops,
-                     getpgid(guard->program));
+        link_send(guard->waits[ON_JOB].fd, LINK_STOPPED, 0, standstill->stops + 1, NULL);
+        standstill_stopped(standstill);
         break;
     case CLD_CONTINUED:
-        /* By anyone: the job must not stay stopped beside a program that runs. */
-        guard->stopped = false;
-        pidfd_kill(guard->setup->job, SIGCONT);
+        standstill_continued(standstill);
         break;
     default:
         guard->ended = true;
@@ -200,8 +199,7 @@ static void end_report(struct guard *guard) {
     if (guard->waits[ON_JOB].fd < 0)
         return;
     link_send(guard->waits[ON_JOB].fd, LINK_ENDED, guard->status, guard->childless, NULL);
-    if (guard->stopped)
-        pidfd_kill(guard->setup->job, SIGCONT);
+    standstill_ended(&guard->standstill);
 }
 
 static void children_look(struct guard *guard) {
@@ -226,20 +224,6 @@ static void on_child(struct guard *guard) {
     children_look(guard);
 }
 
-/* A program in the job's group got the group's SIGCONT by itself; one in its own group, or one
- * whose job alone was continued, is still stopped. A newer stop than the job knows is not undone.
- */
-static void job_continued(struct guard *guard, uint32_t stop) {
-    children_look(guard);
-    if (guard->ended || !guard->stopped || stop != guard->stops)
-        return;
-    pid_t group = getpgid(guard->program);
-    if (group > 0 && group != guard->setup->job_group)
-        killpg(group, SIGCONT);
-    else
-        kill(guard->program, SIGCONT);
-}
-
 static void on_job(struct guard *guard) {
     struct link_message message;
     int r = link_receive(guard->waits[ON_JOB].fd, &message);
@@ -250,7 +234,9 @@ static void on_job(struct guard *guard) {
     } else if (message.kind == LINK_SIGNAL && !guard->ended) {
         kill(guard->program, message.value);
     } else if (message.kind == LINK_CONTINUED) {
-        job_continued(guard, message.serial);
+        children_look(guard); /* is it still stopped? */
+        if (!guard->ended)
+            standstill_job_continued(&guard->standstill, message.serial);
     }
 }
 

@@ -3,18 +3,12 @@
  * program may well survive Ctrl-C). A process sends to the job alone, and means the program: it is
  * passed on. siginfo tells which.
  *
- * Stopping: the guard, as the parent, sees the program stop and says so; then the job stops itself
- * by the same signal, and the shell takes the terminal back. When the job goes on (fg, bg: SIGCONT
- * to the group, which reaches the program too) it tells the guard, which continues a program that
- * the SIGCONT did not reach, as it has a process group of its own (a shell's `suspend`). Such a
- * program had taken the terminal for its group, which the shell outside does not know: when the job
- * has the terminal again, the job hands it on. */
+ * How the job stops and goes on is the guard's business: standstill.h. */
 #define _GNU_SOURCE
 #include "tool/runner/job.h"
 #include "tool/runner/link.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -26,8 +20,7 @@
 struct job {
     const struct run_request *request;
     int link, signals;
-    uint32_t stop;             /* the last one taken part in */
-    bool program_has_terminal; /* or had it, for a group of its own */
+    uint32_t stop; /* the last one heard of */
     bool over;
     struct job_end end;
 };
@@ -76,29 +69,6 @@ static void signals_read(struct job *job) {
         signal_arrived(job, &info);
 }
 
-static void stop_by(int with) {
-    if (with != SIGSTOP)
-        signal(with, SIG_DFL);
-    kill(getpid(), with);
-    if (with != SIGSTOP)
-        signal(with, SIG_IGN);
-}
-
-/* Returns when the job goes on (at once where its group is orphaned, as stopping has no effect
- * there). */
-static void stop_like_program(struct job *job, const struct link_message *stop) {
-    int terminal = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
-    pid_t group = getpgrp();
-    job->stop = stop->serial;
-    if (stop->group != group && tcgetpgrp(terminal) == stop->group)
-        job->program_has_terminal = true;
-    stop_by(stop->value);
-    if (job->program_has_terminal && stop->group != group && tcgetpgrp(terminal) == group)
-        tcsetpgrp(terminal, stop->group);
-    if (terminal >= 0)
-        close(terminal);
-}
-
 static void job_over(struct job *job, int status, int signal, bool alone) {
     job->over = true;
     job->end = (struct job_end){.status = status, .signal = signal, .alone = alone};
@@ -110,7 +80,7 @@ static void guard_said(struct job *job, const struct link_message *message) {
         job_over(job, 0, 0, false);
         break;
     case LINK_STOPPED:
-        stop_like_program(job, message);
+        job->stop = message->serial;
         break;
     case LINK_ENDED:
         job_over(job, message->value >= 0 ? message->value : 128 - message->value,
@@ -148,13 +118,14 @@ struct job_end job_wait(int link, const sigset_t *mask, const struct run_request
         return (struct job_end){.status = RUN_FAILED};
     }
     while (!job.over) {
-        struct pollfd waits[] = {{job.signals, POLLIN, 0}, {link, POLLIN, 0}};
+        struct pollfd waits[] = {{link, POLLIN, 0}, {job.signals, POLLIN, 0}};
         if (poll(waits, 2, -1) < 0)
             continue; /* EINTR: stopped and continued */
+        /* Messages first: a SIGCONT answers the last stop of which there is one. */
         if (waits[0].revents)
-            signals_read(&job);
-        if (waits[1].revents)
             guard_read(&job);
+        else if (waits[1].revents)
+            signals_read(&job);
     }
     close(job.signals);
     close(link);

@@ -1,6 +1,6 @@
-/* The job: what the shell sees of a run. It is not the program, but does as if it were: it stops
- * when the program is stopped, by the same signal; it passes on what is sent to it; and it ends as
- * the program ended. */
+/* The job: what the shell sees of a run. It is not the program, but does as if it were: it is
+ * stopped when the program is; it passes on what is sent to it; and it ends as the program ended.
+ */
 #ifndef TOOL_RUNNER_JOB_H
 #define TOOL_RUNNER_JOB_H
 

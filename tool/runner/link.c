@@ -11,17 +11,6 @@
 
 enum { LINK_NOTES_QUEUED_MAX = 32768 }; /* of the 212,992 octets that a socket holds by default */
 
-static int message_send(int fd, const struct link_message *message) {
-    size_t size = offsetof(struct link_message, text) + strlen(message->text) + 1;
-    return send(fd, message, size, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
-}
-
-int link_stopped(int fd, int signal, uint32_t serial, int group) {
-    struct link_message message = {
-        .kind = LINK_STOPPED, .value = signal, .serial = serial, .group = group};
-    return message_send(fd, &message);
-}
-
 int link_send(int fd, enum link_kind kind, int value, uint32_t serial, const char *text) {
     struct link_message message = {.kind = kind, .value = value, .serial = serial};
     int queued = 0;
@@ -29,7 +18,8 @@ int link_send(int fd, enum link_kind kind, int value, uint32_t serial, const cha
         return -EAGAIN;
     if (text)
         snprintf(message.text, sizeof(message.text), "%s", text);
-    return message_send(fd, &message);
+    size_t size = offsetof(struct link_message, text) + strlen(message.text) + 1;
+    return send(fd, &message, size, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
 }
 
 int link_receive(int fd, struct link_message *message) {

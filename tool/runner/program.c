@@ -73,6 +73,8 @@ noreturn void program_main(const struct run_setup *setup, int start) {
     sigprocmask(SIG_SETMASK, &setup->mask, NULL);
     execvp(request->argv[0], request->argv);
     int error = errno;
+    if (error == EACCES && !strchr(request->argv[0], '/') && !program_exists(request->argv[0]))
+        error = ENOENT;
     say(request->argv[0], strerror(error));
     program_leave(start, error == ENOENT ? RUN_NOT_FOUND : RUN_NOT_EXECUTABLE);
 }

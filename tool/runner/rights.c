@@ -3,6 +3,7 @@
 
 #include <elf.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/capability.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -12,15 +13,20 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-static bool is_program(const char *path) {
+static bool is_file(const char *path) {
     struct stat status;
-    return stat(path, &status) == 0 && S_ISREG(status.st_mode) && access(path, X_OK) == 0;
+    return stat(path, &status) == 0 && S_ISREG(status.st_mode);
 }
 
-bool program_find(const char *name, char *path, size_t size) {
+static bool is_program(const char *path) {
+    return is_file(path) && access(path, X_OK) == 0;
+}
+
+/* The first path of that name that pleases. */
+static bool path_search(const char *name, bool (*pleases)(const char *), char *path, size_t size) {
     if (strchr(name, '/')) {
         int n = snprintf(path, size, "%s", name);
-        return n > 0 && (size_t)n < size && is_program(path);
+        return n > 0 && (size_t)n < size && pleases(path);
     }
     const char *search = getenv("PATH");
     if (!search)
@@ -28,13 +34,22 @@ bool program_find(const char *name, char *path, size_t size) {
     for (const char *at = search; *name; at++) {
         int length = (int)strcspn(at, ":");
         int n = snprintf(path, size, "%.*s%s%s", length, at, length ? "/" : "./", name);
-        if (n > 0 && (size_t)n < size && is_program(path))
+        if (n > 0 && (size_t)n < size && pleases(path))
             return true;
         at += length;
         if (!*at)
             return false;
     }
     return false;
+}
+
+bool program_find(const char *name, char *path, size_t size) {
+    return path_search(name, is_program, path, size);
+}
+
+bool program_exists(const char *name) {
+    char path[PATH_MAX];
+    return path_search(name, is_file, path, sizeof(path));
 }
 
 /* Rights over the network concern the virtual computer only, where every program has them. */

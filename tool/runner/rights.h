@@ -8,6 +8,10 @@
 /* The file that execvp would execute for `name`. false: there is none. */
 bool program_find(const char *name, char *path, size_t size);
 
+/* Whether there is a file of that name where programs are looked for, be it one that cannot be
+ * executed. A folder of PATH that may not be looked into is as good as empty, as to a shell. */
+bool program_exists(const char *name);
+
 /* Whether it would normally run with more rights than its caller has, which no program of a virtual
  * computer can: writes a warning. */
 bool rights_explain(const char *name, const char *path, char *text, size_t size);
