@@ -61,7 +61,9 @@ static bool host_error(void *context, const struct ip_error *error, uint64_t now
     struct berth_host *host = context;
     if (error->protocol == IPV4_UDP)
         return udp_error(host->sockets.udp, &error->tuple, error->error, error->hard);
-    tcp_icmp_error(host->sockets.tcp, &error->tuple, error->seq, error->error, error->hard,
+    /* Linux ends an attempt to connect for any of them (a host that is not there at once, not after
+     * all retries), and no connection that is up for any; which TCP does for hard ones. */
+    tcp_icmp_error(host->sockets.tcp, &error->tuple, error->seq, error->error, error->mtu == 0,
                    error->mtu, now);
     return false; /* TCP keeps what it learns of the path with the connection */
 }
