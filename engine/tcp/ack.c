@@ -15,10 +15,15 @@ void ack_challenge(struct tcp *tcp, struct tcp_connection *c) {
     connection_owes(tcp, c);
 }
 
+/* Octets; a SYN's window is never scaled (RFC 7323 2.2). */
+static uint32_t offered(const struct tcp_connection *c, const struct tcp_segment *segment) {
+    return (uint32_t)segment->window << (segment->flags & TCP_SYN ? 0 : c->scales & 15);
+}
+
 void ack_window(struct tcp_connection *c, const struct tcp_segment *segment) {
     /* Newer by sequence number, or as new and no smaller (RFC 9293 3.10.7.4; WL2 is SND.UNA here).
      */
-    uint32_t window = (uint32_t)segment->window << (c->scales & 15);
+    uint32_t window = offered(c, segment);
     if (seq_gt(segment->ack, c->snd_una) || seq_gt(segment->seq, c->snd_wl1) ||
         (segment->seq == c->snd_wl1 && segment->ack == c->snd_una)) {
         c->snd_wnd = window;
@@ -112,7 +117,7 @@ static enum tcp_verdict opened(struct tcp *tcp, struct tcp_connection *c,
     c->snd_una = segment->ack;
     if (seq_lt(c->snd_nxt, c->snd_una))
         c->snd_nxt = c->snd_una;
-    c->snd_wnd = (uint32_t)segment->window << (c->scales & 15);
+    c->snd_wnd = offered(c, segment);
     c->snd_wl1 = segment->seq;
     if (c->active) {
         congestion_of(c)->start(tcp, c, c->active->retransmits > 0);

@@ -11,9 +11,10 @@
  *   seq ack win urg len    numbers; len octets of payload, octet i of value (uint8_t)(seq + i)
  *   mss N  wscale N  ts VALUE ECHO  sackok    options;  raw HEX: these octets as options
  *   nomss nowscale nots    peer_gets only: the option must be missing
- * The format is printf's. peer_gets checks flags exactly and else only what is named; all it got is
- * in p.got. peer_sends without seq, ack, win uses p.seq, p.ack, p.win. p.tuple is as the TCP under
- * test sees it. */
+ * As a host does, pull until there is nothing more (peer_silent) before time goes on: only then are
+ * timers set. The format is printf's. peer_gets checks flags exactly and else only what is named;
+ * all it got is in p.got. peer_sends without seq, ack, win uses p.seq, p.ack, p.win. p.tuple is as
+ * the TCP under test sees it. */
 #ifndef TEST_TCP_PEER_H
 #define TEST_TCP_PEER_H
 
