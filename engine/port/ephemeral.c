@@ -7,11 +7,11 @@
  * used). What section 3.3.1 warns of, the cost of many tries when most ports are used, is what
  * spaces (space.h) are for:
  *
- * - Sparse: ports are tried at random, two at a time so that the second's cache line is on its way
- *   while the first is looked at. Each try is a look-up in the demultiplexer.
- * - Six tries in a row failed: the destination gets a space. With a quarter of the ports used that
- *   is one call in 4,000, with half of them one in 64, so it is made early, and its few ports a
- *   call fill it before ports are scarce. Until then blind tries come first.
+ * - Sparse: ports are tried at random, two at a time so that their cache lines are on the way
+ *   together. Each try is a look-up in the demultiplexer.
+ * - Four tries in a row failed: the destination gets a space. With an eighth of the ports used that
+ *   is one call in 4,000, with half of them one in 16, so it is made early, and the calls
+ *   whose first tries succeed fill it before ports are scarce. Until then blind tries come first.
  * - Dense: every call draws from the full space.
  *
  * Only a destination that was dense before anybody asked, or whose space was thrown out, costs one
@@ -27,35 +27,33 @@
 #include "engine/port/ports.h"
 #include <errno.h>
 
-enum { TRIES = 6, TRIES_AT_ONCE = 2 };
+enum { TRIES = 4, TRIES_AT_ONCE = 2 };
 
 static uint32_t range_size(const struct ports *ports) {
     return (uint32_t)(ports->last - ports->first) + 1;
 }
 
-static bool port_is_usable(struct ports *ports, const struct tuple *tuple, uint64_t hash) {
-    return !place_is_bound(&ports->places, &tuple->local, tuple->local_port) &&
-           !ports_find_hashed(ports, tuple, hash);
-}
-
-/* Tries ports at random; false if all were taken. */
-static bool draw_blindly(struct ports *ports, struct tuple *tuple) {
-    for (int round = 0; round < TRIES / TRIES_AT_ONCE; round++) {
-        uint64_t random = random_u64(ports->random), hashes[TRIES_AT_ONCE];
-        uint16_t tries[TRIES_AT_ONCE];
+/* Tries ports at random. Returns how many rounds of tries it took; 0 if all were taken. */
+static int draw_blindly(struct ports *ports, struct tuple *tuple) {
+    struct tuple tries[TRIES_AT_ONCE] = {*tuple, *tuple};
+    uint64_t hashes[TRIES_AT_ONCE];
+    for (int round = 1; round <= TRIES / TRIES_AT_ONCE; round++) {
+        uint64_t random = random_u64(ports->random);
         for (int i = 0; i < TRIES_AT_ONCE; i++, random >>= 32) {
             uint64_t scaled = (random & UINT32_MAX) * range_size(ports) >> 32;
-            tries[i] = tuple->local_port = (uint16_t)(ports->first + scaled);
-            hashes[i] = ports_hash(ports, tuple);
-            ports_prefetch(ports, hashes[i]);
+            tries[i].local_port = (uint16_t)(ports->first + scaled);
+            hashes[i] = candidate_hash(ports, &tries[i]);
         }
+        for (int i = 0; i < TRIES_AT_ONCE; i++)
+            candidate_prefetch(ports, &tries[i], hashes[i]);
         for (int i = 0; i < TRIES_AT_ONCE; i++) {
-            tuple->local_port = tries[i];
-            if (port_is_usable(ports, tuple, hashes[i]))
-                return true;
+            if (candidate_is_free(ports, &tries[i], hashes[i])) {
+                tuple->local_port = tries[i].local_port;
+                return round;
+            }
         }
     }
-    return false;
+    return 0;
 }
 
 /* Without memory for a space: every port in turn, from a random one on. Slow, but right. */
@@ -63,7 +61,7 @@ static bool draw_by_search(struct ports *ports, struct tuple *tuple) {
     uint32_t size = range_size(ports), start = random_below(ports->random, size);
     for (uint32_t i = 0; i < size; i++) {
         tuple->local_port = (uint16_t)(ports->first + (start + i) % size);
-        if (port_is_usable(ports, tuple, ports_hash(ports, tuple)))
+        if (candidate_is_free(ports, tuple, ports_hash(ports, tuple)))
             return true;
     }
     return false;
@@ -72,11 +70,13 @@ static bool draw_by_search(struct ports *ports, struct tuple *tuple) {
 int ephemeral_for_connect(struct ports *ports, struct tuple *tuple) {
     struct space_purpose purpose = {tuple->local, tuple->remote, tuple->remote_port, false};
     struct space *space = space_find(ports, &purpose);
-    bool full = space && space_is_full(ports, space);
-    if (space && !full)
-        space_fill(ports, space);
-    if (!full && draw_blindly(ports, tuple))
-        return 0;
+    if (!space || !space_is_full(ports, space)) {
+        int rounds = draw_blindly(ports, tuple);
+        if (space && rounds == 1)
+            space_fill(ports, space); /* a cheap call has time for it */
+        if (rounds)
+            return 0;
+    }
     if (!space)
         space = space_need(ports, &purpose);
     if (space)

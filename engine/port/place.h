@@ -60,6 +60,11 @@ static inline uint32_t place_first(const struct place_table *table, uint16_t por
     return page ? page->heads[port % 64] : 0;
 }
 
+static inline void place_prefetch_head(const struct place_table *table, uint16_t port) {
+    if (table->usage && table->usage->pages[port / 64])
+        __builtin_prefetch(&table->usage->pages[port / 64]->heads[port % 64]);
+}
+
 uint32_t place_find(const struct place_table *table, const struct place_name *name);
 /* The same, made if it is not there; 0 when memory is out. */
 uint32_t place_need(struct ports *ports, const struct place_name *name);

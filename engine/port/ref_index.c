@@ -106,6 +106,14 @@ uint32_t ref_index_find(const struct ref_index *index, uint64_t hash, const void
     return 0;
 }
 
+void ref_index_prefetch_records(const struct ref_index *index, uint64_t hash) {
+    if (!index->entries || !index->ops.prefetch)
+        return;
+    const struct bucket *bucket = bucket_at(&index->main, ref_index_bucket(index, hash));
+    for (uint32_t match = tag_matches(bucket, hash_tag(hash)); match; match &= match - 1)
+        index->ops.prefetch(index->ops.context, bucket->references[__builtin_ctz(match)]);
+}
+
 /* ---- chains ---- */
 
 static bool chain_append(struct ref_index *index, struct bucket *bucket, struct entry entry) {

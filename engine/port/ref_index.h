@@ -50,6 +50,9 @@ bool ref_index_rename(struct ref_index *index, uint64_t hash, uint32_t from, uin
 /* Octets held. */
 size_t ref_index_memory(const struct ref_index *index);
 
+/* Prefetches the records that a search for that hash would look at first; reads the bucket. */
+void ref_index_prefetch_records(const struct ref_index *index, uint64_t hash);
+
 static inline uint32_t ref_index_bucket(const struct ref_index *index, uint64_t hash) {
     uint32_t bucket = (uint32_t)hash & index->mask;
     return bucket < index->main.count ? bucket : bucket & index->mask >> 1;

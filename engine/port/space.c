@@ -160,9 +160,23 @@ static struct tuple tuple_from(const struct space_purpose *purpose, uint16_t por
     return (struct tuple){purpose->local, purpose->remote, port, purpose->remote_port};
 }
 
-static bool free_toward(struct ports *ports, const struct tuple *tuple, uint64_t hash) {
-    return !place_is_bound(&ports->places, &tuple->local, tuple->local_port) &&
-           !ports_find_hashed(ports, tuple, hash);
+uint64_t candidate_hash(struct ports *ports, const struct tuple *tuple) {
+    uint64_t hash = ports_hash(ports, tuple);
+    ports_prefetch(ports, hash);
+    place_prefetch_head(&ports->places, tuple->local_port);
+    return hash;
+}
+
+void candidate_prefetch(struct ports *ports, const struct tuple *tuple, uint64_t hash) {
+    uint32_t place = place_first(&ports->places, tuple->local_port);
+    ref_index_prefetch_records(&ports->connections, hash);
+    if (place)
+        __builtin_prefetch(place_at(&ports->places, place));
+}
+
+bool candidate_is_free(struct ports *ports, const struct tuple *tuple, uint64_t hash) {
+    return !ports_find_hashed(ports, tuple, hash) &&
+           !place_is_bound(&ports->places, &tuple->local, tuple->local_port);
 }
 
 /* ---- filling and drawing ---- */
@@ -177,18 +191,18 @@ static uint16_t next_port(const struct ports *ports, const struct space *space, 
     return (uint16_t)(ports->first + place);
 }
 
-/* Toward a destination: all cache lines are on their way before the first is needed. */
 static void fill_toward(struct ports *ports, struct space *space, uint32_t count) {
+    struct tuple tuples[SPACE_STEP_CONNECT];
     uint64_t hashes[SPACE_STEP_CONNECT];
     for (uint32_t i = 0; i < count; i++) {
-        struct tuple tuple = tuple_from(&space->purpose, next_port(ports, space, i));
-        hashes[i] = ports_hash(ports, &tuple);
-        ports_prefetch(ports, hashes[i]);
+        tuples[i] = tuple_from(&space->purpose, next_port(ports, space, i));
+        hashes[i] = candidate_hash(ports, &tuples[i]);
     }
-    for (uint32_t i = 0; i < count; i++) {
-        struct tuple tuple = tuple_from(&space->purpose, next_port(ports, space, i));
-        port_set_put(&space->free, tuple.local_port, free_toward(ports, &tuple, hashes[i]));
-    }
+    for (uint32_t i = 0; i < count; i++)
+        candidate_prefetch(ports, &tuples[i], hashes[i]);
+    for (uint32_t i = 0; i < count; i++)
+        port_set_put(&space->free, tuples[i].local_port,
+                     candidate_is_free(ports, &tuples[i], hashes[i]));
 }
 
 void space_fill(struct ports *ports, struct space *space) {
@@ -228,11 +242,11 @@ static bool is_filled(const struct ports *ports, const struct space *space, uint
     return (place + size - space->start) % size < space->filled;
 }
 
-/* Most ports of the filled part are free, and it is large enough to tell. A space is made where
- * about a quarter of the ports are used or more, so the two are apart. */
+/* Most ports of the filled part are free, and it is large enough to tell. Spaces are
+ * rarely made where less than an eighth is used, so the two are apart. */
 static bool is_sparse(const struct ports *ports, const struct space *space) {
     uint32_t used = space->filled - port_set_rank(&space->free, PORT_COUNT);
-    return used <= space->filled / 8 &&
+    return used <= space->filled / 10 &&
            (space->filled >= SPARSE_SAMPLE || space_is_full(ports, space));
 }
 
@@ -271,6 +285,6 @@ void spaces_note_bind(struct ports *ports, const struct place_name *name) {
             continue;
         struct tuple tuple = tuple_from(&space->purpose, name->port);
         port_set_put(&space->free, name->port,
-                     free_toward(ports, &tuple, ports_hash(ports, &tuple)));
+                     candidate_is_free(ports, &tuple, ports_hash(ports, &tuple)));
     }
 }

@@ -66,6 +66,12 @@ void space_fill(struct ports *ports, struct space *space);
 /* A free port of the range; 0 if there is none. Fills on as far as it must to be sure. */
 uint16_t space_search(struct ports *ports, struct space *space);
 
+/* Whether a tuple's local port can be had, in three steps, so that several can be asked about at
+ * once, their cache lines on the way together: hash all, prefetch all, then ask. */
+uint64_t candidate_hash(struct ports *ports, const struct tuple *tuple);
+void candidate_prefetch(struct ports *ports, const struct tuple *tuple, uint64_t hash);
+bool candidate_is_free(struct ports *ports, const struct tuple *tuple, uint64_t hash);
+
 /* A connection was made, or one went. */
 void spaces_note_connection(struct ports *ports, const struct tuple *tuple, bool made);
 /* A place was made or dropped: spaces for binds change. */
