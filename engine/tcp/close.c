@@ -77,8 +77,7 @@ int tcp_abort(struct tcp *tcp, uint32_t socket, uint64_t now) {
     tcp_clock(tcp, now);
     if (c->state == BERTH_LISTEN)
         stop_listening(tcp, c);
-    else if (c->state != BERTH_TCP_CLOSED && c->state != BERTH_SYN_SENT &&
-             c->state != BERTH_TIME_WAIT)
+    else if (c->state != BERTH_TCP_CLOSED && c->state != BERTH_SYN_SENT)
         reply_abort(tcp, c);
     connection_free(tcp, c);
     return 0;
@@ -87,8 +86,7 @@ int tcp_abort(struct tcp *tcp, uint32_t socket, uint64_t now) {
 /* True if a close would lose octets that the peer believes delivered (SHLD-3), or was asked to be
  * hard (SO_LINGER with 0 s). */
 static bool must_reset(struct tcp *tcp, const struct tcp_connection *c) {
-    if (c->state == BERTH_TCP_CLOSED || c->state == BERTH_LISTEN || c->state == BERTH_SYN_SENT ||
-        c->state == BERTH_TIME_WAIT)
+    if (c->state == BERTH_TCP_CLOSED || c->state == BERTH_LISTEN || c->state == BERTH_SYN_SENT)
         return false;
     if (c->active && c->active->receive.length) {
         tcp->counters->tcp_abort_on_data++;
@@ -104,10 +102,6 @@ int tcp_close(struct tcp *tcp, uint32_t socket, uint64_t now) {
         c->state == BERTH_TCP_CLOSED)
         return tcp_abort(tcp, socket, now);
     c->flags |= TCP_F_ORPHAN;
-    if (c->state == BERTH_TIME_WAIT) {
-        time_wait_enter(tcp, c);
-        return 0;
-    }
     stop_sending(tcp, c);
     if (c->state == BERTH_FIN_WAIT_2)
         c->last_heard = tcp_ms(tcp); /* the wait for the peer's FIN is bounded from now on */

@@ -5,7 +5,7 @@
  * state, pending acknowledgments) is its struct tcp_active, which hangs off it only while something
  * is queued, in flight, unread or unacknowledged; what few sockets need (a listener's queues,
  * options that were changed, a bind) is its struct tcp_extra. Half-open connections (SYN-RECEIVED
- * after LISTEN) and those in TIME-WAIT that no application holds are records of 64 octets in pools
+ * after LISTEN) and those in TIME-WAIT are records of 64 octets in pools
  * of their own. A *reference* is a record's kind in the top two bits and its index in the rest; it
  * is what the demultiplexer holds.
  *
@@ -14,8 +14,8 @@
  * Without `active` nothing is in flight: all three are equal. The send stream starts at snd_una
  * (the SYN and the FIN take sequence space but no octet of the stream).
  *
- * Invariants: active == NULL implies state ESTABLISHED, CLOSE-WAIT, FIN-WAIT-2, LISTEN, CLOSED or
- * TIME-WAIT with nothing to send, acknowledge or read. A connection that owes a segment has
+ * Invariants: active == NULL implies state ESTABLISHED, CLOSE-WAIT, FIN-WAIT-2, LISTEN or CLOSED
+ * with nothing to send, acknowledge or read. A connection that owes a segment has
  * TCP_F_OUTPUT set and stands in tcp->output once. */
 #ifndef ENGINE_TCP_CONNECTION_H
 #define ENGINE_TCP_CONNECTION_H
@@ -199,8 +199,8 @@ struct tcp_time_wait {
     struct tuple tuple;
     uint32_t snd_nxt, rcv_nxt;
     uint32_t ts_recent, ts_offset;
-    uint32_t due;    /* ms; 0: dead, to be freed by the queue */
-    uint16_t window; /* as last advertised on the wire */
+    uint32_t due;           /* ms; 0: dead, to be freed by the queue */
+    uint16_t window;        /* as last advertised on the wire */
     uint8_t timestamps : 1; /* were in use */
     uint8_t answered : 7;   /* when an empty segment was: see time_wait.c */
     uint8_t interface;
@@ -375,9 +375,9 @@ void half_open_icmp(struct tcp *tcp, uint32_t index, uint32_t seq, bool hard);
 /* A segment in SYN-SENT (3.10.7.3). May free the connection. */
 void syn_sent_input(struct tcp *tcp, struct tcp_connection *c, const struct tcp_segment *segment,
                     const struct tcp_options *options);
-/* The connection has entered TIME-WAIT: an orphan becomes a small record at once; one that the
- * application still holds keeps its own (state TIME-WAIT) until it is closed. Enforces the bound.
- */
+/* The connection enters TIME-WAIT: its four numbers become a small record's, which acknowledges
+ * what is owed. What the application still holds is CLOSED with what it has not read, as on Linux;
+ * an orphan is freed. Enforces the bound. */
 void time_wait_enter(struct tcp *tcp, struct tcp_connection *c);
 void time_wait_input(struct tcp *tcp, uint32_t index, const struct tcp_segment *segment,
                      const struct tcp_options *options);

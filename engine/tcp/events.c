@@ -47,7 +47,7 @@ int tcp_readiness(const struct tcp *tcp, uint32_t socket) {
     bool open = c->state == BERTH_ESTABLISHED || c->state == BERTH_CLOSE_WAIT;
     if (open && (!a || a->send.length < connection_send_limit(tcp, c)))
         bits |= BERTH_WRITABLE;
-    if (c->state == BERTH_TCP_CLOSED || c->state == BERTH_TIME_WAIT ||
+    if (c->state == BERTH_TCP_CLOSED ||
         ((c->flags & TCP_F_FIN_READ) && (c->flags & TCP_F_SND_SHUT)))
         bits |= BERTH_CLOSED;
     return (int)bits;

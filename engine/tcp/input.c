@@ -79,8 +79,6 @@ static enum tcp_verdict check_rst(struct tcp *tcp, struct tcp_connection *c,
         ack_challenge(tcp, c);
         return TCP_DROP;
     }
-    if (c->state == BERTH_TIME_WAIT)
-        return TCP_DROP; /* RFC 1337 */
     int error = c->state == BERTH_SYN_RECEIVED ? ECONNREFUSED
                 : c->state == BERTH_CLOSE_WAIT ? EPIPE
                                                : ECONNRESET;
@@ -99,21 +97,6 @@ static enum tcp_verdict check_syn(struct tcp *tcp, struct tcp_connection *c,
     return TCP_DROP;
 }
 
-/* An application that still holds a socket in TIME-WAIT: what comes is acknowledged, a FIN starts
- * the wait anew. */
-static enum tcp_verdict check_time_wait(struct tcp *tcp, struct tcp_connection *c,
-                                        const struct tcp_segment *segment) {
-    if (c->state != BERTH_TIME_WAIT)
-        return TCP_CONTINUE;
-    if ((segment->flags & TCP_FIN) && c->active)
-        c->active->rto_at = tcp->now + tcp->config.tcp_time_wait;
-    if (segment->length || (segment->flags & TCP_FIN)) {
-        c->flags |= TCP_F_ACK_NOW;
-        connection_owes(tcp, c);
-    }
-    return TCP_DROP;
-}
-
 static enum tcp_verdict steps(struct tcp *tcp, struct tcp_connection *c,
                               const struct tcp_segment *segment,
                               const struct tcp_options *options) {
@@ -126,10 +109,8 @@ static enum tcp_verdict steps(struct tcp *tcp, struct tcp_connection *c,
         verdict = check_syn(tcp, c, segment);
     if (verdict == TCP_CONTINUE) {
         note_timestamp(tcp, c, segment, options);
-        verdict = check_time_wait(tcp, c, segment);
-    }
-    if (verdict == TCP_CONTINUE)
         verdict = ack_process(tcp, c, segment, options);
+    }
     if (verdict == TCP_CONTINUE) {
         receive_urgent(tcp, c, segment);
         verdict = receive_payload(tcp, c, segment);

@@ -284,22 +284,6 @@ void receive_urgent(struct tcp *tcp, struct tcp_connection *c, const struct tcp_
 
 /* ---- the FIN ---- */
 
-/* The last ACK of an orphan goes out as an answer, for its record is about to become a small one.
- */
-static void ack_by_reply(struct tcp *tcp, struct tcp_connection *c) {
-    struct tcp_reply reply = {.tuple = c->tuple,
-                              .seq = tcp_snd_max(c),
-                              .ack = c->rcv_nxt,
-                              .flags = TCP_ACK,
-                              .window = (uint16_t)(window_to_offer(tcp, c) >> (c->scales >> 4)),
-                              .interface = c->interface,
-                              .has_timestamps = (c->flags & TCP_F_TIMESTAMPS) != 0,
-                              .ts_value = tcp_ts_now(tcp, c),
-                              .ts_echo = c->ts_recent};
-    c->flags &= (uint16_t)~TCP_F_ACK_NOW;
-    reply_queue(tcp, &reply);
-}
-
 static enum tcp_verdict fin_in_sequence(struct tcp *tcp, struct tcp_connection *c) {
     c->rcv_nxt++;
     c->flags |= TCP_F_FIN_READ;
@@ -316,8 +300,6 @@ static enum tcp_verdict fin_in_sequence(struct tcp *tcp, struct tcp_connection *
         c->state = BERTH_CLOSING; /* ours is not acknowledged yet: ack.c has looked */
         return TCP_CONTINUE;
     case BERTH_FIN_WAIT_2:
-        if (c->flags & TCP_F_ORPHAN)
-            ack_by_reply(tcp, c);
         time_wait_enter(tcp, c);
         return TCP_GONE;
     default:

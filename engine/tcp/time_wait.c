@@ -4,8 +4,8 @@
  * A record is 64 octets in one FIFO: all wait equally long. It answers what a peer that missed our
  * last ACK sends, ignores RSTs (RFC 1337), and gives way early to a SYN that cannot be old (RFC
  * 6191). A retransmitted FIN starts the wait anew: the record moves to the FIFO's end by way of a
- * copy. A connection that the application still holds waits in its own record (input.c, timers.c)
- * and gets a small one when it is closed, from then on. */
+ * copy. As on Linux, the connection's own record is done with at once, even if the application
+ * holds it still: all that it can do is to read what it has not read. */
 #include "engine/tcp/handshake.h"
 
 /* When an empty segment was last answered is kept in steps of half a second, which come round after
@@ -60,11 +60,10 @@ static unsigned answer_step(const struct tcp *tcp) {
     return tcp_ms(tcp) / ANSWERED_STEP & ANSWERED_STEPS;
 }
 
-static void fill(const struct tcp *tcp, const struct tcp_connection *c,
-                 struct tcp_time_wait *record) {
+static struct tcp_time_wait record_of(const struct tcp *tcp, const struct tcp_connection *c) {
     uint32_t window = seq_gt(c->rcv_edge, c->rcv_nxt) ? c->rcv_edge - c->rcv_nxt : 0;
     window >>= c->scales >> 4;
-    *record = (struct tcp_time_wait){
+    return (struct tcp_time_wait){
         .tuple = c->tuple,
         .snd_nxt = tcp_snd_max(c),
         .rcv_nxt = c->rcv_nxt,
@@ -76,43 +75,6 @@ static void fill(const struct tcp *tcp, const struct tcp_connection *c,
         .interface = c->interface,
     };
 }
-
-/* The application holds it still, with what it has not read: its own clock runs. */
-static void hold(struct tcp *tcp, struct tcp_connection *c) {
-    struct tcp_active *a = connection_activate(tcp, c);
-    c->state = BERTH_TIME_WAIT;
-    if (!a) { /* no memory for a clock: it cannot wait */
-        connection_abort(tcp, c, 0);
-        return;
-    }
-    a->rto_at = tcp->now + tcp->config.tcp_time_wait;
-    a->flags &= (uint16_t) ~(TCP_A_PERSIST | TCP_A_PROBE | TCP_A_KEEPALIVE);
-    a->stalled_since = a->rtt_at = 0;
-    connection_settle(tcp, c);
-}
-
-/* RFC 9293 3.6.1, MUST-13 */
-void time_wait_enter(struct tcp *tcp, struct tcp_connection *c) {
-    if (!(c->flags & TCP_F_ORPHAN)) {
-        hold(tcp, c);
-        return;
-    }
-    uint32_t index = c->flags & TCP_F_IN_PORTS ? take(tcp) : 0;
-    if (!index) {
-        tcp->counters->tcp_time_wait_overflow++;
-        connection_abort(tcp, c, 0);
-        return;
-    }
-    tcp->counters->tcp_time_wait++;
-    fill(tcp, c, time_wait_at(tcp, index));
-    ports_rename(tcp->ports, &c->tuple, tcp_reference(TCP_CONNECTION, c->self),
-                 tcp_reference(TCP_TIME_WAIT, index));
-    c->flags &= (uint16_t)~TCP_F_IN_PORTS;
-    start_waiting(tcp, index);
-    connection_free(tcp, c);
-}
-
-/* ---- a segment arrives ---- */
 
 static void acknowledge(struct tcp *tcp, const struct tcp_time_wait *record) {
     struct tcp_reply reply = {
@@ -128,6 +90,27 @@ static void acknowledge(struct tcp *tcp, const struct tcp_time_wait *record) {
     };
     reply_queue(tcp, &reply);
 }
+
+/* RFC 9293 3.6.1, MUST-13 */
+void time_wait_enter(struct tcp *tcp, struct tcp_connection *c) {
+    struct tcp_time_wait record = record_of(tcp, c);
+    uint32_t index = take(tcp);
+    if (c->flags & TCP_F_ACK_NOW)
+        acknowledge(tcp, &record);
+    if (index) {
+        *time_wait_at(tcp, index) = record;
+        ports_rename(tcp->ports, &c->tuple, tcp_reference(TCP_CONNECTION, c->self),
+                     tcp_reference(TCP_TIME_WAIT, index));
+        c->flags &= (uint16_t)~TCP_F_IN_PORTS;
+        start_waiting(tcp, index);
+        tcp->counters->tcp_time_wait++;
+    } else {
+        tcp->counters->tcp_time_wait_overflow++;
+    }
+    connection_abort(tcp, c, 0);
+}
+
+/* ---- a segment arrives ---- */
 
 /* An empty segment may itself be an answer: two ends that disagree must not go on for ever, so one
  * in half a second is enough (Linux's tcp_invalid_ratelimit). */

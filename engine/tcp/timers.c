@@ -10,8 +10,7 @@ static uint64_t ms_to_time(const struct tcp *tcp, uint32_t ms) {
 
 static uint64_t keepalive_at(const struct tcp *tcp, const struct tcp_connection *c) {
     bool synchronized = c->state != BERTH_LISTEN && c->state != BERTH_SYN_SENT &&
-                        c->state != BERTH_SYN_RECEIVED && c->state != BERTH_TCP_CLOSED &&
-                        c->state != BERTH_TIME_WAIT;
+                        c->state != BERTH_SYN_RECEIVED && c->state != BERTH_TCP_CLOSED;
     if (!(c->flags & TCP_F_KEEPALIVE) || !synchronized || tcp_flight(c) != 0)
         return BERTH_NEVER;
     if (c->active && c->active->send.length)
@@ -127,9 +126,7 @@ void timers_fire(struct tcp *tcp, struct tcp_connection *c) {
         connection_owes(tcp, c);
     }
     if (c->active && c->active->rto_at && c->active->rto_at <= tcp->now) {
-        if (c->state == BERTH_TIME_WAIT)
-            connection_abort(tcp, c, 0);
-        else if (c->active->flags & TCP_A_PERSIST)
+        if (c->active->flags & TCP_A_PERSIST)
             persist_due(tcp, c);
         else
             retransmission_due(tcp, c);
