@@ -118,6 +118,11 @@ static void two_listeners(void **state) {
     for (unsigned i = 20; i < 1000; i++)
         assert_true(knock(&p, i));
     assert_int_equal(half_open(&p, first) + half_open(&p, second), 64);
+    p.tuple.local_port =
+        80; /* nor does a listener wait while others' old records stand before its own */
+    for (unsigned i = 2000; i < 3000; i++)
+        assert_true(knock(&p, i));
+    assert_int_equal(half_open(&p, first) + half_open(&p, second), 64);
     peer_end(&p);
 }
 
