@@ -186,6 +186,26 @@ def test_surroundings():
            subprocess.run(["sh", "-c", "ulimit -a"], capture_output=True, text=True, check=False).stdout)
 
 
+def test_streams():
+    run = Running("sh", "-c", "exec 1>&- 2>&- 0<&-; exec sleep 1000")
+    expect("output that the program closes is closed", run.job.stdout.read(), "")
+    try:
+        run.job.stdin.write("x" * 100000)
+        run.job.stdin.flush()
+        check("input that the program closes is closed", False)
+    except BrokenPipeError:
+        check("input that the program closes is closed", True)
+    os.kill(run.job.pid, signal.SIGTERM)
+    expect("and its end is reported", run.job.wait(LIMIT), -signal.SIGTERM)
+    expect("nothing is left", run.mark.gone(), {})
+    run.job.stderr.close()
+    many = [os.dup(0) for _ in range(600)]
+    status, _, errors = probe("true", pass_fds=many)
+    for descriptor in many:
+        os.close(descriptor)
+    check("too many descriptors are refused in words", status == 125 and "too many descriptors" in errors, (status, errors))
+
+
 def test_answers():
     for how in ("hello", "thread", "grandchild"):
         expect(f"calls are answered: {how}", probe(CALLER, how), (0, "hello\n", ""))

@@ -49,9 +49,9 @@ static json_t *join_request(const struct run_options *options) {
                                 argument_json(slash ? slash + 1 : options->argv[0]), "argv",
                                 arguments_json(options->argv));
     if (options->host)
-        json_object_set_new(request, "host", json_string(options->host));
+        json_object_set_new(request, "host", argument_json(options->host));
     if (options->ip)
-        json_object_set_new(request, "ip", json_string(options->ip));
+        json_object_set_new(request, "ip", argument_json(options->ip));
     if (options->existing)
         json_object_set_new(request, "must_exist", json_true());
     return request;

@@ -68,9 +68,9 @@ int run_program(const struct run_request *request) {
         return run_failed("cannot start a process", -errno);
     if (outer == 0)
         outer_main(&setup);
-    close(setup.link_guard);
-    close(setup.job);
-    close(request->control); /* the guard's alone: its end is the end of the run */
+    /* With the rest goes the control connection, which is the guard's alone: its end is the end of
+     * the run. */
+    setup_release(&setup.link_job, 1);
     filter_clear(&setup.filter);
     struct job_end end = job_wait(setup.link_job, &setup.mask, request);
     if (end.alone)

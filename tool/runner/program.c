@@ -1,7 +1,6 @@
 /* The program's process, from its fork to exec. */
 #define _GNU_SOURCE
 #include "tool/runner/filter.h"
-#include "tool/runner/link.h"
 #include "tool/runner/rights.h"
 #include "tool/runner/setup.h"
 
@@ -21,9 +20,7 @@ static void program_detach(void) {
     int kept = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
     if (kept >= 0)
         messages = kept;
-    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    for (int fd = STDIN_FILENO; null >= 0 && fd <= STDERR_FILENO; fd++)
-        dup2(null, fd);
+    setup_streams(STDERR_FILENO);
 }
 
 static void say(const char *name, const char *text) {

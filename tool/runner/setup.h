@@ -32,8 +32,15 @@ noreturn void guard_main(const struct run_setup *setup, int outer);
  * the program; the end's closing by exec, without a second report, tells the guard that it runs. */
 noreturn void program_main(const struct run_setup *setup, int start);
 
-/* Frees the person's files: standard streams to /dev/null, the directory to /, and every descriptor
- * closed but the `count` in `keep` (sorted here). */
+/* The standard streams up to `last` become /dev/null. */
+void setup_streams(int last);
+
+/* Whoever is not the program must not keep its files open: a reader waits for the end of what it
+ * writes. Standard input and output to /dev/null, and every other descriptor closed but standard
+ * error and the `count` in `keep` (sorted here). */
+void setup_release(int *keep, size_t count);
+
+/* The same, standard error too, and away from the working directory. */
 void setup_detach(int *keep, size_t count);
 
 #endif
