@@ -40,6 +40,31 @@ static uint64_t sum_words(const uint8_t *p, size_t words) {
     return sum;
 }
 
+/* The last 1..7 octets, in moves of fixed size: nearly every header has some. A shorter word counts
+ * as a longer one does, modulo 2^16 - 1. */
+static uint64_t sum_rest(const uint8_t *p, size_t length) {
+    uint64_t sum = 0;
+    if (length & 4) {
+        uint32_t word;
+        memcpy(&word, p, sizeof word);
+        sum += word;
+        p += sizeof word;
+    }
+    if (length & 2) {
+        uint16_t half;
+        memcpy(&half, p, sizeof half);
+        sum += half;
+        p += sizeof half;
+    }
+    if (length & 1) {
+        uint8_t octets[2] = {*p, 0};
+        uint16_t half;
+        memcpy(&half, octets, sizeof half);
+        sum += half;
+    }
+    return sum;
+}
+
 static uint16_t fold(uint64_t sum) {
     sum = (sum >> 32) + (sum & 0xffffffff);
     sum = (sum >> 16) + (sum & 0xffff);
@@ -56,11 +81,8 @@ void checksum_add(struct checksum *sum, const void *data, size_t length) {
     const uint8_t *p = data;
     size_t words = length / 8;
     uint64_t piece = sum_words(p, words);
-    if (length % 8 != 0) {
-        uint64_t last = 0;
-        memcpy(&last, p + words * 8, length % 8);
-        piece = add_carry(piece, last);
-    }
+    if (length % 8 != 0)
+        piece = add_carry(piece, sum_rest(p + words * 8, length % 8));
     if (sum->odd)
         piece = swap(fold(piece));
     sum->sum = add_carry(sum->sum, piece);
