@@ -34,15 +34,18 @@ static int send_tcp(const struct pull *pull, const struct tcp_emit *emit,
     return ip_output(&pull->host->sockets.ip, &send, frame, pull->now);
 }
 
+/* The header of RFC 768, written at once: it is read back at once. */
+static void udp_octets(uint8_t octets[UDP_HEADER], const struct tuple *tuple, uint32_t length) {
+    uint64_t word = (uint64_t)tuple->local_port << 48 | (uint64_t)tuple->remote_port << 32 |
+                    (uint64_t)length << 16;
+    for (unsigned i = 0; i < UDP_HEADER; i++)
+        octets[i] = (uint8_t)(word >> (56 - 8 * i));
+}
+
 static int send_udp(const struct pull *pull, const struct udp_emit *emit,
                     struct berth_frame *frame) {
     uint8_t octets[UDP_HEADER];
-    const struct udp_header header = {
-        .source_port = emit->tuple.local_port,
-        .destination_port = emit->tuple.remote_port,
-        .length = (uint16_t)(UDP_HEADER + emit->payload.length),
-    };
-    udp_header_write(octets, &header);
+    udp_octets(octets, &emit->tuple, UDP_HEADER + emit->payload.length);
     const struct ip_send send = {
         .local = &emit->tuple.local,
         .remote = &emit->tuple.remote,

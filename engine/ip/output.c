@@ -53,27 +53,27 @@ static bool link_address(struct ip *ip, const struct ip_cached *hop, const struc
     return true;
 }
 
-/* Writes the 20 octets of a header without options; written out, for it is on each segment's way.
- */
+static uint32_t sum_halves(uint32_t word) {
+    return (word >> 16) + (word & 0xffff);
+}
+
+/* Writes the 20 octets of a header without options, in words and with the sum of what is written:
+ * it is on each segment's way, and octets read back just after they were written are slow. */
 static void ip_header_write(uint8_t *to, const struct ip_send *send, uint32_t total, uint16_t id,
                             uint8_t ttl) {
-    const uint8_t *source = send->local->bytes + 12, *destination = send->remote->bytes + 12;
-    to[0] = 0x45;
-    to[1] = send->tos;
-    store_be16(to + 2, (uint16_t)total);
-    store_be16(to + 4, id);
-    to[6] = send->dont_fragment ? 0x40 : 0;
-    to[7] = 0;
-    to[8] = ttl;
-    to[9] = send->protocol;
-    memcpy(to + 12, source, 4);
-    memcpy(to + 16, destination, 4);
-    uint32_t sum = load_be16(to) + total + id + load_be16(to + 6) + load_be16(to + 8) +
-                   load_be16(to + 12) + load_be16(to + 14) + load_be16(to + 16) +
-                   load_be16(to + 18);
-    sum = (sum & 0xffff) + (sum >> 16);
+    uint32_t source = berth_ip_to_v4(send->local), destination = berth_ip_to_v4(send->remote);
+    uint32_t first = UINT32_C(0x45000000) | (uint32_t)send->tos << 16 | total;
+    uint32_t second = (uint32_t)id << 16 | (send->dont_fragment ? 0x4000u : 0);
+    uint32_t third = (uint32_t)ttl << 24 | (uint32_t)send->protocol << 16;
+    uint32_t sum = sum_halves(first) + sum_halves(second) + sum_halves(third) + sum_halves(source) +
+                   sum_halves(destination);
+    sum = sum_halves(sum);
     sum += sum >> 16;
-    store_be16(to + 10, (uint16_t)~sum);
+    store_be32(to, first);
+    store_be32(to + 4, second);
+    store_be32(to + 8, third | (~sum & 0xffff));
+    store_be32(to + 12, source);
+    store_be32(to + 16, destination);
 }
 
 void ip_checksum(const struct ip_send *send, uint8_t *transport) {
@@ -87,6 +87,23 @@ void ip_checksum(const struct ip_send *send, uint8_t *transport) {
     if (send->protocol == IPV4_UDP && value == 0)
         value = 0xffff; /* RFC 768: zero means none */
     store_be16(transport + send->checksum_at, value);
+}
+
+/* Nearly all headers have one of these lengths, and a copy of known length is a move or two. */
+static void header_copy(uint8_t *to, const uint8_t *from, size_t length) {
+    switch (length) {
+    case 8: /* UDP, ICMP */
+        memcpy(to, from, 8);
+        break;
+    case 20: /* TCP */
+        memcpy(to, from, 20);
+        break;
+    case 32: /* TCP with timestamps */
+        memcpy(to, from, 32);
+        break;
+    default:
+        memcpy(to, from, length);
+    }
 }
 
 /* A payload that fits behind the headers is copied there: no block is touched on its way. */
@@ -123,7 +140,7 @@ static void frame_build(struct ip *ip, const struct ip_send *send, const struct 
     ip_header_write(at, send, IPV4_HEADER_MIN + send->header_length + send->length, id,
                     send->ttl ? send->ttl : ip->default_ttl);
     at += IPV4_HEADER_MIN;
-    memcpy(at, send->header, send->header_length);
+    header_copy(at, send->header, send->header_length);
     frame->transport_offset = (uint16_t)(at - frame->header);
     frame->header_length = (uint16_t)(frame->transport_offset + send->header_length);
     frame->segment_size = send->segment_size;
