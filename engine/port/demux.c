@@ -54,6 +54,10 @@ void ports_prefetch(const struct ports *ports, uint64_t hash) {
     ref_index_prefetch(&ports->connections, hash);
 }
 
+void ports_prefetch_record(const struct ports *ports, uint64_t hash) {
+    ref_index_prefetch_records(&ports->connections, hash);
+}
+
 uint32_t ports_find_hashed(struct ports *ports, const struct tuple *tuple, uint64_t hash) {
     return ref_index_find(&ports->connections, hash, tuple);
 }

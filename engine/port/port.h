@@ -81,9 +81,11 @@ void ports_rename(struct ports *ports, const struct tuple *tuple, uint32_t from,
 /* The reference of these four numbers, or 0. */
 uint32_t ports_find(struct ports *ports, const struct tuple *tuple);
 
-/* The same in two steps, for batches: hash all and prefetch, then find. */
+/* The same in steps, for batches: hash all and prefetch, then perhaps prefetch the records that
+ * were found (with ops->prefetch), then find. */
 uint64_t ports_hash(const struct ports *ports, const struct tuple *tuple);
 void ports_prefetch(const struct ports *ports, uint64_t hash);
+void ports_prefetch_record(const struct ports *ports, uint64_t hash);
 uint32_t ports_find_hashed(struct ports *ports, const struct tuple *tuple, uint64_t hash);
 
 /* What is used, for EADDRNOTAVAIL's explanation and tests. */

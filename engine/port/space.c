@@ -169,7 +169,7 @@ uint64_t candidate_hash(struct ports *ports, const struct tuple *tuple) {
 
 void candidate_prefetch(struct ports *ports, const struct tuple *tuple, uint64_t hash) {
     uint32_t place = place_first(&ports->places, tuple->local_port);
-    ref_index_prefetch_records(&ports->connections, hash);
+    ports_prefetch_record(ports, hash);
     if (place)
         __builtin_prefetch(place_at(&ports->places, place));
 }

@@ -49,6 +49,7 @@ struct world {
     struct tuple *records;
     uint32_t count;
     uint64_t asked; /* calls of tuple_of */
+    uint64_t prefetched;
     struct ports *ports;
 };
 
@@ -57,6 +58,12 @@ static inline void world_tuple_of(void *context, uint32_t reference, struct tupl
     assert_true(reference >= 1 && reference < world->count);
     world->asked++;
     *tuple = world->records[reference];
+}
+
+static inline void world_prefetch(void *context, uint32_t reference) {
+    struct world *world = context;
+    assert_true(reference >= 1 && reference < world->count);
+    world->prefetched++;
 }
 
 static inline struct berth_allocator world_allocator(struct world *world) {
@@ -70,7 +77,7 @@ static inline void world_init(struct world *world, uint32_t records, uint8_t see
     random_init(&world->random, octets, 1);
     world->records = calloc(records + 1, sizeof *world->records);
     world->count = records + 1;
-    struct ports_owner_ops ops = {world_tuple_of, NULL, world};
+    struct ports_owner_ops ops = {world_tuple_of, world_prefetch, world};
     world->ports = ports_new(world_allocator(world), &world->random, &ops);
     assert_non_null(world->ports);
 }

@@ -169,6 +169,10 @@ static void finds_in_batches(void **state) {
         hashes[i] = ports_hash(world.ports, &world.records[i + 1]);
         ports_prefetch(world.ports, hashes[i]);
     }
+    uint64_t before = world.prefetched;
+    for (uint32_t i = 0; i < 64; i++)
+        ports_prefetch_record(world.ports, hashes[i]);
+    assert_true(world.prefetched - before >= 64);
     for (uint32_t i = 0; i < 64; i++)
         assert_int_equal(ports_find_hashed(world.ports, &world.records[i + 1], hashes[i]), i + 1);
     world_clear(&world);
