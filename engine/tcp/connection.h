@@ -145,6 +145,7 @@ struct tcp_active {
     uint8_t quick_acks; /* segments still to be acknowledged at once: at the start and after a gap
                            (as Linux) */
     uint8_t keepalive_probes;
+    uint8_t duplicates; /* bare ACKs owed for segments that came out of order, one each */
 };
 
 enum tcp_active_flags {

@@ -269,8 +269,10 @@ bool connection_output(struct tcp *tcp, struct tcp_connection *c, struct tcp_emi
         if ((a->send.length || fin_waits(c)) && send_new(tcp, c, emit))
             return true;
     }
-    if (!(c->flags & TCP_F_ACK_NOW))
+    if (!(c->flags & TCP_F_ACK_NOW) && !(a && a->duplicates))
         return false;
+    if (a && a->duplicates && a->last_ack_sent == c->rcv_nxt) /* else it is none: it is the first */
+        a->duplicates--;
     fill(tcp, c, emit, tcp_snd_max(c), TCP_ACK);
     return true;
 }

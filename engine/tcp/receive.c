@@ -246,10 +246,14 @@ enum tcp_verdict receive_payload(struct tcp *tcp, struct tcp_connection *c,
     if (seq != c->rcv_nxt) {
         out_of_order(tcp, c, segment, seq, skip, length);
         a->quick_acks = 8;
-        ack_at_once(tcp, c); /* RFC 5681 4.2: at once, so that the peer sees duplicates */
+        /* RFC 5681 4.2: at once, and one for each segment of a batch, for the peer counts them. */
+        if (a->duplicates < UINT8_MAX)
+            a->duplicates++;
+        ack_at_once(tcp, c);
         return TCP_CONTINUE;
     }
     uint32_t taken = in_order(tcp, c, segment, skip, length);
+    a->duplicates = 0; /* what was missing is there, and the next ACK says so */
     bool filled = a->run_count != 0;
     if (filled)
         runs_deliver(tcp, c);
