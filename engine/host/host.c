@@ -59,12 +59,16 @@ static bool config_read(struct berth_host_config *to, const struct berth_host_co
 /* An error about a datagram of ours goes to the protocol that sent it. */
 static bool host_error(void *context, const struct ip_error *error, uint64_t now) {
     struct berth_host *host = context;
+    const struct tuple tuple = {.local = error->local.ip,
+                                .remote = error->remote.ip,
+                                .local_port = error->local.port,
+                                .remote_port = error->remote.port};
     if (error->protocol == IPV4_UDP)
-        return udp_error(host->sockets.udp, &error->tuple, error->error, error->hard);
+        return udp_error(host->sockets.udp, &tuple, error->error, error->hard);
     /* Linux ends an attempt to connect for any of them (a host that is not there at once, not after
      * all retries), and no connection that is up for any; which TCP does for hard ones. */
-    tcp_icmp_error(host->sockets.tcp, &error->tuple, error->seq, error->error, error->mtu == 0,
-                   error->mtu, now);
+    tcp_icmp_error(host->sockets.tcp, &tuple, error->seq, error->error, error->mtu == 0, error->mtu,
+                   now);
     return false; /* TCP keeps what it learns of the path with the connection */
 }
 

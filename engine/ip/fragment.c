@@ -37,7 +37,7 @@ struct pieces {
 static bool piece_build(const struct pieces *pieces, uint32_t offset, uint32_t length, bool more,
                         struct berth_frame *frame) {
     const struct ip_send *send = pieces->send;
-    uint8_t *at = frame->header;
+    uint8_t *at = &frame->header[0];
     if (pieces->out->link == BERTH_LINK_ETHERNET) {
         struct ethernet_header link = {.type = ETHERNET_IPV4};
         memcpy(link.destination, pieces->mac, ETHERNET_MAC);

@@ -42,12 +42,12 @@ static bool error_of_quote(const struct ip *ip, const struct icmp_quote *quote,
     if (quote->ip.protocol != IPV4_TCP && quote->ip.protocol != IPV4_UDP)
         return false;
     error->protocol = quote->ip.protocol;
-    error->tuple.local = berth_ip_v4(quote->ip.source);
-    error->tuple.remote = berth_ip_v4(quote->ip.destination);
-    error->tuple.local_port = load_be16(quote->transport);
-    error->tuple.remote_port = load_be16(quote->transport + 2);
+    error->local.ip = berth_ip_v4(quote->ip.source);
+    error->local.port = load_be16(quote->transport);
+    error->remote.ip = berth_ip_v4(quote->ip.destination);
+    error->remote.port = load_be16(quote->transport + 2);
     error->seq = load_be32(quote->transport + 4);
-    return ip_has_address(ip, &error->tuple.local); /* else it is none of ours */
+    return ip_has_address(ip, &error->local.ip); /* else it is none of ours */
 }
 
 void icmp_error_input(struct ip *ip, const struct ip_packet *packet, uint64_t now) {
@@ -72,7 +72,7 @@ void icmp_error_input(struct ip *ip, const struct ip_packet *packet, uint64_t no
     if (too_big)
         error.mtu = ip_path_said(header.rest & 0xffff, quote.ip.total_length);
     if (ip->ops.error(ip->ops.context, &error, now) && too_big)
-        ip_path_learn(ip, &error.tuple.remote, error.mtu, now);
+        ip_path_learn(ip, &error.remote.ip, error.mtu, now);
 }
 
 void icmp_host_unreachable(struct ip *ip, const struct waiting_frame *frame, uint64_t now) {

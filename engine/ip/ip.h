@@ -8,7 +8,6 @@
 #include "engine/ip/neighbor.h"
 #include "engine/ip/reassembly.h"
 #include "engine/ip/view.h"
-#include "engine/port/port.h"
 #include <berth/host.h>
 
 enum {
@@ -26,10 +25,10 @@ enum {
 
 /* An ICMP error (or a neighbour that does not answer) about a datagram of ours. */
 struct ip_error {
-    struct tuple tuple; /* local is the datagram's source */
-    uint32_t seq;       /* TCP: the quoted sequence number */
-    uint32_t mtu;       /* "fragmentation needed": the next hop's, else 0 */
-    int error;          /* errno, positive */
+    struct berth_endpoint local, remote; /* local is the datagram's source */
+    uint32_t seq;                        /* TCP: the quoted sequence number */
+    uint32_t mtu;                        /* "fragmentation needed": the next hop's, else 0 */
+    int error;                           /* errno, positive */
     uint8_t protocol;
     bool hard;
 };
@@ -75,7 +74,7 @@ struct ip_hop {
 struct ip_cached {
     struct berth_ip destination;
     struct neighbor *neighbor; /* NULL where no link address is needed */
-    uint32_t version;
+    uint64_t version;
     uint8_t hint, kind, interface;
 };
 
@@ -93,7 +92,7 @@ struct ip {
     struct ip_ops ops;
     uint8_t default_ttl;
     uint8_t interface_count;
-    uint32_t version;
+    uint64_t version; /* counts what may change where a hop leads */
     uint32_t address_count, route_count, route_size, address_size;
     struct ip_address *addresses;
     struct ip_route *routes; /* longest prefix first */

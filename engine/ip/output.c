@@ -126,7 +126,7 @@ static void frame_add_payload(struct berth_frame *frame, const struct ip_send *s
 
 static void frame_build(struct ip *ip, const struct ip_send *send, const struct ip_interface *out,
                         const uint8_t *mac, struct berth_frame *frame) {
-    uint8_t *at = frame->header;
+    uint8_t *at = &frame->header[0];
     if (out->link == BERTH_LINK_ETHERNET) {
         memcpy(at, mac, ETHERNET_MAC);
         memcpy(at + 6, out->mac, ETHERNET_MAC);

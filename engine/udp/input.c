@@ -12,15 +12,34 @@ static void deliver(struct udp *udp, struct udp_socket *socket, const struct udp
     udp_event(udp, socket, BERTH_READABLE);
 }
 
-/* The socket of one host's datagram: one connected to the sender before one that takes from anyone.
- */
-static uint32_t find_socket(struct udp *udp, const struct tuple *tuple) {
+static uint32_t search_socket(struct udp *udp, const struct tuple *tuple) {
     uint64_t hash = ports_hash(udp->ports, tuple);
     uint32_t found = 0;
     if (ports_connections(udp->ports) > 0)
         found = ports_find_hashed(udp->ports, tuple, hash);
     if (!found)
         found = ports_lookup(udp->ports, &tuple->local, tuple->local_port, hash);
+    return found;
+}
+
+static bool same_flow(const struct tuple *a, const struct tuple *b) {
+    return a->local_port == b->local_port && a->remote_port == b->remote_port &&
+           berth_ip_equal(&a->remote, &b->remote) && berth_ip_equal(&a->local, &b->local);
+}
+
+/* The socket of one host's datagram: one connected to the sender before one that takes from anyone.
+ * A flow's next datagram finds it without a search. */
+static uint32_t find_socket(struct udp *udp, const struct tuple *tuple) {
+    unsigned slot = tuple->local_port ^ tuple->remote_port * 5u ^ tuple->remote.bytes[15] * 3u;
+    struct udp_recent *recent = &udp->recent[slot % UDP_RECENT];
+    if (recent->version == udp->version && same_flow(&recent->tuple, tuple))
+        return recent->socket;
+    uint32_t found = search_socket(udp, tuple);
+    if (found) {
+        recent->tuple = *tuple;
+        recent->socket = found;
+        recent->version = udp->version;
+    }
     return found;
 }
 

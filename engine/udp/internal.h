@@ -12,6 +12,7 @@ enum {
     UDP_ARENA = 16384 - 64, /* outgoing payloads share blocks of this size */
     UDP_ARENA_MAX = 2048,   /* longer ones get a block of their own */
     UDP_PORT_BUCKETS = 256,
+    UDP_RECENT = 64, /* flows whose socket is remembered */
     UDP_SOCKETS_MAX = 1 << 24,
     UDP_SEND_BUFFER = 212992, /* Linux's wmem_default */
     UDP_BUFFER_MAX = 212992,  /* Linux's rmem_max and wmem_max */
@@ -55,6 +56,13 @@ struct udp_socket {
     bool in_events;
 };
 
+/* The socket that a flow's last datagram was for. It holds while `version` is the UDP's. */
+struct udp_recent {
+    struct tuple tuple;
+    uint64_t version;
+    uint32_t socket;
+};
+
 struct udp {
     struct berth_allocator allocator;
     struct berth_counters *counters;
@@ -63,6 +71,8 @@ struct udp {
     uint32_t events_head, events_tail;
     uint32_t port_buckets[UDP_PORT_BUCKETS];
     uint32_t receive_buffer;
+    uint64_t version; /* counts binds, connections and their ends */
+    struct udp_recent recent[UDP_RECENT];
     struct udp_page *spare;
     uint32_t spare_count;
     struct berth_block *arena; /* holds outgoing payloads; NULL before the first */

@@ -20,6 +20,7 @@ struct udp *udp_new(const struct berth_host_config *config, struct random *rando
     memset(udp, 0, sizeof *udp);
     udp->allocator = allocator;
     udp->counters = counters;
+    udp->version = 1; /* an empty place among the recent flows has 0 */
     udp->receive_buffer = config->udp_receive_buffer;
     pool_init(&udp->sockets, allocator, sizeof(struct udp_socket), UDP_SOCKETS_MAX);
     struct ports_owner_ops ops = {.tuple_of = tuple_of, .context = udp};
@@ -95,6 +96,7 @@ static unsigned bind_flags(const struct udp_socket *socket) {
 }
 
 static void port_link(struct udp *udp, struct udp_socket *socket) {
+    udp->version++;
     uint32_t *bucket = &udp->port_buckets[socket->local.port % UDP_PORT_BUCKETS];
     socket->port_previous = 0;
     socket->port_next = *bucket;
@@ -104,6 +106,7 @@ static void port_link(struct udp *udp, struct udp_socket *socket) {
 }
 
 static void port_unlink(struct udp *udp, struct udp_socket *socket) {
+    udp->version++;
     if (socket->port_previous)
         udp_at(udp, socket->port_previous)->port_next = socket->port_next;
     else
@@ -160,6 +163,7 @@ int udp_autobind(struct udp *udp, uint32_t socket) {
 }
 
 static void socket_disconnect(struct udp *udp, struct udp_socket *socket) {
+    udp->version++;
     if (socket->in_demux) {
         struct tuple tuple;
         tuple_of(udp, socket->index, &tuple);
@@ -188,11 +192,13 @@ int udp_connect(struct udp *udp, uint32_t socket, const struct udp_way *way) {
     if (error && error != -EADDRINUSE) {
         at->local.ip = at->bound;
         ports_listen(udp->ports, at->bind, true);
+        udp->version++;
         return error;
     }
     at->in_demux = error == 0;
     at->connected = true;
     ports_listen(udp->ports, at->bind, false);
+    udp->version++;
     return 0;
 }
 
@@ -205,6 +211,7 @@ int udp_disconnect(struct udp *udp, uint32_t socket) {
         socket_unbind(udp, at);
     else
         ports_listen(udp->ports, at->bind, true);
+    udp->version++;
     return 0;
 }
 
