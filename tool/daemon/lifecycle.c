@@ -28,11 +28,21 @@ void lifecycle_up_left(struct daemon *daemon) {
     computers_tidy(daemon);
 }
 
-/* Somebody for whom the network has to stay. While it goes down only those who still run something
- * count. */
-static bool used(struct daemon *daemon) {
-    for (struct connection *c = daemon->connections; c != NULL; c = c->next)
-        if (daemon->ending ? c->run != NULL || daemon->up == c : !c->watcher)
+bool lifecycle_used(const struct daemon *daemon) {
+    if (daemon->up != NULL)
+        return true;
+    for (const struct connection *c = daemon->connections; c != NULL; c = c->next)
+        if (c->run != NULL)
+            return true;
+    return false;
+}
+
+/* Somebody for whom the daemon has to stay: a user, or one who has come to say what he wants. */
+static bool wanted(const struct daemon *daemon) {
+    if (lifecycle_used(daemon))
+        return true;
+    for (const struct connection *c = daemon->connections; c != NULL; c = c->next)
+        if (!daemon->ending && !c->watcher)
             return true;
     return false;
 }
@@ -71,13 +81,13 @@ static bool leave(struct daemon *daemon, int *wait) {
 int lifecycle_look(struct daemon *daemon) {
     int wait = -1;
     connection_sweep(daemon);
-    if (daemon->ending && used(daemon)) {
+    if (daemon->ending && wanted(daemon)) {
         uint64_t now = clock_monotonic();
         if (now < daemon->deadline)
             return (int)((daemon->deadline - now) / BERTH_MS) + 1;
         close_users(daemon);
     }
-    if (!used(daemon) && leave(daemon, &wait))
+    if (!wanted(daemon) && leave(daemon, &wait))
         daemon->gone = true;
     return wait;
 }

@@ -20,6 +20,9 @@
 
 /* All programs are to end; `why` is told to their users. */
 void lifecycle_down(struct daemon *daemon, const char *why);
+/* True while a run or `up` uses the network. Otherwise there is a daemon, but no network any more.
+ */
+bool lifecycle_used(const struct daemon *daemon);
 /* The one who said `up` has gone. */
 void lifecycle_up_left(struct daemon *daemon);
 /* After each step: sees whether it is time to go (daemon->gone). Returns how many milliseconds the

@@ -1,18 +1,26 @@
 #include "tool/daemon/requests.h"
 #include "tool/control/nearest.h"
+#include "tool/daemon/lifecycle.h"
 
 #include <string.h>
 #include <unistd.h>
 
+/* Who is not a user yet: a join makes one, and so does up. */
+enum need { ANYBODY, USED };
+
 static const struct {
     const char *word;
     void (*handle)(struct connection *connection, json_t *request);
+    enum need need; /* USED: only while somebody uses the network */
 } requests[] = {
-    {"join", request_join},   {"attach", request_attach}, {"up", request_up},
-    {"host", request_host},   {"log", request_log},       {"ended", request_ended},
-    {"down", request_down},   {"ps", request_ps},         {"hosts", request_hosts},
-    {"ss", request_ss},       {"logs", request_logs},     {"capture", request_capture},
-    {"netem", request_netem}, {"tap", request_tap},       {"ping", request_ping},
+    {"join", request_join, ANYBODY},    {"attach", request_attach, ANYBODY},
+    {"up", request_up, ANYBODY},        {"host", request_host, ANYBODY},
+    {"log", request_log, ANYBODY},      {"ended", request_ended, ANYBODY},
+    {"ping", request_ping, ANYBODY},    {"down", request_down, USED},
+    {"ps", request_ps, USED},           {"hosts", request_hosts, USED},
+    {"ss", request_ss, USED},           {"logs", request_logs, USED},
+    {"capture", request_capture, USED}, {"netem", request_netem, USED},
+    {"tap", request_tap, USED},
 };
 
 enum { REQUESTS = sizeof requests / sizeof requests[0] };
@@ -32,10 +40,14 @@ static void request_dispatch(struct connection *connection, json_t *request) {
     const char *words[REQUESTS];
     for (size_t i = 0; i < REQUESTS; i++) {
         words[i] = requests[i].word;
-        if (strcmp(word, words[i]) == 0) {
+        if (strcmp(word, words[i]) != 0)
+            continue;
+        /* The last user has left, and we are still here only because somebody asks. */
+        if (requests[i].need == USED && !lifecycle_used(connection->daemon))
+            connection_refuse(connection, "network %s is not running", connection->daemon->net);
+        else
             requests[i].handle(connection, request);
-            return;
-        }
+        return;
     }
     const char *nearest = word_nearest(word, words, REQUESTS);
     connection_refuse(connection, "no request is called \"%.40s\"%s%s%s", word,

@@ -1,4 +1,5 @@
 #include "tool/daemon/runs.h"
+#include "tool/daemon/lifecycle.h"
 #include "tool/daemon/notes.h"
 #include "tool/daemon/requests.h"
 
@@ -36,6 +37,10 @@ void request_join(struct connection *c, json_t *request) {
     char error[SENTENCE];
     if (daemon->ending) {
         connection_refuse(c, "network %s is going down", daemon->net);
+        return;
+    }
+    if (!lifecycle_used(daemon) && json_is_true(json_object_get(request, "must_exist"))) {
+        connection_refuse(c, "network %s is not running", daemon->net);
         return;
     }
     if (c->run != NULL || daemon->up == c) {
