@@ -57,8 +57,13 @@ void ports_set_flags(struct ports *ports, uint32_t bind, unsigned flags);
 /* Marks the bind as listening (TCP) or receiving (UDP: done by bind itself for UDP through this
  * too). -EADDRINUSE: another one listens at that place and REUSEPORT does not allow both. */
 int ports_listen(struct ports *ports, uint32_t bind, bool listening);
-/* The owner of the bind that stands in the way of a bind with those flags; 0 if none does. */
+/* The owner of the bind that stands in the way of a bind with those flags; 0 if none does (a
+ * connection may). */
 uint32_t ports_conflict(struct ports *ports, const struct berth_endpoint *local, unsigned flags);
+/* The reference of a connection that stands in the way of it; 0 if none was found in a bounded
+ * search. For messages. */
+uint32_t ports_conflict_connection(struct ports *ports, const struct berth_endpoint *local,
+                                   unsigned flags);
 /* The listening owner for what arrives at that address and port: the exact address before the
  * wildcard of its family before the dual-stack one; `flow` chooses among a REUSEPORT group. 0 if
  * none. */

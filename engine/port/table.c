@@ -205,10 +205,17 @@ int ports_listen(struct ports *ports, uint32_t reference, bool listening) {
 }
 
 uint32_t ports_conflict(struct ports *ports, const struct berth_endpoint *local, unsigned flags) {
+    struct request request = {
+        .name = name_of(local, flags), .flags = flags, .no_connections = true};
+    return local->port && is_refused(ports, &request) ? request.holder : 0;
+}
+
+uint32_t ports_conflict_connection(struct ports *ports, const struct berth_endpoint *local,
+                                   unsigned flags) {
     struct request request = {.name = name_of(local, flags), .flags = flags};
-    if (local->port == 0 || !is_refused(ports, &request))
+    if (local->port == 0 || !is_refused(ports, &request) || request.holder)
         return 0;
-    return request.holder ? request.holder : demux_any_at(ports, &request.at, local->port);
+    return demux_any_at(ports, &request.at, local->port);
 }
 
 bool ports_in_use(struct ports *ports, uint16_t port) {

@@ -228,7 +228,9 @@ static void connections_block_binds_without_reuse(void **state) {
     assert_int_equal(bind_at_port(&world, v4(A), 80, T, 7, &bind), -EADDRINUSE);
     assert_int_equal(bind_at_port(&world, v4(0), 80, T, 7, &bind), -EADDRINUSE);
     assert_int_equal(bind_at_port(&world, v6_any, 80, T, 7, &bind), -EADDRINUSE);
-    assert_int_equal(ports_conflict(world.ports, &local, T), 1); /* the connection */
+    assert_int_equal(ports_conflict(world.ports, &local, T), 0);
+    assert_int_equal(ports_conflict_connection(world.ports, &local, T), 1);
+    assert_int_equal(ports_conflict_connection(world.ports, &local, T | R), 0);
     assert_int_equal(bind_at_port(&world, v4(B), 80, T, 7, &bind), 0);
     ports_unbind(world.ports, bind);
     assert_int_equal(bind_at_port(&world, v6_any, 80, T | V, 7, &bind), 0);
