@@ -93,7 +93,7 @@ static bool link_apply(const struct spec_reader *reader, const struct tree_node 
 static bool link_read(const struct spec_reader *reader, const struct tree_node *link,
                       const char *path) {
     static const char *const keys[] = {"endpoints", "delay", "loss", "reorder"};
-    const char *host = NULL;
+    const char *host = "";
     if (!spec_keys(reader, link, path, keys, 4) || !endpoints_read(reader, link, path, &host))
         return false;
     json_t *set = json_object();

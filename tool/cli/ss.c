@@ -55,7 +55,9 @@ static void rows_print(const struct ss_choice *choice, const json_t *rows) {
     table_cell(table, "Local Address:Port");
     table_cell(table, "Peer Address:Port");
     table_cell(table, choice->processes ? "Process" : "");
-    json_array_foreach(rows, at, row) row_cells(table, choice, row, services);
+    json_array_foreach(rows, at, row) {
+        row_cells(table, choice, row, services);
+    }
     table_print(table, stdout);
     table_free(table);
     services_free(services);
@@ -92,7 +94,10 @@ int command_ss(int argc, char **argv) {
         net, json_pack("{s:s,s:b}", "do", "ss", "owners", (int)(choice.processes || choice.json)));
     json_t *shown = json_array(), *row;
     size_t at;
-    json_array_foreach(rows, at, row) if (ss_wants(&choice, row)) json_array_append(shown, row);
+    json_array_foreach(rows, at, row) {
+        if (ss_wants(&choice, row))
+            json_array_append(shown, row);
+    }
     if (rows != NULL && choice.json)
         printf("%s", json_dumpf(shown, stdout, JSON_INDENT(2)) == 0 ? "\n" : "");
     else if (rows != NULL)

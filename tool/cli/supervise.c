@@ -4,6 +4,7 @@
 #include "tool/control/ask.h"
 #include "tool/control/client.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -65,6 +66,7 @@ _Noreturn static void child_run(const struct watch *watch, const struct spec_hos
 
 static bool member_start(struct watch *watch, struct member *member) {
     pid_t me = getpid();
+    assert(member->host != NULL);
     fflush(stdout);
     member->pid = fork();
     if (member->pid == 0) {
@@ -107,7 +109,7 @@ static bool members_make(struct watch *watch) {
     size_t hosts = 0;
     for (const struct spec_host *h = watch->s->spec->hosts; h != NULL; h = h->next)
         hosts++;
-    watch->members = calloc(hosts, sizeof *watch->members);
+    watch->members = calloc(hosts + 1, sizeof *watch->members);
     if (watch->members == NULL) {
         cli_fail("out of memory");
         return false;

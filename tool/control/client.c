@@ -231,7 +231,7 @@ int control_send(int fd, const char *json_line, const int *fds, int nfds) {
     char *line = malloc(length + 1);
     if (line == NULL)
         return -ENOMEM;
-    memcpy(line, json_line, length);
+    memcpy(line, json_line, length + 1);
     line[length] = '\n';
     int result = send_all(fd, line, length + 1, fds, nfds);
     free(line);

@@ -78,7 +78,7 @@ static bool line_send(struct connection *c, const struct log *log, uint64_t at, 
         length += count;
         at += count;
     }
-    if (text[length - 1] != '\n')
+    if (length == 0 || text[length - 1] != '\n')
         text[length++] = '\n';
     return connection_put(c, text, length);
 }
