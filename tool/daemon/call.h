@@ -51,6 +51,8 @@ void listener_serve(struct server *server, struct conduit *listener, uint64_t no
 
 /* ---- active opens: calls_connect.c ---- */
 
+/* Makes the program's end, of which `end` is a duplicate, not writable. */
+void end_stuff(struct conduit *conduit, int end);
 void connect_succeeded(struct server *server, struct conduit *conduit, uint64_t now);
 void connect_failed(struct server *server, struct conduit *conduit, uint64_t now);
 
@@ -59,6 +61,9 @@ void connect_failed(struct server *server, struct conduit *conduit, uint64_t now
 /* Gives a datagram to the oldest caller that waits for one. True if one took it. */
 bool datagram_offer(struct server *server, struct conduit *conduit, const uint8_t *data,
                     size_t length, const struct berth_datagram *meta);
+/* Forgets datagrams that were taken by calls that are not notified, and takes back wakes for what
+ * has been told. */
+void datagrams_settle(struct call *call, struct conduit *conduit);
 /* Gives the pending error to the oldest caller that waits for a datagram. True if one took it. */
 bool datagram_error_answer(struct conduit *conduit);
 

@@ -106,6 +106,8 @@ long call_listen(struct call *call) {
         result =
             host ? berth_socket_listen(host, conduit->socket, (int)call->arguments[1]) : -EINVAL;
     if (result == 0) {
+        if (conduit->state != CONDUIT_LISTENING)
+            end_stuff(conduit, call->end); /* a listener is never writable */
         conduit->state = CONDUIT_LISTENING;
         bound_now(conduit);
     } else if (result == -EADDRINUSE &&

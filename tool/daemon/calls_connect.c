@@ -29,7 +29,7 @@ static void end_resize(int end, int size) {
     setsockopt(end, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
 }
 
-static void end_stuff(struct conduit *conduit, int end) {
+void end_stuff(struct conduit *conduit, int end) {
     end_resize(end, 0);
     conduit->slim = true;
     for (int i = 0; i < JUNK; i++)

@@ -131,7 +131,10 @@ long call_getsockopt(struct call *call) {
     const struct option_row *row =
         row_find(conduit, (int)call->arguments[1], (int)call->arguments[2]);
     size_t length = room;
-    long result = -ENOPROTOOPT;
+    /* Of a level that the protocol does not have at all, Linux says so in another way than of an
+     * unknown option. */
+    bool udp_asked_tcp = conduit->protocol == BERTH_UDP && (int)call->arguments[1] == IPPROTO_TCP;
+    long result = udp_asked_tcp ? -EOPNOTSUPP : -ENOPROTOOPT;
     if (r == 0 && (int)room < 0)
         r = -EINVAL;
     if (row)

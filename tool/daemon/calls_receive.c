@@ -153,77 +153,93 @@ static void head_drop(struct call *call, struct conduit *conduit) {
         datagram_queue_pop(&conduit->datagrams);
 }
 
-/* Forgets what was taken behind our back, and errors that have been told in another way. */
-static void queue_settle(struct call *call, struct conduit *conduit) {
+void datagrams_settle(struct call *call, struct conduit *conduit) {
     int octets = 0;
     if (ioctl(call->end, FIONREAD, &octets) == 0)
         datagram_queue_sync(&conduit->datagrams, (size_t)octets);
     struct datagram_note *note;
-    while ((note = datagram_queue_first(&conduit->datagrams)) && note->is_error &&
-           conduit->error == 0)
+    while ((note = datagram_queue_first(&conduit->datagrams)) && note->is_wake &&
+           conduit->error == 0 && !conduit->datagram_returned)
         head_drop(call, conduit);
 }
 
-/* The oldest datagram, left where it is. Its length or a negative errno. */
-static ssize_t head_peek(struct call *call, struct conduit *conduit, struct receipt *receipt) {
-    ssize_t n = recv(call->end, call->run->message, MESSAGE_MAX, MSG_DONTWAIT | MSG_PEEK);
+/* The datagram that came back from a caller who had gone. */
+static void returned_take(struct call *call, struct conduit *conduit, struct receipt *receipt,
+                          bool peek) {
+    struct datagram_returned *returned = conduit->datagram_returned;
+    memcpy(call->run->message, returned->data, returned->length);
+    receipt->length = returned->length;
+    receipt->meta = returned->meta;
+    if (peek)
+        return;
+    conduit->datagram_returned = NULL;
+    free(returned);
+}
+
+/* The oldest datagram of the queue. Its length or a negative errno. */
+static long queue_take(struct call *call, struct conduit *conduit, struct receipt *receipt,
+                       bool peek) {
+    datagrams_settle(call, conduit);
+    ssize_t n =
+        recv(call->end, call->run->message, MESSAGE_MAX, MSG_DONTWAIT | (peek ? MSG_PEEK : 0));
     if (n < 0)
         return -errno;
     const struct datagram_note *note = datagram_queue_first(&conduit->datagrams);
     if (note)
         receipt->meta = note->meta;
-    receipt->data = call->run->message;
+    if (note && !peek)
+        datagram_queue_pop(&conduit->datagrams);
     receipt->length = (size_t)n;
-    receipt->family = conduit->family;
-    control_fill(&receipt->control, conduit, &receipt->meta);
-    return n;
+    return 0;
 }
 
-/* With the lock; lets go of it. 0: `receipt` holds a datagram. */
-static long receive_start(struct call *call, struct conduit *conduit, const struct message *message,
-                          struct receipt *receipt) {
-    long result = 0;
-    if (conduit->error) {
-        result = -conduit->error;
-        conduit->error = 0;
-    }
-    queue_settle(call, conduit);
-    if (result == 0) {
-        ssize_t n = head_peek(call, conduit, receipt);
-        result = n < 0 ? n : 0;
-    }
-    bool wait = !(message->flags & MSG_DONTWAIT) && !call_nonblocking(call);
-    if (result == -EAGAIN && wait)
-        result = waiter_add(call, conduit, WAITER_RECEIVE, SO_RCVTIMEO, EAGAIN);
-    call_unlock(call);
+static long receive_take(struct call *call, struct conduit *conduit, struct receipt *receipt,
+                         bool peek) {
+    long result = -conduit->error;
+    conduit->error = 0;
+    if (result == 0 && conduit->datagram_returned)
+        returned_take(call, conduit, receipt, peek);
+    else if (result == 0)
+        result = queue_take(call, conduit, receipt, peek);
+    datagrams_settle(call, conduit);
+    receipt->data = call->run->message;
+    receipt->family = conduit->family;
+    control_fill(&receipt->control, conduit, &receipt->meta);
     return result;
 }
 
-static void receive_end(struct call *call) {
-    struct conduit *conduit = call_lock(call);
-    if (!conduit)
-        return;
-    head_drop(call, conduit);
-    queue_settle(call, conduit);
-    call_unlock(call);
+/* The caller has gone: the datagram waits for the next call, and the socket is readable for it. */
+static void receive_return(struct call *call, const struct receipt *receipt) {
+    struct datagram_returned *returned = malloc(sizeof *returned + receipt->length);
+    struct conduit *conduit = returned ? call_lock(call) : NULL;
+    if (!conduit || conduit->datagram_returned) {
+        free(returned);
+    } else {
+        returned->meta = receipt->meta;
+        returned->length = receipt->length;
+        memcpy(returned->data, receipt->data, receipt->length);
+        conduit->datagram_returned = returned;
+        datagram_wake(conduit);
+    }
+    if (conduit)
+        call_unlock(call);
 }
 
+/* With the lock; lets go of it. */
 static long datagram_receive(struct call *call, struct conduit *conduit, struct message *message) {
     struct receipt receipt = {0};
-    if (message->flags & MSG_ERRQUEUE) {
-        call_unlock(call);
-        return -EAGAIN;
-    }
-    long result = receive_start(call, conduit, message, &receipt);
+    bool peek = message->flags & MSG_PEEK;
+    bool wait = !(message->flags & MSG_DONTWAIT) && !call_nonblocking(call);
+    long result =
+        message->flags & MSG_ERRQUEUE ? -EAGAIN : receive_take(call, conduit, &receipt, peek);
+    if (result == -EAGAIN && wait && !(message->flags & MSG_ERRQUEUE))
+        result = waiter_add(call, conduit, WAITER_RECEIVE, SO_RCVTIMEO, EAGAIN);
+    call_unlock(call);
     if (result != 0)
         return result;
     result = receipt_write(message, call->run->reach, call->thread, call->number, &receipt);
-    if (result < 0)
-        return result;
-    bool peek = message->flags & MSG_PEEK;
-    int r = call_send(call->run, call->notification, result, false);
-    if (r == 0 && !peek)
-        receive_end(call);
+    if (call_send(call->run, call->notification, result, false) == -ENOENT && !peek)
+        receive_return(call, &receipt);
     return CALL_ANSWERED;
 }
 

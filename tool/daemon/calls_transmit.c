@@ -54,6 +54,7 @@ static long datagram_send(struct call *call, const struct message *message, int 
     if (conduit->error) {
         result = -conduit->error;
         conduit->error = 0;
+        datagrams_settle(call, conduit);
     } else if (host) {
         result = berth_socket_send_to(host, conduit->socket, call->run->message, (size_t)length, to,
                                       call->now);

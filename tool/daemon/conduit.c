@@ -171,5 +171,6 @@ void conduit_free(struct conduit *conduit) {
     if (conduit->spare_end >= 0)
         close(conduit->spare_end);
     free(conduit->datagrams.notes);
+    free(conduit->datagram_returned);
     free(conduit);
 }

@@ -49,7 +49,13 @@ enum conduit_state {
 /* What the daemon remembers of a datagram that lies in the program's queue, in order. */
 struct datagram_note {
     struct berth_datagram meta;
-    bool is_error; /* no datagram: an empty one that wakes the program for an error */
+    bool is_wake; /* no datagram: an empty one that makes the socket readable for something else */
+};
+/* A datagram that was taken out for a caller who had gone when he was answered: the next one's. */
+struct datagram_returned {
+    struct berth_datagram meta;
+    size_t length;
+    uint8_t data[];
 };
 struct datagram_queue {
     struct datagram_note *notes; /* a ring */
@@ -99,6 +105,7 @@ struct conduit {
     struct conduit *returned; /* a listener's: accepted, but the caller had gone */
     struct waiter *waiters;
     struct datagram_queue datagrams;
+    struct datagram_returned *datagram_returned;
     struct berth_endpoint last_local; /* of a ghost */
     /* Where it was seen last, to find the program's end again. */
     struct run *run;

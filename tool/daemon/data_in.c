@@ -16,6 +16,7 @@
 
 #include <errno.h>
 #include <linux/sockios.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -140,18 +141,28 @@ static bool inlet_prepare(struct inlets *inlets, struct inlet *inlet) {
     return true;
 }
 
-static ssize_t held_receive(struct inlet *inlet) {
-    int held = inlet->conduit->held;
-    int flags = MSG_DONTWAIT;
-    if (inlet->at_mark) {
-        int mark = 0;
-        inlet->urgent = ioctl(held, SIOCATMARK, &mark) == 0 && mark;
-        if (inlet->urgent) {
-            inlet->room = 1;
-            flags |= MSG_OOB;
-        }
+/* Octets up to the urgent mark, or the urgent octet alone, which is taken as such: some kernels
+ * drop it when it is read over. Once it is taken the mark stays for a while, without an octet
+ * (EINVAL); and a plain receive may stop there with nothing, which is not the end of the stream. */
+static ssize_t marked_receive(struct inlet *inlet, uint8_t *to) {
+    int held = inlet->conduit->held, mark = 0;
+    if (ioctl(held, SIOCATMARK, &mark) == 0 && mark) {
+        ssize_t n = recv(held, to, 1, MSG_OOB | MSG_DONTWAIT);
+        inlet->urgent = n == 1;
+        if (n >= 0 || errno != EINVAL)
+            return n;
     }
-    ssize_t n = recv(held, inlet->block->data + inlet->offset, inlet->room, flags);
+    ssize_t n = recv(held, to, inlet->room, MSG_DONTWAIT);
+    struct pollfd poll_held = {.fd = held, .events = POLLRDHUP};
+    if (n == 0 && poll(&poll_held, 1, 0) == 0)
+        n = recv(held, to, inlet->room, MSG_DONTWAIT);
+    return n;
+}
+
+static ssize_t held_receive(struct inlet *inlet) {
+    uint8_t *to = inlet->block->data + inlet->offset;
+    ssize_t n = inlet->at_mark ? marked_receive(inlet, to)
+                               : recv(inlet->conduit->held, to, inlet->room, MSG_DONTWAIT);
     return n < 0 ? -errno : n;
 }
 

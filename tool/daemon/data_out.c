@@ -36,6 +36,8 @@ static ssize_t stream_move(struct server *server, struct conduit *conduit, struc
     struct berth_part parts[PARTS];
     struct iovec vectors[PARTS];
     int count = berth_socket_borrow(host, conduit->socket, parts, PARTS);
+    if (count < 0 && count != -EAGAIN)
+        conduit->error = -count; /* it is told once, by whichever call comes first */
     if (count <= 0)
         return 0;
     size_t length = 0;
@@ -125,12 +127,18 @@ void datagrams_deliver(struct server *server, struct conduit *conduit, uint64_t 
     (void)now;
 }
 
-void datagram_error(struct server *server, struct conduit *conduit, int error) {
-    (void)server;
+/* An empty datagram, for what is told by the call that finds it. A reader that is not notified
+ * would take it for one: only in the notified range. */
+void datagram_wake(struct conduit *conduit) {
+    struct datagram_note note = {.is_wake = true};
+    if (conduit->in_range)
+        datagram_give(conduit, NULL, 0, &note);
+}
+
+void datagram_error(struct conduit *conduit, int error) {
     if (error == 0)
         return;
     conduit->error = error;
-    struct datagram_note note = {.is_error = true};
-    if (!datagram_error_answer(conduit) && conduit->in_range)
-        datagram_give(conduit, NULL, 0, &note);
+    if (!datagram_error_answer(conduit))
+        datagram_wake(conduit);
 }

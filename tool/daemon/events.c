@@ -48,7 +48,7 @@ static void datagram_event(struct server *server, struct conduit *conduit, uint3
     if (bits & BERTH_READABLE)
         datagrams_deliver(server, conduit, now);
     if (host && (bits & BERTH_ERROR))
-        datagram_error(server, conduit, socket_error(host, conduit));
+        datagram_error(conduit, socket_error(host, conduit));
 }
 
 void event_handle(struct server *server, const struct berth_network_event *event, uint64_t now) {

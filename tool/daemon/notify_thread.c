@@ -28,6 +28,45 @@
 #define SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP (1UL << 0)
 #endif
 
+/* ---- which calls ---- */
+
+static const struct handler {
+    int number;
+    unsigned arguments; /* how many the call has; what is in the other registers means nothing */
+    bool no_end;        /* the first argument is no socket to be looked up */
+    call_handler *handler;
+} handlers[] = {
+    {SYS_socket, 3, true, call_socket},
+    {SYS_bind, 3, false, call_bind},
+    {SYS_connect, 3, false, call_connect},
+    {SYS_listen, 2, false, call_listen},
+    {SYS_accept, 3, false, call_accept},
+    {SYS_accept4, 4, false, call_accept4},
+    {SYS_getsockname, 3, false, call_getsockname},
+    {SYS_getpeername, 3, false, call_getpeername},
+    {SYS_setsockopt, 5, false, call_setsockopt},
+    {SYS_getsockopt, 5, false, call_getsockopt},
+    {SYS_shutdown, 2, false, call_shutdown},
+    {SYS_ioctl, 3, true, call_ioctl},
+    {SYS_read, 3, false, call_receive},
+    {SYS_readv, 3, false, call_receive},
+    {SYS_recvfrom, 6, false, call_receive},
+    {SYS_recvmsg, 3, false, call_receive},
+    {SYS_recvmmsg, 5, false, call_receive},
+    {SYS_write, 3, false, call_transmit},
+    {SYS_writev, 3, false, call_transmit},
+    {SYS_sendto, 6, false, call_transmit},
+    {SYS_sendmsg, 3, false, call_transmit},
+    {SYS_sendmmsg, 4, false, call_transmit},
+};
+
+static const struct handler *handler_find(int number) {
+    for (size_t i = 0; i < sizeof handlers / sizeof handlers[0]; i++)
+        if (handlers[i].number == number)
+            return &handlers[i];
+    return NULL;
+}
+
 /* ---- answers ---- */
 
 int call_send(struct run *run, uint64_t notification, long result, bool to_kernel) {
@@ -53,7 +92,10 @@ int call_install(struct run *run, uint64_t notification, int end, int number, bo
     do
         installed = ioctl(run->listener, SECCOMP_IOCTL_NOTIF_ADDFD, &request);
     while (installed < 0 && errno == EINPROGRESS);
-    return installed < 0 ? -errno : installed;
+    /* ESRCH: the signal came when the answer was under way already. */
+    if (installed < 0)
+        return errno == ESRCH ? -ENOENT : -errno;
+    return installed;
 }
 
 int call_answer(struct call *call, long result) {
@@ -81,8 +123,10 @@ static bool call_replay(struct call *call) {
             continue;
         replay->thread = 0;
         run->replay_count--;
-        if (replay->number != call->number ||
-            memcmp(replay->arguments, call->arguments, sizeof replay->arguments) != 0)
+        const struct handler *handler = handler_find(call->number);
+        if (replay->number != call->number || !handler ||
+            memcmp(replay->arguments, call->arguments,
+                   handler->arguments * sizeof replay->arguments[0]) != 0)
             return false;
         call_answer(call, replay->result);
         return true;
@@ -115,35 +159,6 @@ bool call_nonblocking(const struct call *call) {
 
 /* ---- dispatch ---- */
 
-static const struct {
-    int number;
-    bool no_end; /* the first argument is no socket to be looked up */
-    call_handler *handler;
-} handlers[] = {
-    {SYS_socket, true, call_socket},
-    {SYS_bind, false, call_bind},
-    {SYS_connect, false, call_connect},
-    {SYS_listen, false, call_listen},
-    {SYS_accept, false, call_accept},
-    {SYS_accept4, false, call_accept4},
-    {SYS_getsockname, false, call_getsockname},
-    {SYS_getpeername, false, call_getpeername},
-    {SYS_setsockopt, false, call_setsockopt},
-    {SYS_getsockopt, false, call_getsockopt},
-    {SYS_shutdown, false, call_shutdown},
-    {SYS_ioctl, true, call_ioctl},
-    {SYS_read, false, call_receive},
-    {SYS_readv, false, call_receive},
-    {SYS_recvfrom, false, call_receive},
-    {SYS_recvmsg, false, call_receive},
-    {SYS_recvmmsg, false, call_receive},
-    {SYS_write, false, call_transmit},
-    {SYS_writev, false, call_transmit},
-    {SYS_sendto, false, call_transmit},
-    {SYS_sendmsg, false, call_transmit},
-    {SYS_sendmmsg, false, call_transmit},
-};
-
 /* Finds the socket behind the first argument: 0, or what to answer. What cannot be looked at is
  * never left to the kernel, which would do a network's call on an AF_UNIX descriptor. */
 static long call_identify(struct call *call) {
@@ -155,13 +170,11 @@ static long call_identify(struct call *call) {
 }
 
 static long call_handle(struct call *call) {
-    for (size_t i = 0; i < sizeof handlers / sizeof handlers[0]; i++) {
-        if (handlers[i].number != call->number)
-            continue;
-        long result = handlers[i].no_end ? 0 : call_identify(call);
-        return result ? result : handlers[i].handler(call);
-    }
-    return CALL_CONTINUE;
+    const struct handler *handler = handler_find(call->number);
+    if (!handler)
+        return CALL_CONTINUE;
+    long result = handler->no_end ? 0 : call_identify(call);
+    return result ? result : handler->handler(call);
 }
 
 static void call_serve(struct run *run, const struct seccomp_notif *notification) {

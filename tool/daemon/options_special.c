@@ -24,6 +24,8 @@ static int error_take(struct call *call, struct conduit *conduit) {
     conduit->error = 0;
     if (error == 0 && host)
         berth_socket_get_option(host, conduit->socket, BERTH_SO_ERROR, &error);
+    if (conduit->protocol == BERTH_UDP)
+        datagrams_settle(call, conduit);
     return error;
 }
 

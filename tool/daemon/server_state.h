@@ -126,8 +126,10 @@ void event_handle(struct server *server, const struct berth_network_event *event
 /* Gives the program what the engine holds for it, as far as it fits. */
 void stream_deliver(struct server *server, struct conduit *conduit, uint64_t now);
 void datagrams_deliver(struct server *server, struct conduit *conduit, uint64_t now);
-/* An error waits for a datagram socket: makes it readable and answers who waits. */
-void datagram_error(struct server *server, struct conduit *conduit, int error);
+/* An error waits for a datagram socket: answers who waits, or makes it readable. */
+void datagram_error(struct conduit *conduit, int error);
+/* Makes a datagram socket readable without a datagram. */
+void datagram_wake(struct conduit *conduit);
 
 /* ---- program to engine: data_in.c (data thread only) ---- */
 
