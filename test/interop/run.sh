@@ -110,8 +110,8 @@ check "1 GiB from the kernel" inside "$tap_peer" tap0 get $kernel $gib
 check "1 GiB to the kernel" inside "$tap_peer" tap0 put $kernel $gib
 check "1,000 connections at once" inside "$tap_peer" tap0 many $kernel 20000 1000
 
-echo "== 2 % loss, reordering and 2 ms, both ways"
-bad_link=(--loss 0.02 --reorder 0.02 --delay 2)
+echo "== 2 % loss, reordering and 1 ms, both ways"
+bad_link=(--loss 0.02 --reorder 0.02 --delay 1)
 start_berth "${bad_link[@]}"
 check "64 MiB from Berth" inside "$linux_peer" get $berth $((64 * mib))
 check "64 MiB to Berth" inside "$linux_peer" put $berth $((64 * mib))
@@ -122,8 +122,9 @@ check "64 MiB to the kernel" inside "$tap_peer" tap0 put $kernel $((64 * mib)) "
 check "1,000 connections at once from Berth" inside "$tap_peer" tap0 many $kernel 20000 1000 "${bad_link[@]}"
 
 checksums=(-o ip.check_checksum:TRUE -o tcp.check_checksum:TRUE -o udp.check_checksum:TRUE)
-wrong='_ws.malformed || ip.checksum.status == "Bad" || tcp.checksum.status == "Bad" || udp.checksum.status == "Bad" ||
-    icmp.checksum.status == "Bad"'
+# The kernel writes a TCP checksum of zero as 0xffff, which sums up just as well, but not for tshark.
+wrong='_ws.malformed || ip.checksum.status == "Bad" || udp.checksum.status == "Bad" || icmp.checksum.status == "Bad" ||
+    (tcp.checksum.status == "Bad" && !(ip.src == '$kernel' && tcp.checksum == 0xffff))'
 count_frames() { tshark -r "$1" "${checksums[@]}" -Y "$2" 2>/dev/null | wc -l; }
 
 # clean FILE: there is traffic of each kind, and nothing wrong in it.
