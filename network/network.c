@@ -192,7 +192,7 @@ static struct berth_host *make_host(struct berth_network *network, int number,
 static int plug_in(struct network_port *port) {
     struct lan *lan = port->lan;
     port->offloads = BERTH_OFFLOAD_CHECKSUM | BERTH_OFFLOAD_SEGMENT;
-    lan_mac_of_host(port->number, port->mac);
+    lan_mac_of_address(&port->address, port->mac);
     struct berth_interface_config interface = {
         .link = BERTH_LINK_ETHERNET, .mtu = lan->mtu, .offloads = port->offloads};
     memcpy(interface.mac, port->mac, sizeof interface.mac);

@@ -52,18 +52,20 @@ void lan_release_address(struct lan *lan, const struct berth_ip *address) {
 
 /* ---- stations ---- */
 
-/* 02: locally administered. */
-void lan_mac_of_host(int host, uint8_t mac[6]) {
+/* 02: locally administered; then the IPv4 address. So a computer that comes back at the address of
+ * one that has gone is found by all who knew that one: no neighbour's cache points at nobody. */
+void lan_mac_of_address(const struct berth_ip *address, uint8_t mac[6]) {
     mac[0] = 0x02;
     mac[1] = 0x00;
-    store_be32(mac + 2, (uint32_t)host + 1);
+    memcpy(mac + 2, address->bytes + 12, 4);
 }
 
-static int host_of_mac(const uint8_t mac[6]) {
-    uint32_t number = load_be32(mac + 2);
-    return mac[0] == 0x02 && mac[1] == 0x00 && number != 0 && number <= INT32_MAX
-               ? (int)(number - 1)
-               : -1;
+/* The number of the host with that MAC; negative if there is none. */
+static int host_of_mac(const struct berth_network *network, const uint8_t mac[6]) {
+    if (mac[0] != 0x02 || mac[1] != 0x00)
+        return -ENOENT;
+    struct berth_ip address = berth_ip_v4(load_be32(mac + 2));
+    return directory_find(&network->addresses, &address, sizeof address);
 }
 
 static struct learned *learned_set(const struct lan *lan, const uint8_t mac[6]) {
@@ -74,7 +76,7 @@ static struct learned *learned_set(const struct lan *lan, const uint8_t mac[6]) 
 
 static void learn(struct network_port *from, const uint8_t mac[6]) {
     struct lan *lan = from->lan;
-    if (mac[0] & 1 || network_port_of(lan->network, host_of_mac(mac)))
+    if (mac[0] & 1 || network_port_of(lan->network, host_of_mac(lan->network, mac)))
         return;
     struct learned *set = learned_set(lan, mac), *entry = &set[0];
     for (int i = 0; i < LEARNED_WAYS; i++) {
@@ -91,7 +93,7 @@ static void learn(struct network_port *from, const uint8_t mac[6]) {
 }
 
 static struct network_port *find_station(const struct lan *lan, const uint8_t mac[6]) {
-    struct network_port *port = network_port_of(lan->network, host_of_mac(mac));
+    struct network_port *port = network_port_of(lan->network, host_of_mac(lan->network, mac));
     if (port)
         return port->lan == lan ? port : NULL;
     if (!lan->learned)

@@ -1,5 +1,5 @@
-/* A switch with an IPv4 subnet. Hosts' MAC addresses are made from their numbers, so a frame to a
- * host is switched without a table, and nobody can take a host's place by sending under its
+/* A switch with an IPv4 subnet. Hosts' MAC addresses are made from their IP addresses, so a frame
+ * to a host is switched without a table, and nobody can take a host's place by sending under its
  * address. What sits behind outside ports is learned, in a table of fixed size. */
 #ifndef NETWORK_SWITCH_H
 #define NETWORK_SWITCH_H
@@ -40,7 +40,7 @@ struct lan {
 /* -EADDRINUSE, -EADDRNOTAVAIL; address NULL: finds the lowest free one. */
 int lan_choose_address(struct lan *lan, const struct berth_ip *wanted, struct berth_ip *address);
 void lan_release_address(struct lan *lan, const struct berth_ip *address);
-void lan_mac_of_host(int host, uint8_t mac[6]);
+void lan_mac_of_address(const struct berth_ip *address, uint8_t mac[6]);
 /* Frames (borrowed) have come to the switch from `from`: captures them and sends them on. */
 void switch_forward(struct network_port *from, const struct berth_frame *frames, uint32_t count);
 /* Forgets what was learned about the port. */

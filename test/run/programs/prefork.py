@@ -10,6 +10,9 @@ if len(sys.argv) > 2:  # daemonise: parent and child leave, the grandchild serve
     os.setsid()
     if os.fork():
         os._exit(0)
+    null = os.open("/dev/null", os.O_RDWR)
+    for descriptor in range(3):
+        os.dup2(null, descriptor)
 for _ in range(3):
     if os.fork() == 0:
         break
