@@ -63,14 +63,6 @@ int ip_add_route(struct ip *ip, int interface, const struct berth_ip *prefix, un
     return route_insert(ip, &route);
 }
 
-/* The interface of the subnet whose broadcast address that is; IP_ANY_INTERFACE if none. */
-static unsigned broadcast_interface(const struct ip *ip, const struct berth_ip *address) {
-    for (unsigned i = 1; i < ip->interface_count; i++)
-        if (berth_ip_to_v4(address) != UINT32_MAX && ip_is_broadcast(ip, i, address))
-            return i;
-    return IP_ANY_INTERFACE;
-}
-
 int ip_route(const struct ip *ip, const struct berth_ip *destination, unsigned interface,
              struct ip_hop *hop) {
     hop->next = *destination;
@@ -80,13 +72,10 @@ int ip_route(const struct ip *ip, const struct berth_ip *destination, unsigned i
         return 0;
     }
     hop->kind = IP_UNICAST;
-    if (ip_is_broadcast(ip, IP_ANY_INTERFACE, destination)) {
+    if (ip_is_broadcast(ip, IP_ANY_INTERFACE, destination))
         hop->kind = IP_BROADCAST;
-        unsigned on = broadcast_interface(ip, destination);
-        interface = on != IP_ANY_INTERFACE ? on : interface;
-    } else if (berth_ip_is_multicast(destination)) {
+    else if (berth_ip_is_multicast(destination))
         hop->kind = IP_MULTICAST;
-    }
     const struct ip_route *route = NULL;
     if (interface != IP_ANY_INTERFACE && interface != IP_LOOPBACK)
         route = route_find(ip, destination, interface);

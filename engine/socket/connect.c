@@ -5,6 +5,16 @@ static bool is_group(const struct sockets *sockets, const struct berth_ip *ip) {
     return berth_ip_is_multicast(ip) || ip_is_broadcast(&sockets->ip, IP_ANY_INTERFACE, ip);
 }
 
+bool socket_refuses_v4(const struct sockets *sockets, struct socket_ref ref,
+                       const struct berth_ip *ip) {
+    int value = 0;
+    if (!berth_ip_is_v4(ip))
+        return false;
+    int error = ref.udp ? udp_get_option(sockets->udp, ref.index, BERTH_V6ONLY, &value)
+                        : tcp_get_option(sockets->tcp, ref.index, BERTH_V6ONLY, &value);
+    return !error && value != 0;
+}
+
 int berth_socket_bind(struct berth_host *host, berth_handle socket,
                       const struct berth_endpoint *local) {
     struct sockets *sockets = sockets_of(host);
@@ -20,6 +30,8 @@ int berth_socket_bind(struct berth_host *host, berth_handle socket,
     /* What an unbound socket calls its local address tells its family: the wildcard of it. */
     if (now_bound.port == 0 && berth_ip_is_v4(&now_bound.ip) && !berth_ip_is_v4(&local->ip))
         return -EAFNOSUPPORT;
+    if (socket_refuses_v4(sockets, ref, &local->ip))
+        return -EINVAL;
     bool own = berth_ip_is_any(&local->ip) || ip_has_address(&sockets->ip, &local->ip);
     /* Datagrams to a group may be all that a socket wants; a connection never has a group's
      * address (RFC 9293 3.9.2.3). */
@@ -78,6 +90,9 @@ static int connect_tcp(struct sockets *sockets, uint32_t index, const struct ber
         return error;
     if (berth_ip_is_v4(&local.ip) && !berth_ip_is_v4(&remote->ip))
         return -EAFNOSUPPORT;
+    struct socket_ref ref = {.udp = false, .index = index};
+    if (socket_refuses_v4(sockets, ref, &remote->ip))
+        return -ENETUNREACH;
     if (remote->port == 0)
         return -ECONNREFUSED; /* nobody listens at port 0, and it never goes out */
     error = socket_way(sockets, &local.ip, remote, &way);

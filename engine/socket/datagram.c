@@ -37,6 +37,9 @@ static int find_way(struct sockets *sockets, uint32_t index, const struct berth_
     int value;
     if (!family_takes(udp_family(sockets->udp, index), &remote->ip))
         return -EAFNOSUPPORT;
+    struct socket_ref ref = {.udp = true, .index = index};
+    if (socket_refuses_v4(sockets, ref, &remote->ip))
+        return -ENETUNREACH;
     udp_bound(sockets->udp, index, &bound);
     int error = is_diverted(sockets, remote, length) ? diverted_way(sockets, &bound, remote, way)
                                                      : socket_way(sockets, &bound, remote, way);
@@ -98,7 +101,11 @@ static ssize_t send_datagram(struct sockets *sockets, uint32_t index, const void
         return error;
     if (!to) {
         const struct udp_way *connected = udp_connection(sockets->udp, index);
-        return connected ? send_way(sockets, index, connected, data, length, now) : -EDESTADDRREQ;
+        if (!connected)
+            return -EDESTADDRREQ;
+        if (connected->remote.port == 0) /* one may connect to it, but nothing is ever sent there */
+            return -EINVAL;
+        return send_way(sockets, index, connected, data, length, now);
     }
     struct udp_way way;
     if (to->port == 0)

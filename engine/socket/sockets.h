@@ -66,6 +66,10 @@ static inline int socket_find(const struct sockets *sockets, berth_handle handle
  * address, or a wildcard. 0 or negative errno. */
 int socket_way(const struct sockets *sockets, const struct berth_ip *bound,
                const struct berth_endpoint *remote, struct udp_way *way);
+/* True when the socket may deal in IPv6 only (BERTH_V6ONLY) and the address is IPv4's. */
+bool socket_refuses_v4(const struct sockets *sockets, struct socket_ref ref,
+                       const struct berth_ip *ip);
+
 /* ---- datagram.c ---- */
 /* remote NULL dissolves the connection. */
 int socket_connect_udp(struct sockets *sockets, uint32_t index,

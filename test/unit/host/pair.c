@@ -17,6 +17,7 @@ static void start_one(struct peer *peer, uint32_t ip, const uint8_t *mac, uint32
 void pair_start(struct pair *pair, uint32_t mtu, uint8_t offloads) {
     pair->frames = 0;
     pair->cut = false;
+    pair->split = 0;
     start_one(&pair->a, HOST_IP, host_mac, mtu, offloads);
     start_one(&pair->b, PEER_IP, peer_mac, mtu, offloads);
 }
@@ -28,10 +29,29 @@ void pair_stop(struct pair *pair) {
     assert_int_equal(pair->b.memory.blocks, 0);
 }
 
+/* The same octets, the first `split` of them in the header and the rest in one block, as what comes
+ * from outside has them. */
+static void cut_anew(struct pair *pair, struct berth_frame *frame,
+                     struct berth_allocator allocator) {
+    static uint8_t octets[PEER_FRAME];
+    struct berth_frame made;
+    size_t length = berth_frame_read(frame, 0, octets, sizeof octets);
+    size_t split = pair->split < length ? pair->split : length;
+    assert_int_equal(berth_frame_from_bytes(&made, allocator, octets + split, length - split), 0);
+    memcpy(made.header, octets, split);
+    made.header_length = (uint16_t)split;
+    made.flags = frame->flags;
+    made.segment_size = frame->segment_size;
+    berth_frame_clear(frame);
+    *frame = made;
+}
+
 /* Blocks may outlive the host that made them, in the other's queues. */
 static size_t carry(struct pair *pair, struct peer *from, struct peer *to) {
     static struct berth_frame frames[32];
     size_t count = berth_host_output(from->host, 1, frames, 32, pair->a.now);
+    for (size_t i = 0; i < count && pair->split; i++)
+        cut_anew(pair, &frames[i], from->config.allocator);
     if (count > 0 && !pair->cut)
         assert_int_equal(berth_host_input(to->host, 1, frames, count, pair->a.now), 0);
     for (size_t i = 0; i < count; i++)

@@ -8,6 +8,7 @@ struct pair {
     struct peer a, b; /* b is 10.0.0.2; both use a's clock */
     size_t frames;    /* carried so far */
     bool cut;         /* nothing is carried */
+    size_t split;     /* where frames are cut anew into header and one part; 0: they are not */
 };
 
 void pair_start(struct pair *pair, uint32_t mtu, uint8_t offloads);

@@ -119,10 +119,14 @@ static void test_time(void **state) {
     berth_host_advance(peer.host, 50 * BERTH_SECOND);
     peer_expect_silence(&peer);
     assert_true(berth_host_deadline(peer.host) == deadline);
+    struct berth_endpoint other = endpoint(PEER_IP + 1, 9); /* a call from 50 s ago */
+    assert_int_equal(berth_socket_send_to(peer.host, socket, "x", 1, &other, 50 * BERTH_SECOND), 1);
+    peer.now = 50 * BERTH_SECOND;
+    assert_int_equal(peer_drain(&peer), 1);
+    assert_true(berth_host_deadline(peer.host) == deadline);
     peer.now = 1;
     give_arp(&peer, ARP_REPLY, peer_mac, PEER_IP, HOST_IP);
     assert_int_equal(peer_drain(&peer), 1);
-    assert_int_equal(berth_host_deadline(peer.host), BERTH_NEVER);
     berth_host_advance(peer.host, UINT64_MAX / 2);
     peer_stop(&peer);
 }

@@ -61,6 +61,82 @@ static void test_tcp(void **state) {
     }
 }
 
+/* However the frames are cut: headers in one piece or straddling two, payload anywhere. */
+static void test_splits(void **state) {
+    (void)state;
+    static const size_t splits[] = {1, 14, 20, 33, 34, 40, 54, 60, 66, 70, 100, 160};
+    fill();
+    for (size_t i = 0; i < sizeof splits / sizeof *splits; i++) {
+        struct pair pair;
+        berth_handle client, server;
+        pair_start(&pair, 1500, 0);
+        pair.split = splits[i];
+        pair_connect(&pair, 80, &client, &server);
+        size_t sent = 0, received = 0;
+        for (size_t piece = 1; received < 60000; piece = piece * 3 % 4093) {
+            ssize_t more =
+                berth_socket_send(pair.a.host, client, data + sent, piece, 0, pair.a.now);
+            sent += more > 0 ? (size_t)more : 0;
+            if (sent % 3 == 0)
+                pair_settle(&pair);
+            more = berth_socket_receive(pair.b.host, server, got + received, sizeof got - received,
+                                        0, pair.a.now);
+            received += more > 0 ? (size_t)more : 0;
+            if (more < 0)
+                pair_wait(&pair, BERTH_MS);
+        }
+        assert_memory_equal(got, data, received);
+        assert_int_equal(berth_host_counters(pair.a.host)->tcp_in_errors, 0);
+        assert_int_equal(berth_host_counters(pair.b.host)->tcp_in_errors, 0);
+        pair_stop(&pair);
+    }
+}
+
+/* A frame that waits for its neighbour, or for its interface's pull, while the interface loses what
+ * it did for us: it gets its checksum, and a large one does not go out. */
+static void test_offloads_lost_waiting(void **state) {
+    (void)state;
+    struct pair pair;
+    berth_handle client, server;
+    struct berth_interface_config second = {.link = BERTH_LINK_RAW_IP, .mtu = 1500};
+    struct berth_endpoint remote = endpoint(PEER_IP, 500);
+    const uint8_t both = BERTH_OFFLOAD_CHECKSUM | BERTH_OFFLOAD_SEGMENT;
+    fill();
+    pair_start(&pair, 1500, both);
+    berth_handle from = udp_socket(&pair.a, 0, 400), to = udp_socket(&pair.b, 0, 500);
+    assert_int_equal(berth_socket_send_to(pair.a.host, from, data, 1000, &remote, pair.a.now),
+                     1000);
+    struct berth_frame frame;
+    assert_int_equal(berth_host_output(pair.a.host, 1, &frame, 1, pair.a.now), 1); /* ARP */
+    assert_int_equal(berth_host_set_interface(pair.a.host, 1, 1500, 0), 0);
+    assert_int_equal(berth_host_input(pair.b.host, 1, &frame, 1, pair.a.now), 0);
+    berth_frame_clear(&frame);
+    assert_int_equal(berth_host_output(pair.b.host, 1, &frame, 1, pair.a.now), 1);
+    assert_int_equal(berth_host_input(pair.a.host, 1, &frame, 1, pair.a.now), 0);
+    berth_frame_clear(&frame);
+    assert_int_equal(berth_host_output(pair.a.host, 1, &frame, 1, pair.a.now), 1);
+    assert_int_equal(frame.flags & BERTH_FRAME_NO_CHECKSUM, 0);
+    assert_int_not_equal(load_be16(frame.header + 14 + 20 + 6), 0);
+    assert_int_equal(berth_host_input(pair.b.host, 1, &frame, 1, pair.a.now), 0);
+    berth_frame_clear(&frame);
+    assert_int_equal(berth_socket_receive(pair.b.host, to, got, 2000, 0, pair.a.now), 1000);
+
+    assert_int_equal(berth_host_set_interface(pair.a.host, 1, 1500, both), 0);
+    assert_int_equal(berth_host_add_interface(pair.a.host, &second), 2);
+    pair_connect(&pair, 80, &client, &server);
+    assert_true(berth_socket_send(pair.a.host, client, data, 50000, 0, pair.a.now) > 0);
+    assert_int_equal(berth_host_output(pair.a.host, 2, &frame, 1, pair.a.now), 0);
+    assert_int_equal(berth_host_set_interface(pair.a.host, 1, 1500, 0), 0);
+    while (berth_host_output(pair.a.host, 1, &frame, 1, pair.a.now) == 1) {
+        assert_true(berth_frame_length(&frame) <= 1514);
+        berth_frame_clear(&frame);
+    }
+    assert_true(berth_host_counters(pair.a.host)->ip_out_discards > 0);
+    pair_wait(&pair, 10 * BERTH_SECOND);
+    assert_true(berth_socket_receive(pair.b.host, server, got, 2000, 0, pair.a.now) > 0);
+    pair_stop(&pair);
+}
+
 /* An interface that loses its offloads while segments wait for the neighbour and for the pull. */
 static void test_offloads_lost(void **state) {
     (void)state;
@@ -202,6 +278,8 @@ static void test_deterministic(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tcp),
+        cmocka_unit_test(test_splits),
+        cmocka_unit_test(test_offloads_lost_waiting),
         cmocka_unit_test(test_offloads_lost),
         cmocka_unit_test(test_connect_nobody),
         cmocka_unit_test(test_refused),

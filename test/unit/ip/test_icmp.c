@@ -241,6 +241,16 @@ static void test_quotes(void **state) {
         int expected = changes[i].at == 6 ? ECONNREFUSED : 0; /* DF is not looked at */
         assert_int_equal(socket_error(&peer, socket), expected);
     }
+    /* A datagram from an address that is not ours, though a socket would take what comes to it. */
+    berth_handle open = udp_socket(&peer, 0, 5001);
+    berth_socket_set_option(peer.host, open, BERTH_IP_RECVERR, 1, peer.now);
+    for (uint8_t last = 1; last <= 2; last++) {
+        memcpy(peer.out, kept, peer.out_length);
+        peer.out[15] = last;
+        store_be16(peer.out + 20, 5001);
+        give_error(&peer, 3, 3, 0, 28);
+        assert_int_equal(socket_error(&peer, open), last == 1 ? ECONNREFUSED : 0);
+    }
     memcpy(peer.out, kept, peer.out_length);
     give_error(&peer, 3, 3, 0, 28);
     assert_int_equal(berth_socket_send(peer.host, socket, "x", 1, 0, peer.now), -ECONNREFUSED);

@@ -107,10 +107,17 @@ static void test_dual_stack(void **state) {
                      -EAFNOSUPPORT);
     assert_int_equal(berth_socket_open(peer.host, 6, BERTH_UDP, &strict), 0);
     assert_int_equal(berth_socket_set_option(peer.host, strict, BERTH_V6ONLY, 1, peer.now), 0);
-    struct berth_endpoint any = {.ip = v6_any, .port = 501};
+    struct berth_endpoint any = {.ip = v6_any, .port = 501}, mapped = endpoint(HOST_IP, 501);
+    assert_int_equal(berth_socket_bind(peer.host, strict, &mapped), -EINVAL);
+    assert_int_equal(berth_socket_send_to(peer.host, strict, "x", 1, &to, peer.now), -ENETUNREACH);
     assert_int_equal(berth_socket_bind(peer.host, strict, &any), 0);
     give_udp(&peer, 600, 501, "x", 1);
     assert_int_equal(berth_socket_receive(peer.host, strict, got, 10, 0, peer.now), -EAGAIN);
+    berth_handle stream;
+    assert_int_equal(berth_socket_open(peer.host, 6, BERTH_TCP, &stream), 0);
+    assert_int_equal(berth_socket_set_option(peer.host, stream, BERTH_V6ONLY, 1, peer.now), 0);
+    assert_int_equal(berth_socket_bind(peer.host, stream, &mapped), -EINVAL);
+    assert_int_equal(berth_socket_connect(peer.host, stream, &to, peer.now), -ENETUNREACH);
     assert_int_equal(bind_new(&peer, 4, BERTH_UDP, berth_ip_v4(0), 501, &four), 0);
     assert_int_equal(berth_socket_connect(peer.host, four, &nowhere, peer.now), -EAFNOSUPPORT);
     peer_stop(&peer);

@@ -59,7 +59,10 @@ static void test_connected_filter(void **state) {
     assert_int_equal(peer_drain(&peer), 1); /* port unreachable */
     give_udp(&peer, 600, local.port, "x", 1);
     assert_int_equal(receive(&peer, socket, 10), 1);
-    /* To another peer, then to none. */
+    /* To port 0 (to learn the local address), to another peer, then to none. */
+    remote.port = 0;
+    assert_int_equal(berth_socket_connect(peer.host, socket, &remote, peer.now), 0);
+    assert_int_equal(berth_socket_send(peer.host, socket, "x", 1, 0, peer.now), -EINVAL);
     remote.port = 601;
     assert_int_equal(berth_socket_connect(peer.host, socket, &remote, peer.now), 0);
     give_udp(&peer, 601, local.port, "x", 1);
