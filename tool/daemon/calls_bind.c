@@ -18,20 +18,32 @@ struct obstacle {
     bool found;
 };
 
-static void obstacle_find(struct call *call, const struct conduit *conduit,
-                          struct obstacle *obstacle) {
+/* The conduit that holds the port. */
+static struct conduit *obstacle_owner(struct call *call, const struct conduit *conduit,
+                                      const struct obstacle *obstacle) {
     struct berth_host *host = conduit_host(call->server, conduit);
     berth_handle owner = berth_socket_port_owner(host, obstacle->protocol, &obstacle->wanted);
     const struct conduit_table *table = &call->server->conduits;
     for (uint32_t i = 0; owner && i < table->slot_count; i++) {
-        const struct conduit *other = table->slots[i];
-        if (other && other->socket == owner && other->host == conduit->host) {
-            obstacle->found = true;
-            obstacle->inode = other->inode;
-            obstacle->since = other->bound;
-            return;
-        }
+        struct conduit *other = table->slots[i];
+        if (other && other->socket == owner && other->host == conduit->host)
+            return other;
     }
+    return NULL;
+}
+
+/* True if the one in the way has just been closed, and the port is free now. */
+static bool obstacle_gone(struct call *call, const struct conduit *conduit,
+                          struct obstacle *obstacle) {
+    struct conduit *owner = obstacle_owner(call, conduit, obstacle);
+    obstacle->found = owner != NULL;
+    if (!owner)
+        return false;
+    if (owner != conduit && conduit_left(call->server, owner, call->now))
+        return true;
+    obstacle->inode = owner->inode;
+    obstacle->since = owner->bound;
+    return false;
 }
 
 /* Without the lock: looking for the owner takes a walk over /proc. */
@@ -66,13 +78,13 @@ static long conduit_bind(struct call *call, struct conduit *conduit, const union
     int r = address_to_endpoint(address, length, conduit->family, ADDRESS_BIND, &obstacle->wanted);
     if (r < 0)
         return r;
-    r = berth_socket_bind(host, conduit->socket, &obstacle->wanted);
-    server_touch(call->server, conduit);
     obstacle->protocol = conduit->protocol;
+    do
+        r = berth_socket_bind(host, conduit->socket, &obstacle->wanted);
+    while (r == -EADDRINUSE && obstacle->wanted.port && obstacle_gone(call, conduit, obstacle));
+    server_touch(call->server, conduit);
     if (r == 0)
         bound_now(conduit);
-    else if (r == -EADDRINUSE && obstacle->wanted.port)
-        obstacle_find(call, conduit, obstacle);
     return r;
 }
 
@@ -95,24 +107,32 @@ long call_bind(struct call *call) {
 
 /* ---- listen ---- */
 
+static long conduit_listen(struct call *call, struct conduit *conduit, struct berth_host *host) {
+    int backlog = (int)call->arguments[1];
+    int r = berth_socket_listen(host, conduit->socket, backlog);
+    if (r == -EADDRINUSE && conduits_sweep(call->server, conduit->host, call->now))
+        r = berth_socket_listen(host, conduit->socket, backlog);
+    return r;
+}
+
 long call_listen(struct call *call) {
     struct conduit *conduit = call_lock(call);
     if (!conduit)
         return CALL_CONTINUE;
     struct berth_host *host = conduit_host(call->server, conduit);
     struct obstacle obstacle = {.protocol = BERTH_TCP};
-    long result = -EOPNOTSUPP;
-    if (conduit->protocol == BERTH_TCP)
-        result =
-            host ? berth_socket_listen(host, conduit->socket, (int)call->arguments[1]) : -EINVAL;
+    long result = conduit->protocol == BERTH_TCP ? -EINVAL : -EOPNOTSUPP;
+    if (host && conduit->protocol == BERTH_TCP) {
+        berth_socket_local(host, conduit->socket, &obstacle.wanted);
+        do
+            result = berth_socket_listen(host, conduit->socket, (int)call->arguments[1]);
+        while (result == -EADDRINUSE && obstacle_gone(call, conduit, &obstacle));
+    }
     if (result == 0) {
         if (conduit->state != CONDUIT_LISTENING)
             end_stuff(conduit, call->end); /* a listener is never writable */
         conduit->state = CONDUIT_LISTENING;
         bound_now(conduit);
-    } else if (result == -EADDRINUSE &&
-               berth_socket_local(host, conduit->socket, &obstacle.wanted) == 0) {
-        obstacle_find(call, conduit, &obstacle);
     }
     if (host)
         server_touch(call->server, conduit);

@@ -161,6 +161,7 @@ static long stream_connect(struct call *call, struct conduit *conduit,
         return 0;
     if (!host)
         return -ENETUNREACH;
+    server_notice(call->server, call->now);
     int r = berth_socket_connect(host, conduit->socket, remote, call->now);
     server_touch(call->server, conduit);
     return r == -EINPROGRESS || r == 0 ? connect_proceed(call, conduit) : r;

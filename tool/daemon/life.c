@@ -5,6 +5,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
@@ -144,6 +146,42 @@ void conduit_close(struct server *server, struct conduit *conduit, bool abort, u
         conduit_haunt(server, conduit);
     else
         conduit_remove(server, conduit);
+}
+
+bool conduit_left(struct server *server, struct conduit *conduit, uint64_t now) {
+    struct pollfd end = {.fd = conduit->held};
+    bool quiet = conduit->state == CONDUIT_FRESH || conduit->state == CONDUIT_LISTENING;
+    if (!quiet || conduit->shut || conduit->held < 0 || poll(&end, 1, 0) <= 0 ||
+        !(end.revents & POLLHUP))
+        return false;
+    socket_release(server, conduit, false, now);
+    conduit->hung_up = true;
+    conduit_ready(server, conduit);
+    return true;
+}
+
+void conduit_release(struct server *server, struct conduit *conduit, uint64_t now) {
+    if (conduit->protocol == BERTH_TCP) /* what was written to a datagram socket is still to be sent */
+        socket_release(server, conduit, false, now);
+}
+
+/* Closed by its program, and the data thread has not heard of it yet. */
+static bool conduit_closed(const struct conduit *conduit) {
+    struct pollfd poll_held = {.fd = conduit->held};
+    return conduit->held >= 0 && poll(&poll_held, 1, 0) > 0 && (poll_held.revents & POLLHUP);
+}
+
+bool conduits_sweep(struct server *server, int host, uint64_t now) {
+    bool any = false;
+    for (uint32_t i = 0; i < server->conduits.slot_count; i++) {
+        struct conduit *conduit = server->conduits.slots[i];
+        if (!conduit || conduit->host != host || !conduit->socket ||
+            conduit->state == CONDUIT_CONNECTED || !conduit_closed(conduit))
+            continue;
+        socket_release(server, conduit, false, now);
+        any = true;
+    }
+    return any;
 }
 
 void conduit_forget(struct server *server, struct conduit *conduit, uint64_t now) {

@@ -111,6 +111,15 @@ void conduits_break(struct server *server, uint64_t now);
 /* Data thread only: the program closed its socket. abort: with a RST. The conduit is freed or a
  * ghost. */
 void conduit_close(struct server *server, struct conduit *conduit, bool abort, uint64_t now);
+/* True if no program has an end of this unconnected socket any more, though the data thread has not
+ * heard of it yet: the engine's socket is let go at once, so that a port is free as soon as close()
+ * has returned, as on Linux. Any thread. */
+bool conduit_left(struct server *server, struct conduit *conduit, uint64_t now);
+/* Lets the engine's socket of a conduit go that its program has closed; the data thread does the rest. */
+void conduit_release(struct server *server, struct conduit *conduit, uint64_t now);
+/* A program's close() is heard of by the data thread, a moment later; a program that then takes the same port must find it free.
+ * Lets go of what has been closed on this computer, connections apart. True if there was any. */
+bool conduits_sweep(struct server *server, int host, uint64_t now);
 /* Takes a conduit out that no program got. Any thread; the data thread must not know it yet, or it
  * is left to it. */
 void conduit_forget(struct server *server, struct conduit *conduit, uint64_t now);
@@ -142,6 +151,15 @@ int inlets_plan(struct inlets *inlets, struct server *server, uint64_t now);
 void inlets_receive(struct inlets *inlets);
 /* With the lock: hands what was received to the engine. */
 void inlets_commit(struct inlets *inlets, struct server *server, uint64_t now);
+
+/* ---- notice.c ---- */
+
+struct epoll_event;
+/* Takes in one thing that epoll said. */
+void server_take_in(struct server *server, const struct epoll_event *event, uint64_t now);
+/* Takes in all that epoll has to say now, so that a connect() comes after the closes that were before it. What there is to
+ * receive is left to the data thread. */
+void server_notice(struct server *server, uint64_t now);
 
 /* ---- data_thread.c ---- */
 
