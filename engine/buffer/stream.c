@@ -125,7 +125,8 @@ int stream_append_copy(struct stream *stream, struct berth_allocator allocator, 
         return -ENOMEM;
     if (fits > 0) {
         struct berth_part *tail = part_at(stream, first_new - 1);
-        memcpy(tail->block->data + (tail->data - tail->block->data) + tail->length, from, fits);
+        size_t filled = (size_t)(tail->data + tail->length - tail->block->data);
+        memcpy(&tail->block->data[filled], from, fits);
         tail->length += fits;
         stream->tail_room -= fits;
         from += fits;

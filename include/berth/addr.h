@@ -2,7 +2,8 @@
  *
  * One shape for both families: 16 bytes in network order. An IPv4 address a.b.c.d is held as the
  * IPv4-mapped IPv6 address ::ffff:a.b.c.d (RFC 4291, section 2.5.5.2), so tables and sockets never
- * ask for the family; only wire formats do. The wildcard of IPv4 is ::ffff:0.0.0.0, of IPv6 `::`. */
+ * ask for the family; only wire formats do. The wildcard of IPv4 is ::ffff:0.0.0.0, of IPv6 `::`.
+ */
 #ifndef BERTH_ADDR_H
 #define BERTH_ADDR_H
 

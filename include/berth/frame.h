@@ -1,9 +1,9 @@
 /* Frames and the blocks of bytes they point into.
  *
- * A *block* is memory shared by reference count: a program's bytes are put into a block once, and the
- * sender's buffer, the frames on the way and the receiver's buffer all point into it. A *frame* is a
- * header of its own bytes followed by parts that point into blocks. Counts are not atomic: all that
- * touches the hosts of one network happens under one lock, the caller's. */
+ * A *block* is memory shared by reference count: a program's bytes are put into a block once, and
+ * the sender's buffer, the frames on the way and the receiver's buffer all point into it. A *frame*
+ * is a header of its own bytes followed by parts that point into blocks. Counts are not atomic: all
+ * that touches the hosts of one network happens under one lock, the caller's. */
 #ifndef BERTH_FRAME_H
 #define BERTH_FRAME_H
 
@@ -68,8 +68,9 @@ enum berth_frame_flags {
 struct berth_frame {
     uint16_t header_length; /* bytes of `header` in use */
     uint8_t part_count;
-    uint8_t flags;           /* enum berth_frame_flags */
-    uint16_t segment_size;   /* payload octets per wire segment if this frame is a large one, else 0 */
+    uint8_t flags; /* enum berth_frame_flags */
+    uint16_t
+        segment_size; /* payload octets per wire segment if this frame is a large one, else 0 */
     uint16_t transport_offset; /* from the frame's start to the TCP/UDP header; 0 unknown */
     uint8_t header[BERTH_FRAME_HEADER];
     struct berth_part parts[BERTH_FRAME_PARTS];
@@ -92,8 +93,8 @@ size_t berth_frame_read(const struct berth_frame *frame, size_t offset, uint8_t 
 int berth_frame_from_bytes(struct berth_frame *frame, struct berth_allocator allocator,
                            const uint8_t *data, size_t length);
 
-/* Computes the transport checksum that a frame with BERTH_FRAME_NO_CHECKSUM lacks, and takes the flag
- * away. `link_header` is the length of the link's header (14 for Ethernet, 0 for raw IP). */
+/* Computes the transport checksum that a frame with BERTH_FRAME_NO_CHECKSUM lacks, and takes the
+ * flag away. `link_header` is the length of the link's header (14 for Ethernet, 0 for raw IP). */
 void berth_frame_finish(struct berth_frame *frame, size_t link_header);
 
 #pragma GCC visibility pop

@@ -68,6 +68,6 @@ bool clients_start(struct peer *peer);
 void services_event(struct peer *peer, const struct berth_event *event);
 
 /* tap_peer.c */
-void fatal(const char *what, int error);
+_Noreturn void fatal(const char *what, int error);
 
 #endif

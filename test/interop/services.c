@@ -18,7 +18,7 @@ enum { USER_UDP = 100, USER_TALK = 1000 };
 static struct talk *talk_new(struct peer *peer, enum role role, berth_handle socket) {
     if (peer->talk_count == peer->talk_size) {
         peer->talk_size = peer->talk_size ? 2 * peer->talk_size : 64;
-        peer->talks = realloc(peer->talks, peer->talk_size * sizeof *peer->talks);
+        peer->talks = realloc(peer->talks, peer->talk_size * sizeof(struct talk *));
         if (!peer->talks)
             fatal("realloc", ENOMEM);
     }

@@ -31,7 +31,7 @@ static void on_signal(int number) {
     stop = 1;
 }
 
-void fatal(const char *what, int error) {
+_Noreturn void fatal(const char *what, int error) {
     fprintf(stderr, "tap_peer: %s: %s\n", what, strerror(error));
     exit(1);
 }
