@@ -147,6 +147,8 @@ int stream_append(struct stream *stream, struct berth_allocator allocator,
         return 0;
     if (part->length > UINT32_MAX - stream->length)
         return -ENOMEM;
+    if (!part->block)
+        return stream_append_copy(stream, allocator, part->data, part->length);
     struct berth_part *tail = stream->count > 0 ? last_part(stream) : NULL;
     if (tail && tail->block == part->block && tail->data + tail->length == part->data) {
         tail->length += part->length;
@@ -154,7 +156,7 @@ int stream_append(struct stream *stream, struct berth_allocator allocator,
         stream->length += part->length;
         return 0;
     }
-    if (!part->block || part->length < STREAM_COPY_BELOW)
+    if (part->length < STREAM_COPY_BELOW)
         return stream_append_copy(stream, allocator, part->data, part->length);
     if (ring_reserve(stream, allocator, 1) < 0)
         return -ENOMEM;
