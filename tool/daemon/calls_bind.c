@@ -107,14 +107,6 @@ long call_bind(struct call *call) {
 
 /* ---- listen ---- */
 
-static long conduit_listen(struct call *call, struct conduit *conduit, struct berth_host *host) {
-    int backlog = (int)call->arguments[1];
-    int r = berth_socket_listen(host, conduit->socket, backlog);
-    if (r == -EADDRINUSE && conduits_sweep(call->server, conduit->host, call->now))
-        r = berth_socket_listen(host, conduit->socket, backlog);
-    return r;
-}
-
 long call_listen(struct call *call) {
     struct conduit *conduit = call_lock(call);
     if (!conduit)
@@ -129,8 +121,10 @@ long call_listen(struct call *call) {
         while (result == -EADDRINUSE && obstacle_gone(call, conduit, &obstacle));
     }
     if (result == 0) {
-        if (conduit->state != CONDUIT_LISTENING)
-            end_stuff(conduit, call->end); /* a listener is never writable */
+        if (conduit->state != CONDUIT_LISTENING) {
+            end_stuff(conduit, call->end); /* never writable */
+            listener_enter(call->server, conduit);
+        }
         conduit->state = CONDUIT_LISTENING;
         bound_now(conduit);
     }

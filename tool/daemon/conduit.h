@@ -71,10 +71,12 @@ struct conduit {
     struct conduit *ready_next;  /* waits for the data thread to receive */
     struct conduit *doomed_next; /* waits for the data thread to close its held end */
     struct conduit *returned_next;
+    struct conduit *listener_next;
     int held;
     int spare_end; /* the program's end while no program has it; else -1 */
     int host;
     berth_handle socket; /* 0: none */
+    uint16_t port;       /* a listener's */
     uint8_t protocol;    /* enum berth_protocol */
     uint8_t family;      /* 4 or 6 */
     uint8_t state;       /* enum conduit_state */

@@ -15,9 +15,45 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 enum { EVENTS = 64, POLL_NS = 20000, SMALL_BATCH = 1 };
+
+/* ---- what epoll says ---- */
+
+static void conduit_notice(struct server *server, struct conduit *conduit, uint32_t bits,
+                           uint64_t now) {
+    if (conduit->state == CONDUIT_GHOST)
+        return;
+    if (bits & EPOLLPRI)
+        conduit->urgent_in = true;
+    if (bits & (EPOLLHUP | EPOLLERR))
+        conduit->hung_up = true;
+    if ((bits & EPOLLOUT) && conduit->out_full) {
+        conduit_watch_room(server, conduit, false);
+        if (conduit->protocol == BERTH_TCP)
+            stream_deliver(server, conduit, now);
+        else
+            datagrams_deliver(server, conduit, now);
+    }
+    if (bits & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI))
+        conduit_ready(server, conduit);
+}
+
+static void event_notice(struct server *server, const struct epoll_event *event, uint64_t now) {
+    uint64_t id = event->data.u64;
+    if (id == EPOLL_WAKE) {
+        eventfd_t count;
+        eventfd_read(server->wake, &count);
+    } else if (id >= EPOLL_OUTSIDE) {
+        outside_receive(server, (int)(id - EPOLL_OUTSIDE), now);
+    } else {
+        struct conduit *conduit = conduit_find(&server->conduits, id);
+        if (conduit)
+            conduit_notice(server, conduit, event->events, now);
+    }
+}
 
 /* ---- waiting ---- */
 
@@ -62,7 +98,7 @@ static void turn(struct server *server, struct inlets *inlets, const struct epol
     uint64_t now = server_enter(server);
     server->asleep = false;
     for (int i = 0; i < count; i++)
-        server_take_in(server, &events[i], now);
+        event_notice(server, &events[i], now);
     waiters_expire(server, now);
     int planned = inlets_plan(inlets, server, now);
     if (planned == 0)

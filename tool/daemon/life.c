@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
@@ -137,6 +136,8 @@ static void returned_close(struct server *server, struct conduit *listener, uint
 void conduit_close(struct server *server, struct conduit *conduit, bool abort, uint64_t now) {
     if (conduit->doomed)
         doomed_remove(server, conduit);
+    if (conduit->state == CONDUIT_LISTENING)
+        listener_remove(server, conduit);
     waiters_fail(conduit, EINVAL);
     returned_close(server, conduit, now);
     socket_release(server, conduit, abort, now);
@@ -160,28 +161,33 @@ bool conduit_left(struct server *server, struct conduit *conduit, uint64_t now) 
     return true;
 }
 
-void conduit_release(struct server *server, struct conduit *conduit, uint64_t now) {
-    if (conduit->protocol == BERTH_TCP) /* what was written to a datagram socket is still to be sent */
-        socket_release(server, conduit, false, now);
+/* ---- listeners ---- */
+
+static struct conduit **listeners_of(struct server *server, uint16_t port) {
+    return &server->listeners[port % LISTENER_CHAINS];
 }
 
-/* Closed by its program, and the data thread has not heard of it yet. */
-static bool conduit_closed(const struct conduit *conduit) {
-    struct pollfd poll_held = {.fd = conduit->held};
-    return conduit->held >= 0 && poll(&poll_held, 1, 0) > 0 && (poll_held.revents & POLLHUP);
+void listener_enter(struct server *server, struct conduit *conduit) {
+    struct berth_endpoint local = {0};
+    berth_socket_local(conduit_host(server, conduit), conduit->socket, &local);
+    struct conduit **chain = listeners_of(server, local.port);
+    conduit->port = local.port;
+    conduit->listener_next = *chain;
+    *chain = conduit;
 }
 
-bool conduits_sweep(struct server *server, int host, uint64_t now) {
-    bool any = false;
-    for (uint32_t i = 0; i < server->conduits.slot_count; i++) {
-        struct conduit *conduit = server->conduits.slots[i];
-        if (!conduit || conduit->host != host || !conduit->socket ||
-            conduit->state == CONDUIT_CONNECTED || !conduit_closed(conduit))
-            continue;
-        socket_release(server, conduit, false, now);
-        any = true;
-    }
-    return any;
+static void listener_remove(struct server *server, struct conduit *conduit) {
+    struct conduit **at = listeners_of(server, conduit->port);
+    while (*at && *at != conduit)
+        at = &(*at)->listener_next;
+    if (*at)
+        *at = conduit->listener_next;
+}
+
+void listeners_leave(struct server *server, int host, uint16_t port, uint64_t now) {
+    for (struct conduit *c = *listeners_of(server, port); c; c = c->listener_next)
+        if (c->port == port && c->host == host)
+            conduit_left(server, c, now);
 }
 
 void conduit_forget(struct server *server, struct conduit *conduit, uint64_t now) {

@@ -17,7 +17,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-enum { GHOSTS_MAX = 1024, OUTSIDE_MAX = 64 };
+enum { GHOSTS_MAX = 1024, OUTSIDE_MAX = 64, LISTENER_CHAINS = 256 };
 
 /* epoll data that is no conduit's id: a conduit's generation never reaches these. */
 #define EPOLL_WAKE UINT64_MAX
@@ -39,11 +39,12 @@ struct server {
     pthread_t data_thread;
     atomic_bool stopping;
     bool asleep; /* the data thread waits, and must be woken for work that only it can do */
-    uint64_t asleep_until;       /* ... and goes on by itself then */
-    bool unsettled;              /* the network has more to do at once */
-    struct conduit *ready;       /* to receive from */
-    struct conduit *doomed;      /* whose held ends are to be closed */
-    uint64_t ghosts[GHOSTS_MAX]; /* ids, oldest overwritten */
+    uint64_t asleep_until;                      /* ... and goes on by itself then */
+    bool unsettled;                             /* the network has more to do at once */
+    struct conduit *ready;                      /* to receive from */
+    struct conduit *doomed;                     /* whose held ends are to be closed */
+    struct conduit *listeners[LISTENER_CHAINS]; /* by port */
+    uint64_t ghosts[GHOSTS_MAX];                /* ids, oldest overwritten */
     unsigned next_ghost;
     uint64_t waiters_deadline;
     struct outside outside[OUTSIDE_MAX];
@@ -115,11 +116,11 @@ void conduit_close(struct server *server, struct conduit *conduit, bool abort, u
  * heard of it yet: the engine's socket is let go at once, so that a port is free as soon as close()
  * has returned, as on Linux. Any thread. */
 bool conduit_left(struct server *server, struct conduit *conduit, uint64_t now);
-/* Lets the engine's socket of a conduit go that its program has closed; the data thread does the rest. */
-void conduit_release(struct server *server, struct conduit *conduit, uint64_t now);
-/* A program's close() is heard of by the data thread, a moment later; a program that then takes the same port must find it free.
- * Lets go of what has been closed on this computer, connections apart. True if there was any. */
-bool conduits_sweep(struct server *server, int host, uint64_t now);
+/* Notes where a listener listens. */
+void listener_enter(struct server *server, struct conduit *conduit);
+/* Does conduit_left for those that listen at this port: a connect() after a close() must be
+ * refused. */
+void listeners_leave(struct server *server, int host, uint16_t port, uint64_t now);
 /* Takes a conduit out that no program got. Any thread; the data thread must not know it yet, or it
  * is left to it. */
 void conduit_forget(struct server *server, struct conduit *conduit, uint64_t now);
@@ -151,15 +152,6 @@ int inlets_plan(struct inlets *inlets, struct server *server, uint64_t now);
 void inlets_receive(struct inlets *inlets);
 /* With the lock: hands what was received to the engine. */
 void inlets_commit(struct inlets *inlets, struct server *server, uint64_t now);
-
-/* ---- notice.c ---- */
-
-struct epoll_event;
-/* Takes in one thing that epoll said. */
-void server_take_in(struct server *server, const struct epoll_event *event, uint64_t now);
-/* Takes in all that epoll has to say now, so that a connect() comes after the closes that were before it. What there is to
- * receive is left to the data thread. */
-void server_notice(struct server *server, uint64_t now);
 
 /* ---- data_thread.c ---- */
 
