@@ -133,6 +133,29 @@ static void returned_close(struct server *server, struct conduit *listener, uint
     }
 }
 
+/* ---- listeners ---- */
+
+static struct conduit **listeners_of(struct server *server, uint16_t port) {
+    return &server->listeners[port % LISTENER_CHAINS];
+}
+
+void listener_enter(struct server *server, struct conduit *conduit) {
+    struct berth_endpoint local = {0};
+    berth_socket_local(conduit_host(server, conduit), conduit->socket, &local);
+    struct conduit **chain = listeners_of(server, local.port);
+    conduit->port = local.port;
+    conduit->listener_next = *chain;
+    *chain = conduit;
+}
+
+static void listener_remove(struct server *server, struct conduit *conduit) {
+    struct conduit **at = listeners_of(server, conduit->port);
+    while (*at && *at != conduit)
+        at = &(*at)->listener_next;
+    if (*at)
+        *at = conduit->listener_next;
+}
+
 void conduit_close(struct server *server, struct conduit *conduit, bool abort, uint64_t now) {
     if (conduit->doomed)
         doomed_remove(server, conduit);
@@ -159,29 +182,6 @@ bool conduit_left(struct server *server, struct conduit *conduit, uint64_t now) 
     conduit->hung_up = true;
     conduit_ready(server, conduit);
     return true;
-}
-
-/* ---- listeners ---- */
-
-static struct conduit **listeners_of(struct server *server, uint16_t port) {
-    return &server->listeners[port % LISTENER_CHAINS];
-}
-
-void listener_enter(struct server *server, struct conduit *conduit) {
-    struct berth_endpoint local = {0};
-    berth_socket_local(conduit_host(server, conduit), conduit->socket, &local);
-    struct conduit **chain = listeners_of(server, local.port);
-    conduit->port = local.port;
-    conduit->listener_next = *chain;
-    *chain = conduit;
-}
-
-static void listener_remove(struct server *server, struct conduit *conduit) {
-    struct conduit **at = listeners_of(server, conduit->port);
-    while (*at && *at != conduit)
-        at = &(*at)->listener_next;
-    if (*at)
-        *at = conduit->listener_next;
 }
 
 void listeners_leave(struct server *server, int host, uint16_t port, uint64_t now) {
