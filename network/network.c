@@ -24,7 +24,7 @@
 #include <string.h>
 
 /* Streams of random numbers; links use small ones (link_init). */
-enum { PURPOSE_NAMES = 1, PURPOSE_ADDRESSES = 2, PURPOSE_HOST = 3 };
+enum { PURPOSE_NAMES = 1, PURPOSE_ADDRESSES = 2, PURPOSE_HOST = 3, PURPOSE_PLACE = 4 };
 #define PURPOSE(kind, number) ((uint64_t)(kind) << 56 | (uint64_t)(uint32_t)(number))
 
 enum { MTU_DEFAULT = 1500, MTU_LEAST = 68, MTU_MOST = 65535 };
@@ -168,8 +168,24 @@ struct network_port *network_port_of(const struct berth_network *network, int ho
     return host >= 0 && (uint32_t)host < network->host_count ? network->hosts[host] : NULL;
 }
 
-/* The host's own configuration, with a seed of its own unless it came with one. */
+/* Fills a seed that is all zeroes. */
+static void seed_for(const struct berth_network *network, uint64_t purpose, uint8_t seed[32]) {
+    struct random random;
+    uint8_t any = 0;
+    for (size_t i = 0; i < 32; i++)
+        any |= seed[i];
+    if (any)
+        return;
+    random_init(&random, network->seed, purpose);
+    for (size_t i = 0; i < 32; i++)
+        seed[i] = (uint8_t)random_below(&random, 256);
+}
+
+/* The host's own configuration, with a seed of its own unless it came with one, and the secret of
+ * its address: a computer that takes another's place can open connections that the other's peers
+ * still have in TIME-WAIT (RFC 6191). */
 static struct berth_host *make_host(struct berth_network *network, int number,
+                                    const struct berth_ip *address,
                                     const struct berth_host_config *given) {
     struct berth_host_config config;
     berth_host_config_init(&config);
@@ -177,15 +193,8 @@ static struct berth_host *make_host(struct berth_network *network, int number,
     if (given)
         memcpy(&config, given, given->size < sizeof config ? given->size : sizeof config);
     config.size = sizeof config;
-    uint8_t any = 0;
-    for (size_t i = 0; i < sizeof config.seed; i++)
-        any |= config.seed[i];
-    if (!any) {
-        struct random random;
-        random_init(&random, network->seed, PURPOSE(PURPOSE_HOST, number));
-        for (size_t i = 0; i < sizeof config.seed; i++)
-            config.seed[i] = (uint8_t)random_below(&random, 256);
-    }
+    seed_for(network, PURPOSE(PURPOSE_HOST, number), config.seed);
+    seed_for(network, PURPOSE(PURPOSE_PLACE, berth_ip_to_v4(address)), config.tcp_secret);
     return berth_host_new(&config);
 }
 
@@ -254,7 +263,7 @@ int berth_network_add_host(struct berth_network *network, const char *name, int 
         deadlines_reserve(&network->deadlines, network->host_count + 1))
         return -ENOMEM;
     int number = (int)network->host_count;
-    struct berth_host *host = make_host(network, number, config);
+    struct berth_host *host = make_host(network, number, &address, config);
     if (!host)
         return -ENOMEM;
     struct network_port *port = port_new(network, lan, name, number, host);

@@ -40,6 +40,20 @@ static uint32_t record_limit(uint32_t living) {
     return living < TCP_INDEX_MASK / 4 ? 2 * living + 128 : TCP_INDEX_MASK;
 }
 
+/* The keys of sequence numbers and timestamps outlive the host where its secret is given. */
+static void make_keys(struct tcp *tcp, struct random *random) {
+    struct random secret;
+    uint8_t any = 0;
+    for (size_t i = 0; i < sizeof tcp->config.tcp_secret; i++)
+        any |= tcp->config.tcp_secret[i];
+    if (any) {
+        random_init(&secret, tcp->config.tcp_secret, 0);
+        random = &secret;
+    }
+    tcp->isn_key = random_key(random);
+    tcp->ts_key = random_key(random);
+}
+
 struct tcp *tcp_new(const struct berth_host_config *config, struct random *random,
                     struct berth_counters *counters, uint64_t now) {
     struct tcp *tcp = config->allocator.allocate(config->allocator.context, sizeof *tcp);
@@ -49,8 +63,7 @@ struct tcp *tcp_new(const struct berth_host_config *config, struct random *rando
     tcp->config = *config;
     tcp->counters = counters;
     tcp->now = now;
-    tcp->isn_key = random_key(random);
-    tcp->ts_key = random_key(random);
+    make_keys(tcp, random);
     tcp->flow_key = random_key(random);
     struct ports_owner_ops ops = {tuple_of, prefetch, tcp};
     tcp->ports = ports_new(config->allocator, random, &ops);

@@ -8,12 +8,12 @@
  *   berth_host_advance()   time has come to `now`: timers fire
  *   berth_host_events()    what became of the sockets since the last call (edges, no callbacks)
  *
- * input() updates state and sends nothing; what is to be sent waits for output(), so one pull answers a
- * whole batch. After any call on a socket or with input or advance, pull until output() returns 0, then
- * read the events.
+ * input() updates state and sends nothing; what is to be sent waits for output(), so one pull
+ * answers a whole batch. After any call on a socket or with input or advance, pull until output()
+ * returns 0, then read the events.
  *
- * `now` is in nanoseconds, monotonic, from the caller; time that goes back is treated as standing still.
- * The same configuration, seed, frames, times and calls give the same frames. */
+ * `now` is in nanoseconds, monotonic, from the caller; time that goes back is treated as standing
+ * still. The same configuration, seed, frames, times and calls give the same frames. */
 #ifndef BERTH_HOST_H
 #define BERTH_HOST_H
 
@@ -27,7 +27,8 @@ extern "C" {
 
 struct berth_host; /* opaque */
 
-/* A socket's handle: index and generation. A stale one is -EBADF, never a crash. 0 is never valid. */
+/* A socket's handle: index and generation. A stale one is -EBADF, never a crash. 0 is never valid.
+ */
 typedef uint64_t berth_handle;
 
 #define BERTH_NEVER UINT64_MAX
@@ -38,44 +39,52 @@ typedef uint64_t berth_handle;
 struct berth_host_config {
     size_t size; /* of this struct; set by berth_host_config_init */
     struct berth_allocator allocator;
-    uint8_t seed[32];       /* all randomness is keyed by it; fill it from getrandom() or a test's constant */
-    uint16_t port_first;    /* ephemeral range, inclusive: 1024 */
-    uint16_t port_last;     /* 65535 */
-    size_t memory_limit;    /* bytes of socket buffers in all; 0: none */
-    uint32_t tcp_max_sockets;  /* records of connections; default 16 million */
-    uint32_t tcp_send_buffer;  /* octets a connection holds to be sent or acknowledged: 4 MiB */
-    uint32_t tcp_receive_buffer; /* octets: 6 MiB at most, the window scale follows it */
-    uint64_t tcp_rto_initial; /* 1 s    (RFC 6298) */
-    uint64_t tcp_rto_min;     /* 200 ms (Linux) */
-    uint64_t tcp_rto_max;     /* 120 s  (Linux) */
-    uint64_t tcp_delayed_ack; /* 40 ms  (Linux) */
-    uint64_t tcp_time_wait;   /* 60 s   (Linux) */
-    uint64_t tcp_fin_wait_2;  /* 60 s for orphans (Linux tcp_fin_timeout) */
-    uint32_t tcp_time_wait_max; /* records: 262144 (Linux tcp_max_tw_buckets) */
+    uint8_t
+        seed[32]; /* all randomness is keyed by it; fill it from getrandom() or a test's constant */
+    uint16_t port_first;          /* ephemeral range, inclusive: 1024 */
+    uint16_t port_last;           /* 65535 */
+    size_t memory_limit;          /* bytes of socket buffers in all; 0: none */
+    uint32_t tcp_max_sockets;     /* records of connections; default 16 million */
+    uint32_t tcp_send_buffer;     /* octets a connection holds to be sent or acknowledged: 4 MiB */
+    uint32_t tcp_receive_buffer;  /* octets: 6 MiB at most, the window scale follows it */
+    uint64_t tcp_rto_initial;     /* 1 s    (RFC 6298) */
+    uint64_t tcp_rto_min;         /* 200 ms (Linux) */
+    uint64_t tcp_rto_max;         /* 120 s  (Linux) */
+    uint64_t tcp_delayed_ack;     /* 40 ms  (Linux) */
+    uint64_t tcp_time_wait;       /* 60 s   (Linux) */
+    uint64_t tcp_fin_wait_2;      /* 60 s for orphans (Linux tcp_fin_timeout) */
+    uint32_t tcp_time_wait_max;   /* records: 262144 (Linux tcp_max_tw_buckets) */
     uint32_t tcp_syn_backlog_max; /* half-open records of the host: 65536 */
-    uint8_t tcp_syn_retries;    /* 6 */
-    uint8_t tcp_synack_retries; /* 5 */
-    uint8_t tcp_retries_1;      /* 3:  then the route is doubted (R1) */
-    uint8_t tcp_retries_2;      /* 15: then the connection ends (R2) */
-    uint8_t tcp_initial_window; /* segments: 10 (RFC 6928) */
-    uint8_t tcp_timestamps;     /* 1 */
-    uint8_t tcp_window_scaling; /* 1 */
-    uint8_t tcp_sack;           /* reserved for selective acknowledgment; 0 in this release */
-    uint32_t udp_receive_buffer; /* octets a socket queues: 212992 */
-    uint64_t keepalive_idle;     /* 7200 s */
-    uint64_t keepalive_interval; /* 75 s */
-    uint8_t keepalive_probes;    /* 9 */
-    uint8_t default_ttl;         /* 64 */
-    uint32_t neighbor_max;       /* entries of the ARP cache: 1024 */
-    uint64_t neighbor_reachable; /* 30 s */
-    uint32_t reassembly_limit;   /* octets held for incomplete datagrams: 4 MiB (Linux ipfrag_high_thresh) */
-    uint64_t reassembly_timeout; /* 30 s */
+    uint8_t tcp_syn_retries;      /* 6 */
+    uint8_t tcp_synack_retries;   /* 5 */
+    uint8_t tcp_retries_1;        /* 3:  then the route is doubted (R1) */
+    uint8_t tcp_retries_2;        /* 15: then the connection ends (R2) */
+    uint8_t tcp_initial_window;   /* segments: 10 (RFC 6928) */
+    uint8_t tcp_timestamps;       /* 1 */
+    uint8_t tcp_window_scaling;   /* 1 */
+    uint8_t tcp_sack;             /* reserved for selective acknowledgment; 0 in this release */
+    uint32_t udp_receive_buffer;  /* octets a socket queues: 212992 */
+    uint64_t keepalive_idle;      /* 7200 s */
+    uint64_t keepalive_interval;  /* 75 s */
+    uint8_t keepalive_probes;     /* 9 */
+    uint8_t default_ttl;          /* 64 */
+    uint32_t neighbor_max;        /* entries of the ARP cache: 1024 */
+    uint64_t neighbor_reachable;  /* 30 s */
+    uint32_t reassembly_limit;    /* octets held for incomplete datagrams: 4 MiB (Linux
+                                     ipfrag_high_thresh) */
+    uint64_t reassembly_timeout;  /* 30 s */
+    /* Keys the initial sequence numbers (RFC 6528) and timestamp offsets (RFC 7323 7.1) of
+     * connections; zeroes: made from the seed. A host that takes the place of an earlier one at the
+     * same address should have the same, so that its new connections are beyond the old ones that
+     * still wait in their peers' TIME-WAIT (RFC 6191). */
+    uint8_t tcp_secret[32];
 };
 
 void berth_host_config_init(struct berth_host_config *config);
 
-/* A host with no interface but its loopback (127.0.0.0/8). `config`: borrowed; NULL for the defaults,
- * with a seed of zeroes. Returns NULL when memory is out or the configuration makes no sense. */
+/* A host with no interface but its loopback (127.0.0.0/8). `config`: borrowed; NULL for the
+ * defaults, with a seed of zeroes. Returns NULL when memory is out or the configuration makes no
+ * sense. */
 struct berth_host *berth_host_new(const struct berth_host_config *config);
 /* Frees the host and all it holds; sends nothing. NULL is allowed. */
 void berth_host_free(struct berth_host *host);
@@ -91,23 +100,28 @@ enum berth_offloads {
 
 struct berth_interface_config {
     enum berth_link_type link;
-    uint32_t mtu;       /* octets of an IP datagram: 68..65535 */
-    uint8_t mac[6];     /* Ethernet only */
-    uint8_t offloads;   /* enum berth_offloads */
+    uint32_t mtu;     /* octets of an IP datagram: 68..65535 */
+    uint8_t mac[6];   /* Ethernet only */
+    uint8_t offloads; /* enum berth_offloads */
 };
 
-/* Adds an interface; returns its number (1 and up; 0 is the loopback) or -ENOMEM, -EINVAL, -ENOSPC. */
+/* Adds an interface; returns its number (1 and up; 0 is the loopback) or -ENOMEM, -EINVAL, -ENOSPC.
+ */
 int berth_host_add_interface(struct berth_host *host, const struct berth_interface_config *config);
-/* Changes what the link does for us and its MTU (an impaired link loses its offloads). 0, -ENODEV, -EINVAL. */
-int berth_host_set_interface(struct berth_host *host, int interface, uint32_t mtu, uint8_t offloads);
-/* Gives the interface an address with its on-link prefix (0..32 for IPv4). 0, -ENODEV, -EEXIST, -ENOSPC, -EINVAL. */
+/* Changes what the link does for us and its MTU (an impaired link loses its offloads). 0, -ENODEV,
+ * -EINVAL. */
+int berth_host_set_interface(struct berth_host *host, int interface, uint32_t mtu,
+                             uint8_t offloads);
+/* Gives the interface an address with its on-link prefix (0..32 for IPv4). 0, -ENODEV, -EEXIST,
+ * -ENOSPC, -EINVAL. */
 int berth_host_add_address(struct berth_host *host, int interface, const struct berth_ip *address,
                            unsigned prefix);
 /* Adds a route to prefix/length through `gateway` (NULL: on link). Longest prefix wins.
  * 0, -ENODEV, -EINVAL, -ENETUNREACH (the gateway is not on link), -ENOSPC. */
 int berth_host_add_route(struct berth_host *host, int interface, const struct berth_ip *prefix,
                          unsigned length, const struct berth_ip *gateway);
-/* Changes the ephemeral range, as net.ipv4.ip_local_port_range. 0 or -EINVAL (first > last or first 0). */
+/* Changes the ephemeral range, as net.ipv4.ip_local_port_range. 0 or -EINVAL (first > last or first
+ * 0). */
 int berth_host_set_port_range(struct berth_host *host, uint16_t first, uint16_t last);
 /* Writes up to `max` interface addresses (loopback's too); returns how many there are. */
 struct berth_address {
@@ -117,23 +131,26 @@ struct berth_address {
     uint8_t mac[6];
     uint32_t mtu;
 };
-size_t berth_host_addresses(const struct berth_host *host, struct berth_address *addresses, size_t max);
+size_t berth_host_addresses(const struct berth_host *host, struct berth_address *addresses,
+                            size_t max);
 /* True if `ip` is one of the host's own addresses (127.0.0.0/8 is). */
 bool berth_host_has_address(const struct berth_host *host, const struct berth_ip *ip);
 
 /* ---- frames and time ---- */
 
-/* A batch of frames that arrived on `interface`. The frames stay the caller's (parts are held where they
- * are kept; parts without a block are copied). Bad frames are counted and dropped. Returns 0 or -ENODEV. */
-int berth_host_input(struct berth_host *host, int interface, const struct berth_frame *frames, size_t count,
-                     uint64_t now);
+/* A batch of frames that arrived on `interface`. The frames stay the caller's (parts are held where
+ * they are kept; parts without a block are copied). Bad frames are counted and dropped. Returns 0
+ * or -ENODEV. */
+int berth_host_input(struct berth_host *host, int interface, const struct berth_frame *frames,
+                     size_t count, uint64_t now);
 /* Pulls up to `max` frames to be sent on `interface`; the caller must berth_frame_clear() each.
  * Returns how many; fewer than `max` means that nothing more waits. */
-size_t berth_host_output(struct berth_host *host, int interface, struct berth_frame *frames, size_t max,
-                         uint64_t now);
+size_t berth_host_output(struct berth_host *host, int interface, struct berth_frame *frames,
+                         size_t max, uint64_t now);
 /* True when berth_host_output() on some interface would give a frame. Cheap. */
 bool berth_host_has_output(const struct berth_host *host);
-/* The time at which berth_host_advance() has something to do; BERTH_NEVER if nothing waits for time. */
+/* The time at which berth_host_advance() has something to do; BERTH_NEVER if nothing waits for
+ * time. */
 uint64_t berth_host_deadline(const struct berth_host *host);
 /* Time has come to `now`. */
 void berth_host_advance(struct berth_host *host, uint64_t now);
@@ -162,9 +179,9 @@ size_t berth_host_events(struct berth_host *host, struct berth_event *events, si
 
 /* ---- diverted datagrams ---- */
 
-/* UDP datagrams that the host's own sockets send to `port` are not routed but kept for the caller, who
- * answers them (names) or lets them pass. 0 switches it off. A datagram to one of the host's own
- * addresses with a socket bound there is never diverted. */
+/* UDP datagrams that the host's own sockets send to `port` are not routed but kept for the caller,
+ * who answers them (names) or lets them pass. 0 switches it off. A datagram to one of the host's
+ * own addresses with a socket bound there is never diverted. */
 void berth_host_divert_udp(struct berth_host *host, uint16_t port);
 struct berth_diverted {
     struct berth_endpoint source, destination;
@@ -175,28 +192,29 @@ struct berth_diverted {
 bool berth_host_take_diverted(struct berth_host *host, struct berth_diverted *datagram);
 /* Delivers a datagram to the host's own socket as though it had come from `source`. */
 void berth_host_inject_udp(struct berth_host *host, const struct berth_endpoint *source,
-                           const struct berth_endpoint *destination, const uint8_t *data, size_t length,
-                           uint64_t now);
+                           const struct berth_endpoint *destination, const uint8_t *data,
+                           size_t length, uint64_t now);
 /* Sends a diverted datagram on its way after all. */
-void berth_host_pass_diverted(struct berth_host *host, const struct berth_diverted *datagram, uint64_t now);
+void berth_host_pass_diverted(struct berth_host *host, const struct berth_diverted *datagram,
+                              uint64_t now);
 
 /* ---- counters ---- */
 
 /* Names follow the SNMP MIBs (RFC 4022, 4113, 4293) and Linux's TcpExt. */
 struct berth_counters {
-    uint64_t ip_in_receives, ip_in_header_errors, ip_in_address_errors, ip_in_discards, ip_in_delivers,
-        ip_in_unknown_protos, ip_out_requests, ip_out_no_routes, ip_out_discards, ip_reasm_requireds,
-        ip_reasm_oks, ip_reasm_fails, ip_reasm_timeouts;
+    uint64_t ip_in_receives, ip_in_header_errors, ip_in_address_errors, ip_in_discards,
+        ip_in_delivers, ip_in_unknown_protos, ip_out_requests, ip_out_no_routes, ip_out_discards,
+        ip_reasm_requireds, ip_reasm_oks, ip_reasm_fails, ip_reasm_timeouts;
     uint64_t icmp_in_msgs, icmp_in_errors, icmp_out_msgs, icmp_out_rate_limited;
     uint64_t arp_in, arp_out, neighbor_failed, neighbor_evicted;
-    uint64_t udp_in_datagrams, udp_no_ports, udp_in_errors, udp_in_checksum_errors, udp_receive_buffer_errors,
-        udp_out_datagrams;
+    uint64_t udp_in_datagrams, udp_no_ports, udp_in_errors, udp_in_checksum_errors,
+        udp_receive_buffer_errors, udp_out_datagrams;
     uint64_t tcp_active_opens, tcp_passive_opens, tcp_attempt_fails, tcp_estab_resets, tcp_in_segs,
         tcp_out_segs, tcp_retrans_segs, tcp_in_errors, tcp_in_checksum_errors, tcp_out_rsts,
-        tcp_listen_overflows, tcp_listen_drops, tcp_time_wait, tcp_time_wait_overflow, tcp_paws_drops,
-        tcp_challenge_acks, tcp_out_of_order, tcp_out_of_order_pruned, tcp_keepalive_probes,
-        tcp_window_probes, tcp_timeouts, tcp_fast_retransmits, tcp_abort_on_data, tcp_abort_on_timeout,
-        tcp_memory_pressure;
+        tcp_listen_overflows, tcp_listen_drops, tcp_time_wait, tcp_time_wait_overflow,
+        tcp_paws_drops, tcp_challenge_acks, tcp_out_of_order, tcp_out_of_order_pruned,
+        tcp_keepalive_probes, tcp_window_probes, tcp_timeouts, tcp_fast_retransmits,
+        tcp_abort_on_data, tcp_abort_on_timeout, tcp_memory_pressure;
 };
 const struct berth_counters *berth_host_counters(const struct berth_host *host);
 
