@@ -38,22 +38,27 @@ void ack_window(struct tcp_connection *c, const struct tcp_segment *segment) {
 static bool is_duplicate(const struct tcp_connection *c, const struct tcp_segment *segment,
                          uint32_t old_window) {
     return segment->ack == c->snd_una && tcp_flight(c) != 0 && segment->length == 0 &&
+           c->snd_wnd != 0 && /* a closed window's answers to probes tell of no loss */
            !(segment->flags & (TCP_SYN | TCP_FIN)) && c->snd_wnd == old_window;
 }
 
+/* Karn (RFC 6298 section 3, MUST-18): only a sample ends the backoff. */
 static void sample_rtt(struct tcp *tcp, struct tcp_connection *c, uint32_t ack,
                        const struct tcp_options *options) {
     struct tcp_active *a = c->active;
     if (a->rtt_at && seq_ge(ack, a->rtt_seq)) {
         rtt_sample(tcp, c, tcp->now - a->rtt_at);
         a->rtt_at = 0;
+        a->backoff = 0;
     } else if (a->rtt_at == 0 && (c->flags & TCP_F_TIMESTAMPS) && options->has_timestamps &&
                options->ts_echo) {
         /* RFC 7323 4.1: the echo says which transmission is meant, so retransmissions give samples
          * too. */
         uint32_t ms = tcp_ts_now(tcp, c) - options->ts_echo;
-        if (ms < 120000)
+        if (ms < 120000) {
             rtt_sample(tcp, c, (uint64_t)ms * BERTH_MS);
+            a->backoff = 0;
+        }
     }
 }
 
@@ -93,15 +98,15 @@ static enum tcp_verdict advance(struct tcp *tcp, struct tcp_connection *c, uint3
     if (seq_lt(c->snd_nxt, ack))
         c->snd_nxt = ack;
     a->bytes_acked += octets;
-    a->backoff = a->retransmits = a->probes = 0;
+    a->retransmits = a->probes = 0;
     if (a->flags & TCP_A_SOFT_ERROR)
         a->flags &= (uint16_t)~TCP_A_SOFT_ERROR;
     if ((a->flags & TCP_A_SND_URGENT) && seq_ge(ack, a->urgent_seq))
         a->flags &= (uint16_t)~TCP_A_SND_URGENT;
     recovery_new_ack(tcp, c, ack, octets);
     bool all = a->snd_max == ack;
-    a->rto_at = all ? 0 : tcp->now + rtt_rto(tcp, c); /* RFC 6298 5.2, 5.3 */
     a->stalled_since = all ? 0 : tcp->now;
+    a->rto_at = all ? 0 : rtt_expiry(tcp, c); /* RFC 6298 5.2, 5.3 */
     tell_of_room(tcp, c);
     return fin ? fin_acknowledged(tcp, c) : TCP_CONTINUE;
 }
@@ -113,7 +118,7 @@ static enum tcp_verdict opened(struct tcp *tcp, struct tcp_connection *c,
         reply_reset(tcp, segment);
         return TCP_DROP;
     }
-    c->state = BERTH_ESTABLISHED;
+    c->state = c->flags & TCP_F_SND_SHUT ? BERTH_FIN_WAIT_1 : BERTH_ESTABLISHED;
     c->snd_una = segment->ack;
     if (seq_lt(c->snd_nxt, c->snd_una))
         c->snd_nxt = c->snd_una;
@@ -121,10 +126,13 @@ static enum tcp_verdict opened(struct tcp *tcp, struct tcp_connection *c,
     c->snd_wl1 = segment->seq;
     if (c->active) {
         congestion_of(c)->start(tcp, c, c->active->retransmits > 0);
+        if (c->active->retransmits > 0)
+            rtt_after_lost_syn(c);
         c->active->rto_at = c->active->stalled_since = c->active->rtt_at = 0;
         c->active->backoff = c->active->retransmits = 0;
         c->active->snd_wnd_max = c->snd_wnd;
-        c->active->push_seq = c->snd_una;
+        c->active->push_seq = c->active->small_seq = c->snd_una;
+        c->active->recover = c->snd_una - 1;
     }
     connection_raise(tcp, c, BERTH_CONNECTED | BERTH_WRITABLE);
     return TCP_CONTINUE;
@@ -161,16 +169,14 @@ enum tcp_verdict ack_process(struct tcp *tcp, struct tcp_connection *c,
         verdict = advance(tcp, c, ack, options);
         if (verdict != TCP_CONTINUE)
             return verdict;
-    } else if (is_duplicate(c, segment, old_window)) {
-        recovery_dup_ack(tcp, c);
     } else if (ack == c->snd_una) {
         a->probes = 0; /* the peer is there, though its window may be closed (MUST-37) */
-        if (c->snd_wnd == 0)
-            a->stalled_since = 0;
+        if (is_duplicate(c, segment, old_window))
+            recovery_dup_ack(tcp, c);
     }
     if ((a->flags & TCP_A_PERSIST) && c->snd_wnd != 0) {
         a->flags &= (uint16_t)~TCP_A_PERSIST;
-        a->rto_at = 0;
+        a->rto_at = a->stalled_since = 0;
         a->backoff = 0;
     }
     if (a->send.length > c->snd_nxt - c->snd_una || (c->flags & TCP_F_SND_SHUT))

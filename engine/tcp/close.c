@@ -7,7 +7,7 @@ static void stop_sending(struct tcp *tcp, struct tcp_connection *c) {
     if (c->flags & TCP_F_SND_SHUT)
         return;
     c->flags |= TCP_F_SND_SHUT;
-    if (c->state == BERTH_ESTABLISHED || c->state == BERTH_SYN_RECEIVED)
+    if (c->state == BERTH_ESTABLISHED) /* in SYN-RECEIVED it waits for the opening (3.10.4) */
         c->state = BERTH_FIN_WAIT_1;
     else if (c->state == BERTH_CLOSE_WAIT)
         c->state = BERTH_LAST_ACK;
@@ -30,6 +30,8 @@ static void stop_receiving(struct tcp *tcp, struct tcp_connection *c) {
         c->active->read_seq += held;
         stream_drop(&c->active->receive, tcp->config.allocator, held);
     }
+    if (c->active)
+        c->active->flags &= (uint16_t)~TCP_A_RCV_URGENT;
     connection_raise(tcp, c, BERTH_READABLE);
 }
 
@@ -61,7 +63,13 @@ int tcp_shutdown(struct tcp *tcp, uint32_t socket, enum berth_how how, uint64_t 
         connection_raise(tcp, c, BERTH_CLOSED);
         return 0;
     }
-    if (c->state == BERTH_TCP_CLOSED || c->state == BERTH_LISTEN || c->state == BERTH_SYN_SENT)
+    if (c->state == BERTH_LISTEN)
+        return 0;
+    if (c->state == BERTH_SYN_SENT) { /* the attempt ends, as in Linux */
+        connection_abort(tcp, c, ECONNRESET);
+        return 0;
+    }
+    if (c->state == BERTH_TCP_CLOSED)
         return -ENOTCONN;
     if (how != BERTH_SHUT_WR)
         stop_receiving(tcp, c);

@@ -79,9 +79,9 @@ struct tcp_active *connection_activate(struct tcp *tcp, struct tcp_connection *c
     stream_init(&a->send);
     stream_init(&a->receive);
     a->snd_max = c->snd_nxt;
-    a->snd_wnd_max = c->snd_wnd;
-    a->recover = c->snd_una;
-    a->push_seq = c->snd_una;
+    a->snd_wnd_max = c->snd_wnd ? c->snd_wnd : c->mss; /* a closed one says nothing of its size */
+    a->recover = c->snd_una - 1;
+    a->push_seq = a->small_seq = c->snd_una;
     a->read_seq = c->rcv_nxt;
     a->last_ack_sent = c->rcv_nxt;
     c->active = a;
@@ -99,12 +99,15 @@ struct tcp_extra *connection_extra(struct tcp *tcp, struct tcp_connection *c) {
 }
 
 /* True if `active` holds nothing that the next segment or call will miss. */
-static bool is_idle(const struct tcp_connection *c, const struct tcp_active *a) {
+static bool is_idle(const struct tcp *tcp, const struct tcp_connection *c) {
+    const struct tcp_active *a = c->active;
     bool quiet_state = c->state == BERTH_ESTABLISHED || c->state == BERTH_CLOSE_WAIT ||
                        c->state == BERTH_FIN_WAIT_2;
     return quiet_state && a->send.length == 0 && a->receive.length == 0 && a->run_count == 0 &&
            a->snd_max == c->snd_una && a->delayed_ack_at == 0 &&
-           !(c->flags & (TCP_F_ACK_NOW | TCP_F_OUTPUT)) && a->challenge_at <= 0 &&
+           !(c->flags & (TCP_F_ACK_NOW | TCP_F_OUTPUT)) && a->challenge_at == 0 &&
+           a->backoff == 0 && /* Karn: it lasts until there is a sample */
+           timers_rest_at(tcp, c) == BERTH_NEVER &&
            !(a->flags & (TCP_A_SND_URGENT | TCP_A_RCV_URGENT | TCP_A_FIN_AHEAD | TCP_A_PROBE |
                          TCP_A_KEEPALIVE)) &&
            a->keepalive_probes == 0;
@@ -121,7 +124,9 @@ void connection_settle(struct tcp *tcp, struct tcp_connection *c) {
         account(tcp, c->active);
         if (c->active->challenge_at <= tcp->now)
             c->active->challenge_at = 0;
-        if (is_idle(c, c->active))
+        if (timers_rest_at(tcp, c) <= tcp->now)
+            congestion_of(c)->on_idle(tcp, c);
+        if (is_idle(tcp, c))
             active_give(tcp, c);
     }
     uint64_t next = timers_next(tcp, c);

@@ -111,6 +111,7 @@ struct tcp_active {
     uint32_t snd_max;       /* highest sequence number sent + 1 */
     uint32_t snd_wnd_max;   /* the largest window the peer has offered (SWS avoidance) */
     uint32_t recover;       /* RFC 6582 */
+    uint32_t cwnd_seq;      /* with TCP_A_CWND_FULL: up to here cwnd was what held octets back */
     uint32_t rtt_seq;       /* the timed octet... */
     uint64_t rtt_at;        /* ...and when it was sent; 0: none timed */
     uint64_t rto_at;        /* retransmission or persist time, ns; 0: not running */
@@ -156,14 +157,13 @@ enum tcp_active_flags {
     TCP_A_RCV_URGENT = 1u << 5,
     TCP_A_FIN_AHEAD = 1u << 6,
     TCP_A_MORE = 1u << 7,
-    TCP_A_KEEPALIVE = 1u << 8, /* a keep-alive probe is to be sent at the next output */
-    TCP_A_RTO_SEEN =
-        1u << 9, /* after a timeout: no fast retransmit below recover (RFC 6582 section 4) */
+    TCP_A_KEEPALIVE = 1u << 8,   /* a keep-alive probe is to be sent at the next output */
     TCP_A_SOFT_ERROR = 1u << 10, /* soft_error holds an errno that a timeout will report */
     TCP_A_FORCE =
         1u
         << 0, /* the override timer fired: send what the window holds, however little (MUST-38) */
-    TCP_A_SYN_ACKED = 1u << 12, /* in SYN-SENT/SYN-RECEIVED: our SYN was acknowledged */
+    TCP_A_CWND_FULL = 1u << 9,
+    TCP_A_URGENT_READ = 1u << 11, /* the urgent octet was read out of band */
 };
 
 struct tcp_listener {
@@ -342,12 +342,21 @@ bool window_update_due(const struct tcp *tcp, const struct tcp_connection *c);
 /* ---- rtt.c, recovery.c, timers.c ---- */
 void rtt_sample(struct tcp *tcp, struct tcp_connection *c, uint64_t rtt);
 uint64_t rtt_rto(const struct tcp *tcp, const struct tcp_connection *c); /* ns, backoff included */
+/* When the retransmission timer that is started now expires: after the RTO, or when the user
+ * timeout ends. */
+uint64_t rtt_expiry(const struct tcp *tcp, const struct tcp_connection *c);
+void rtt_after_lost_syn(struct tcp_connection *c);
 void recovery_dup_ack(struct tcp *tcp, struct tcp_connection *c);
 void recovery_new_ack(struct tcp *tcp, struct tcp_connection *c, uint32_t ack, uint32_t acked);
 void recovery_timeout(struct tcp *tcp, struct tcp_connection *c);
+/* All in flight counts as never sent, and recovery is over. */
+void recovery_go_back(struct tcp_connection *c);
 void timers_fire(struct tcp *tcp, struct tcp_connection *c);
 /* When the connection wants to be looked at next, ns; BERTH_NEVER. */
 uint64_t timers_next(const struct tcp *tcp, const struct tcp_connection *c);
+/* When its cwnd, beyond the initial one, has not been used for an RTO (RFC 5681 4.1); BERTH_NEVER.
+ */
+uint64_t timers_rest_at(const struct tcp *tcp, const struct tcp_connection *c);
 
 /* ---- handshake: isn.c, reply.c, listen.c, half_open.c, syn_sent.c, time_wait.c ---- */
 /* RFC 6528: clock of 4 us plus a keyed hash of the four numbers. */

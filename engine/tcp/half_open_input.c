@@ -90,6 +90,8 @@ static struct tcp_connection *promote(struct tcp *tcp, const struct tcp_half_ope
     c->snd_wnd = (uint32_t)segment->window << (c->scales & 15);
     c->snd_wl1 = segment->seq;
     sample(tcp, c, record, options);
+    if (half_open_retries(record) > 0)
+        rtt_after_lost_syn(c);
     congestion_of(c)->start(tcp, c, half_open_retries(record) > 0); /* RFC 5681 3.1 */
     return c;
 }

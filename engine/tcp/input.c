@@ -44,15 +44,12 @@ static enum tcp_verdict check_sequence(struct tcp *tcp, struct tcp_connection *c
         return TCP_CONTINUE;
     if (segment->flags & TCP_RST)
         return TCP_DROP;
-    if (segment->length == 0 && !(segment->flags & (TCP_SYN | TCP_FIN)) && c->active == NULL) {
-        c->flags |= TCP_F_ACK_NOW; /* a keep-alive or window probe of the peer's */
-        connection_owes(tcp, c);
-    } else if (segment->length || (segment->flags & TCP_FIN)) {
+    if (segment->length || (segment->flags & TCP_FIN)) {
         if (c->active)
             c->active->quick_acks = 2; /* the peer sends again what we have: our ACKs got lost */
         c->flags |= TCP_F_ACK_NOW;
         connection_owes(tcp, c);
-    } else {
+    } else { /* a keep-alive or window probe of the peer's, or a stray ACK: no storm of them */
         ack_challenge(tcp, c);
     }
     return TCP_DROP;
@@ -66,7 +63,9 @@ static void note_timestamp(struct tcp *tcp, struct tcp_connection *c,
         seq_le(segment->seq, last_ack) &&
         (seq_ge(options->ts_value, c->ts_recent) || tcp_ms(tcp) - c->last_heard >= DAYS_24_MS))
         c->ts_recent = options->ts_value;
-    c->last_heard = tcp_ms(tcp);
+    /* An orphan's wait for the peer's FIN is not made longer by what else comes. */
+    if (c->state != BERTH_FIN_WAIT_2 || !(c->flags & TCP_F_ORPHAN))
+        c->last_heard = tcp_ms(tcp);
 }
 
 /* Second check (RFC 5961 3.2): only RCV.NXT exactly resets; elsewhere in the window it is

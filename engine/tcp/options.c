@@ -65,7 +65,8 @@ static void take_effect(struct tcp *tcp, struct tcp_connection *c, enum berth_op
         if (c->extra && c->extra->bind)
             ports_set_flags(tcp->ports, c->extra->bind,
                             (unsigned)PORTS_STREAM | (reuseaddr ? (unsigned)PORTS_REUSEADDR : 0u) |
-                                (reuseport ? (unsigned)PORTS_REUSEPORT : 0u));
+                                (reuseport ? (unsigned)PORTS_REUSEPORT : 0u) |
+                                (tcp_option(c, BERTH_V6ONLY, 0) ? (unsigned)PORTS_V6ONLY : 0u));
         break;
     case BERTH_TCP_NODELAY: /* what Nagle held goes out (MUST-17) */
     case BERTH_TCP_CORK:

@@ -54,10 +54,12 @@ static void sent(struct tcp *tcp, struct tcp_connection *c, uint32_t end, bool f
     struct tcp_active *a = c->active;
     if (a->rto_at == 0 || (a->flags & TCP_A_PERSIST)) {
         a->flags &= (uint16_t)~TCP_A_PERSIST;
-        a->rto_at = tcp->now + rtt_rto(tcp, c); /* RFC 6298 5.1 */
+        a->rto_at = 0;
     }
     if (a->stalled_since == 0)
         a->stalled_since = tcp->now;
+    if (a->rto_at == 0)
+        a->rto_at = rtt_expiry(tcp, c); /* RFC 6298 5.1 */
     a->sent_at = tcp->now;
     if (!fresh) {
         a->rtt_at = 0; /* Karn: what was timed may be what was sent again */
@@ -202,9 +204,11 @@ static void wait_for_window(struct tcp *tcp, struct tcp_connection *c) {
     if (a->rto_at != 0 || a->snd_max != c->snd_una)
         return;
     a->flags |= TCP_A_PERSIST;
+    if (c->snd_wnd == 0)
+        a->stalled_since = tcp->now;
     /* The override is RFC 9293's 0.1-1 s; corked octets wait as long as Linux makes them, 200 ms.
      */
-    a->rto_at = tcp->now + (c->snd_wnd == 0 ? rtt_rto(tcp, c) : 200 * BERTH_MS);
+    a->rto_at = c->snd_wnd == 0 ? rtt_expiry(tcp, c) : tcp->now + 200 * BERTH_MS;
 }
 
 static bool send_new(struct tcp *tcp, struct tcp_connection *c, struct tcp_emit *emit) {
@@ -213,11 +217,19 @@ static bool send_new(struct tcp *tcp, struct tcp_connection *c, struct tcp_emit 
     if (ahead > a->send.length) /* the FIN is out */
         return false;
     uint32_t waiting = a->send.length - ahead, mss = c->mss - timestamps_length(c);
-    uint32_t window = c->cwnd + (uint32_t)a->limited * mss;
-    window = window < c->snd_wnd ? window : c->snd_wnd;
+    uint32_t congestion = c->cwnd + (uint32_t)a->limited * mss;
+    uint32_t window = congestion < c->snd_wnd ? congestion : c->snd_wnd;
     uint32_t usable = window > ahead ? window - ahead : 0;
     uint32_t length = waiting < usable ? waiting : usable;
     bool all = length == waiting, fin = all && fin_waits(c);
+    if (c->snd_wnd == 0 && seq_lt(c->snd_nxt, a->snd_max))
+        fin = false; /* it did not go through a closed window: it is probed instead */
+    if (!all && congestion < c->snd_wnd) {
+        a->flags |= TCP_A_CWND_FULL;
+        a->cwnd_seq = c->snd_nxt;
+        if (!(a->flags & TCP_A_FORCE))
+            length -= length % mss; /* cwnd is no reason for small segments */
+    }
     uint32_t most = segment_most(tcp, c, mss);
     if (length > most) {
         length = most;

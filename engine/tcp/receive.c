@@ -188,6 +188,24 @@ static uint32_t in_order(struct tcp *tcp, struct tcp_connection *c,
     return taken;
 }
 
+/* The same, but what came before out of order stays as it came: it is taken in its place. */
+static uint32_t deliver(struct tcp *tcp, struct tcp_connection *c,
+                        const struct tcp_segment *segment, uint32_t skip, uint32_t length) {
+    const struct tcp_active *a = c->active;
+    uint32_t start = c->rcv_nxt, end = start + length;
+    while (seq_lt(c->rcv_nxt, end)) {
+        uint32_t at = c->rcv_nxt, want = end - at;
+        if (a->run_count && seq_lt(a->runs[0].seq, end))
+            want = a->runs[0].seq - at;
+        if (in_order(tcp, c, segment, skip + (at - start), want) < want)
+            break;
+        runs_deliver(tcp, c);
+        if (c->rcv_nxt == at)
+            break; /* memory is out */
+    }
+    return c->rcv_nxt - start;
+}
+
 static void ack_at_once(struct tcp *tcp, struct tcp_connection *c) {
     c->flags |= TCP_F_ACK_NOW;
     connection_owes(tcp, c);
@@ -241,8 +259,10 @@ enum tcp_verdict receive_payload(struct tcp *tcp, struct tcp_connection *c,
     }
     uint32_t window = seq_gt(c->rcv_edge, seq) ? c->rcv_edge - seq : 0;
     length = length < window ? length : window; /* and what is beyond the window */
-    if (length == 0)
+    if (length == 0) {
+        ack_at_once(tcp, c); /* a zero-window probe with octets (3.8.6.1): none is taken */
         return TCP_CONTINUE;
+    }
     if (seq != c->rcv_nxt) {
         out_of_order(tcp, c, segment, seq, skip, length);
         a->quick_acks = 8;
@@ -252,11 +272,9 @@ enum tcp_verdict receive_payload(struct tcp *tcp, struct tcp_connection *c,
         ack_at_once(tcp, c);
         return TCP_CONTINUE;
     }
-    uint32_t taken = in_order(tcp, c, segment, skip, length);
-    a->duplicates = 0; /* what was missing is there, and the next ACK says so */
     bool filled = a->run_count != 0;
-    if (filled)
-        runs_deliver(tcp, c);
+    uint32_t taken = deliver(tcp, c, segment, skip, length);
+    a->duplicates = 0; /* what was missing is there, and the next ACK says so */
     if (filled)
         ack_at_once(tcp, c); /* RFC 5681 4.2: a gap was filled, all or in part */
     else
@@ -267,7 +285,8 @@ enum tcp_verdict receive_payload(struct tcp *tcp, struct tcp_connection *c,
 }
 
 void receive_urgent(struct tcp *tcp, struct tcp_connection *c, const struct tcp_segment *segment) {
-    if (!(segment->flags & TCP_URG) || segment->urgent == 0)
+    if (!(segment->flags & TCP_URG) || segment->urgent == 0 ||
+        (c->flags & (TCP_F_ORPHAN | TCP_F_RCV_SHUT)))
         return;
     if (c->state != BERTH_ESTABLISHED && c->state != BERTH_FIN_WAIT_1 &&
         c->state != BERTH_FIN_WAIT_2)
@@ -282,7 +301,7 @@ void receive_urgent(struct tcp *tcp, struct tcp_connection *c, const struct tcp_
     if (!a)
         return;
     a->rcv_urgent = octet;
-    a->flags |= TCP_A_RCV_URGENT;
+    a->flags = (uint16_t)((a->flags & ~TCP_A_URGENT_READ) | TCP_A_RCV_URGENT);
     connection_raise(tcp, c, BERTH_URGENT); /* MUST-32: at once, whatever the window */
 }
 
@@ -291,8 +310,10 @@ void receive_urgent(struct tcp *tcp, struct tcp_connection *c, const struct tcp_
 static enum tcp_verdict fin_in_sequence(struct tcp *tcp, struct tcp_connection *c) {
     c->rcv_nxt++;
     c->flags |= TCP_F_FIN_READ;
-    if (c->active)
+    if (c->active) {
         c->active->flags &= (uint16_t)~TCP_A_FIN_AHEAD;
+        receive_drop_runs(tcp, c->active); /* there is nothing beyond a FIN */
+    }
     ack_at_once(tcp, c);
     connection_raise(tcp, c, BERTH_READABLE | BERTH_PEER_CLOSED);
     switch (c->state) {

@@ -9,7 +9,9 @@
 
 static void enter(struct tcp *tcp, struct tcp_connection *c) {
     struct tcp_active *a = c->active;
-    congestion_of(c)->on_loss(tcp, c, tcp_flight(c));
+    /* RFC 5681 3.2 step 2: without what limited transmit has added. */
+    uint32_t flight = tcp_flight(c) < c->cwnd ? tcp_flight(c) : c->cwnd;
+    congestion_of(c)->on_loss(tcp, c, flight);
     a->recover = a->snd_max;
     a->flags |= TCP_A_RECOVERY;
     a->resend = 1;
@@ -35,8 +37,8 @@ void recovery_dup_ack(struct tcp *tcp, struct tcp_connection *c) {
         connection_owes(tcp, c);
         return;
     }
-    /* RFC 6582 3.2 step 1: the ACK must cover more than `recover` - 1. */
-    if (a->dup_acks == 3 && (!(a->flags & TCP_A_RTO_SEEN) || seq_gt(c->snd_una, a->recover)))
+    /* RFC 6582 3.2 step 2: the ACK must cover more than `recover`. */
+    if (a->dup_acks == 3 && seq_gt(c->snd_una, a->recover))
         enter(tcp, c);
 }
 
@@ -64,24 +66,28 @@ void recovery_new_ack(struct tcp *tcp, struct tcp_connection *c, uint32_t ack, u
         }
         return;
     }
-    if ((a->flags & TCP_A_RTO_SEEN) && seq_ge(ack, a->recover))
-        a->flags &= (uint16_t)~TCP_A_RTO_SEEN;
-    /* Limited by the application, not by cwnd: less was in flight than cwnd allows. */
-    uint32_t flight = tcp_flight(c) + acked;
-    congestion_of(c)->on_ack(
-        tcp, c, acked, flight + c->mss < c->cwnd && c->cwnd > congestion_initial_window(tcp, c));
+    if (seq_gt(ack, a->recover))
+        a->recover = ack - 1; /* it must not fall behind by half of the sequence space */
+    congestion_of(c)->on_ack(tcp, c, acked, !(a->flags & TCP_A_CWND_FULL));
+    if (seq_ge(ack, a->cwnd_seq))
+        a->flags &= (uint16_t)~TCP_A_CWND_FULL;
+}
+
+void recovery_go_back(struct tcp_connection *c) {
+    struct tcp_active *a = c->active;
+    a->flags &= (uint16_t)~TCP_A_RECOVERY;
+    a->recover = a->snd_max;
+    a->dup_acks = 0;
+    a->limited = 0;
+    a->resend = 0;
+    a->rtt_at = 0; /* Karn (MUST-18) */
+    c->snd_nxt = c->snd_una;
 }
 
 void recovery_timeout(struct tcp *tcp, struct tcp_connection *c) {
     struct tcp_active *a = c->active;
     congestion_of(c)->on_timeout(tcp, c, tcp_flight(c), a->retransmits == 0);
-    a->flags = (uint16_t)((a->flags & ~TCP_A_RECOVERY) | TCP_A_RTO_SEEN);
-    a->recover = a->snd_max;
-    a->dup_acks = 0;
-    a->limited = 0;
-    a->resend = 0;
-    a->rtt_at = 0;           /* Karn (MUST-18) */
-    c->snd_nxt = c->snd_una; /* go back: without SACK what followed the loss is taken as lost too */
+    recovery_go_back(c); /* without SACK what followed the loss is taken as lost too */
     if (a->retransmits < UINT8_MAX)
         a->retransmits++;
     if (a->backoff < 32)

@@ -23,7 +23,10 @@ void rtt_sample(struct tcp *tcp, struct tcp_connection *c, uint64_t rtt) {
 uint64_t rtt_rto(const struct tcp *tcp, const struct tcp_connection *c) {
     const struct berth_host_config *config = &tcp->config;
     uint64_t rto = config->tcp_rto_initial;
-    if (c->srtt) {
+    if (c->srtt == 0 && c->rttvar) { /* see rtt_after_lost_syn */
+        uint64_t careful = (uint64_t)c->rttvar * 1000;
+        rto = careful > rto ? careful : rto;
+    } else if (c->srtt) {
         /* max(G, 4 RTTVAR) with G = 1 ms; as in Linux the floor holds for the variance's part. */
         uint64_t variance = (uint64_t)c->rttvar * 1000;
         if (variance < config->tcp_rto_min)
@@ -34,4 +37,19 @@ uint64_t rtt_rto(const struct tcp *tcp, const struct tcp_connection *c) {
     while (backoff-- > 0 && rto < config->tcp_rto_max)
         rto *= 2; /* 5.5 */
     return rto < config->tcp_rto_max ? rto : config->tcp_rto_max;
+}
+
+/* RFC 6298 5.7: a SYN was lost and nothing is known of the path: 3 s for the first octets. */
+void rtt_after_lost_syn(struct tcp_connection *c) {
+    if (c->srtt == 0)
+        c->rttvar = 3000000;
+}
+
+uint64_t rtt_expiry(const struct tcp *tcp, const struct tcp_connection *c) {
+    const struct tcp_active *a = c->active;
+    uint64_t when = tcp->now + rtt_rto(tcp, c);
+    uint64_t limit = (uint64_t)tcp_option(c, BERTH_TCP_USER_TIMEOUT, 0) * BERTH_MS;
+    if (limit && a->stalled_since && when > a->stalled_since + limit)
+        when = a->stalled_since + limit; /* MUST-21: then, not at the retransmission after */
+    return when;
 }

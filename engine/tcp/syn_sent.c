@@ -72,8 +72,11 @@ static void open_up(struct tcp *tcp, struct tcp_connection *c, const struct tcp_
     c->state = BERTH_ESTABLISHED;
     c->snd_una = segment->ack;
     c->snd_nxt = tcp_snd_max(c);
-    c->active->push_seq = c->active->recover = c->snd_una;
+    c->active->push_seq = c->active->small_seq = c->snd_una;
+    c->active->recover = c->snd_una - 1;
     sample(tcp, c, options);
+    if (syn_lost)
+        rtt_after_lost_syn(c);
     stop_clocks(c->active);
     congestion_of(c)->start(tcp, c, syn_lost); /* RFC 5681 3.1 */
     connection_raise(tcp, c, BERTH_CONNECTED | BERTH_WRITABLE);

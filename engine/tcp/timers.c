@@ -23,6 +23,23 @@ static uint64_t keepalive_at(const struct tcp *tcp, const struct tcp_connection 
     return ms_to_time(tcp, c->last_heard) + (idle + probes * interval) * BERTH_SECOND;
 }
 
+/* An orphan does not wait for the peer's FIN for ever. */
+static uint64_t fin_wait_2_end(const struct tcp *tcp, const struct tcp_connection *c) {
+    if (c->state != BERTH_FIN_WAIT_2 || !(c->flags & TCP_F_ORPHAN))
+        return BERTH_NEVER;
+    int linger = tcp_option(c, BERTH_TCP_LINGER2, 0);
+    uint64_t limit = linger > 0 ? (uint64_t)linger * BERTH_SECOND : tcp->config.tcp_fin_wait_2;
+    return ms_to_time(tcp, c->last_heard) + limit;
+}
+
+uint64_t timers_rest_at(const struct tcp *tcp, const struct tcp_connection *c) {
+    const struct tcp_active *a = c->active;
+    if (!a || !a->sent_at || a->send.length || tcp_flight(c) ||
+        c->cwnd <= congestion_initial_window(tcp, c))
+        return BERTH_NEVER;
+    return a->sent_at + rtt_rto(tcp, c);
+}
+
 uint64_t timers_next(const struct tcp *tcp, const struct tcp_connection *c) {
     const struct tcp_active *a = c->active;
     uint64_t next = keepalive_at(tcp, c);
@@ -30,13 +47,11 @@ uint64_t timers_next(const struct tcp *tcp, const struct tcp_connection *c) {
         next = a->rto_at;
     if (a && a->delayed_ack_at && a->delayed_ack_at < next)
         next = a->delayed_ack_at;
-    if (c->state == BERTH_FIN_WAIT_2 && (c->flags & TCP_F_ORPHAN)) {
-        int linger = tcp_option(c, BERTH_TCP_LINGER2, 0);
-        uint64_t limit = linger > 0 ? (uint64_t)linger * BERTH_SECOND : tcp->config.tcp_fin_wait_2;
-        uint64_t end = ms_to_time(tcp, c->last_heard) + limit;
-        next = end < next ? end : next;
-    }
-    return next;
+    if (a && a->challenge_at && a->challenge_at < next)
+        next = a->challenge_at; /* `active` may go then */
+    uint64_t end = fin_wait_2_end(tcp, c), rest = timers_rest_at(tcp, c);
+    next = end < next ? end : next;
+    return rest < next ? rest : next;
 }
 
 static bool too_long(const struct tcp *tcp, const struct tcp_connection *c) {
@@ -64,14 +79,30 @@ static void give_up(struct tcp *tcp, struct tcp_connection *c) {
     connection_abort(tcp, c, error);
 }
 
+static void persist_due(struct tcp *tcp, struct tcp_connection *c);
+
 static void retransmission_due(struct tcp *tcp, struct tcp_connection *c) {
     struct tcp_active *a = c->active;
     a->rto_at = 0;
+    if (c->snd_wnd == 0 && c->state != BERTH_SYN_SENT && c->state != BERTH_SYN_RECEIVED) {
+        /* The peer has closed its window over what is in flight (MUST-34): probes find out when it
+         * opens again, and are no reason to give up (SHLD-17). */
+        recovery_go_back(c);
+        a->flags |= TCP_A_PERSIST;
+        persist_due(tcp, c);
+        return;
+    }
     if (a->retransmits >= retries_allowed(tcp, c) || too_long(tcp, c)) {
         give_up(tcp, c);
         return;
     }
     recovery_timeout(tcp, c);
+}
+
+/* Attackers keep a server's memory with windows that never open: an orphan, which no application
+ * looks after, ends when its probes have backed off all the way (RFC 6429; as Linux). */
+static bool is_pinned(const struct tcp *tcp, const struct tcp_connection *c) {
+    return (c->flags & TCP_F_ORPHAN) && rtt_rto(tcp, c) >= tcp->config.tcp_rto_max;
 }
 
 static void persist_due(struct tcp *tcp, struct tcp_connection *c) {
@@ -83,7 +114,7 @@ static void persist_due(struct tcp *tcp, struct tcp_connection *c) {
         return;
     }
     /* Answered probes keep the connection for ever (MUST-37); unanswered ones end it at R2. */
-    if (a->probes >= retries_allowed(tcp, c) || too_long(tcp, c)) {
+    if (a->probes >= retries_allowed(tcp, c) || too_long(tcp, c) || is_pinned(tcp, c)) {
         give_up(tcp, c);
         return;
     }
@@ -93,15 +124,17 @@ static void persist_due(struct tcp *tcp, struct tcp_connection *c) {
     if (a->stalled_since == 0)
         a->stalled_since = tcp->now;
     a->flags |= TCP_A_PROBE;
-    a->rto_at = tcp->now + rtt_rto(tcp, c);
+    a->rto_at = rtt_expiry(tcp, c);
     tcp->counters->tcp_window_probes++;
     connection_owes(tcp, c);
 }
 
 static void keepalive_due(struct tcp *tcp, struct tcp_connection *c) {
     struct tcp_active *a = connection_activate(tcp, c);
-    if (!a)
-        return; /* no memory for a probe now: the next segment or timer comes back to it */
+    if (!a) { /* no memory for a probe now: as if the peer had been silent for a second less */
+        c->last_heard += 1000;
+        return;
+    }
     if (a->keepalive_probes >= tcp_option(c, BERTH_TCP_KEEPCNT, tcp->config.keepalive_probes)) {
         reply_abort(tcp, c);
         connection_abort(tcp, c, ETIMEDOUT);
@@ -115,9 +148,8 @@ static void keepalive_due(struct tcp *tcp, struct tcp_connection *c) {
 
 void timers_fire(struct tcp *tcp, struct tcp_connection *c) {
     uint32_t self = c->self, generation = c->generation;
-    if (c->state == BERTH_FIN_WAIT_2 && (c->flags & TCP_F_ORPHAN) &&
-        timers_next(tcp, c) <= tcp->now && !c->active) {
-        connection_free(tcp, c); /* the peer never sent its FIN */
+    if (fin_wait_2_end(tcp, c) <= tcp->now) {
+        connection_free(tcp, c);
         return;
     }
     if (c->active && c->active->delayed_ack_at && c->active->delayed_ack_at <= tcp->now) {

@@ -52,7 +52,7 @@ static void appended(struct tcp *tcp, struct tcp_connection *c, unsigned flags) 
 static struct tcp_active *ready_to_send(struct tcp *tcp, struct tcp_connection *c) {
     bool idle = tcp_flight(c) == 0 && (!c->active || c->active->send.length == 0);
     struct tcp_active *a = connection_activate(tcp, c);
-    if (a && idle && (uint64_t)(tcp_ms(tcp) - c->last_heard) * BERTH_MS > rtt_rto(tcp, c))
+    if (a && idle && timers_rest_at(tcp, c) <= tcp->now)
         congestion_of(c)->on_idle(tcp, c); /* RFC 5681 4.1 */
     return a;
 }
@@ -150,7 +150,7 @@ static void consume(struct tcp *tcp, struct tcp_connection *c, uint32_t length) 
     stream_drop(&a->receive, tcp->config.allocator, length);
     a->read_seq += length;
     if ((a->flags & TCP_A_RCV_URGENT) && seq_lt(a->rcv_urgent, a->read_seq))
-        a->flags &= (uint16_t)~TCP_A_RCV_URGENT;
+        a->flags &= (uint16_t) ~(TCP_A_RCV_URGENT | TCP_A_URGENT_READ);
     bool open = c->state == BERTH_ESTABLISHED || c->state == BERTH_FIN_WAIT_1 ||
                 c->state == BERTH_FIN_WAIT_2;
     if (open && window_update_due(tcp, c)) {
@@ -167,12 +167,16 @@ static void consume(struct tcp *tcp, struct tcp_connection *c, uint32_t length) 
 static ssize_t receive_urgent_octet(struct tcp *tcp, struct tcp_connection *c, void *data,
                                     unsigned flags) {
     struct tcp_active *a = c->active;
-    if ((c->flags & TCP_F_OOBINLINE) || !a || !(a->flags & TCP_A_RCV_URGENT))
+    if ((c->flags & TCP_F_OOBINLINE) || !a || !(a->flags & TCP_A_RCV_URGENT) ||
+        (a->flags & TCP_A_URGENT_READ))
         return -EINVAL;
     if (!seq_in(a->rcv_urgent, a->read_seq, a->receive.length))
         return -EAGAIN; /* announced, not here yet */
     stream_read(&a->receive, a->rcv_urgent - a->read_seq, data, 1);
-    if (!(flags & BERTH_MSG_PEEK) && a->rcv_urgent == a->read_seq)
+    if (flags & BERTH_MSG_PEEK)
+        return 1;
+    a->flags |= TCP_A_URGENT_READ;
+    if (a->rcv_urgent == a->read_seq)
         consume(tcp, c, 1);
     return 1;
 }
@@ -187,16 +191,22 @@ ssize_t tcp_receive(struct tcp *tcp, uint32_t socket, void *data, size_t length,
     if (there == 0)
         return nothing(c);
     struct tcp_active *a = c->active;
-    if (there == 1 && (a->flags & TCP_A_RCV_URGENT) && a->rcv_urgent == a->read_seq &&
+    uint32_t skip = 0;
+    if ((a->flags & TCP_A_RCV_URGENT) && a->rcv_urgent == a->read_seq &&
         !(c->flags & TCP_F_OOBINLINE)) {
-        consume(
-            tcp, c,
-            1); /* read past the mark without having asked for the urgent octet: it is skipped */
-        return tcp_receive(tcp, socket, data, length, flags, now);
+        /* Read past the mark without having asked for the urgent octet: it is skipped. */
+        if (!(flags & BERTH_MSG_PEEK)) {
+            consume(tcp, c, 1);
+            return tcp_receive(tcp, socket, data, length, flags, now);
+        }
+        skip = 1;
+        there = a->receive.length - 1;
+        if (there == 0)
+            return nothing(c);
     }
     if (length > there)
         length = there;
-    stream_read(&a->receive, 0, data, (uint32_t)length);
+    stream_read(&a->receive, skip, data, (uint32_t)length);
     if (!(flags & BERTH_MSG_PEEK) && length)
         consume(tcp, c, (uint32_t)length);
     return (ssize_t)length;
