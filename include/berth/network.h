@@ -1,5 +1,6 @@
-/* A network: many hosts in one process, on switches, with links that delay, lose and reorder. Still pure:
- * the caller says the time and moves what goes outside. With a virtual clock it is deterministic. */
+/* A network: many hosts in one process, on switches, with links that delay, lose and reorder. Still
+ * pure: the caller says the time and moves what goes outside. With a virtual clock it is
+ * deterministic. */
 #ifndef BERTH_NETWORK_H
 #define BERTH_NETWORK_H
 
@@ -25,65 +26,71 @@ void berth_network_free(struct berth_network *network);
 
 /* A switch with an IPv4 subnet. Returns its number (0 and up), -EEXIST (name), -EINVAL, -ENOMEM.
  * name: 1..63 characters, copied. */
-int berth_network_add_switch(struct berth_network *network, const char *name, const struct berth_ip *subnet,
-                             unsigned prefix, uint32_t mtu);
-/* A host on that switch. address NULL: the lowest free one of the subnet. config NULL: defaults; the seed is
- * derived from the network's. Returns its number, -EEXIST (name), -EADDRINUSE (address), -EADDRNOTAVAIL
- * (outside the subnet, or none left), -EINVAL, -ENOMEM. The network owns the host. */
+int berth_network_add_switch(struct berth_network *network, const char *name,
+                             const struct berth_ip *subnet, unsigned prefix, uint32_t mtu);
+/* A host on that switch. address NULL: the lowest free one of the subnet. config NULL: defaults;
+ * the seed is derived from the network's. Returns its number, -EEXIST (name), -EADDRINUSE
+ * (address), -EADDRNOTAVAIL (outside the subnet, or none left), -EINVAL, -ENOMEM. The network owns
+ * the host. */
 int berth_network_add_host(struct berth_network *network, const char *name, int switch_number,
                            const struct berth_ip *address, const struct berth_host_config *config);
-/* Takes the host away with all its sockets, names and frames under way; its number is not used again. -ENOENT. */
+/* Takes the host away with all its sockets, names and frames under way; its number is not used
+ * again. -ENOENT. */
 int berth_network_remove_host(struct berth_network *network, int host);
-struct berth_host *berth_network_host(struct berth_network *network, int host); /* NULL if removed */
+/* NULL if removed. */
+struct berth_host *berth_network_host(struct berth_network *network, int host);
 const char *berth_network_host_name(const struct berth_network *network, int host);
 /* The number of the host of that name, or of that address; -ENOENT. */
 int berth_network_find_host(const struct berth_network *network, const char *name);
 int berth_network_find_address(const struct berth_network *network, const struct berth_ip *address);
 /* One past the highest host number. */
 int berth_network_host_count(const struct berth_network *network);
-/* One more name (alias) for a host's address: labels of letters, digits, '-' and '_', 253 characters in all, any case.
- * -EEXIST, -EINVAL, -ENOENT (no such host), -ENOMEM. */
+/* One more name (alias) for a host's address: labels of letters, digits, '-' and '_', 253
+ * characters in all, any case. -EEXIST, -EINVAL, -ENOENT (no such host), -ENOMEM. */
 int berth_network_add_name(struct berth_network *network, const char *name, int host);
 
-/* What a link end does to the frames that leave the host (egress) or come to it (ingress); netem's words.
- * Probabilities are 0..1; times ns. All zero: unimpaired, and frames may be large and unchecksummed. */
+/* What a link end does to the frames that leave the host (egress) or come to it (ingress); netem's
+ * words. Probabilities are 0..1; times ns. All zero: unimpaired, and frames may be large and
+ * unchecksummed. */
 struct berth_impairment {
     uint64_t delay, jitter;
     double loss, duplicate, corrupt;
-    double reorder;        /* part of the frames sent at once while the others wait `delay` */
-    uint64_t rate;         /* bits/s, 0: none */
-    uint32_t limit;        /* frames waiting, 0: 1000 */
+    double reorder; /* part of the frames sent at once while the others wait `delay` */
+    uint64_t rate;  /* bits/s, 0: none */
+    uint32_t limit; /* frames waiting, 0: 1000 */
 };
-/* -ENOENT (no such host), -EINVAL (a probability outside 0..1, reorder without delay, delay or jitter past 2^62). Frames
- * under way keep their times. A host whose egress has more than delay and jitter makes frames of MTU size; to one whose
- * ingress has, the switch cuts large segments up. */
+/* -ENOENT (no such host), -EINVAL (a probability outside 0..1, reorder without delay, delay or
+ * jitter past 2^62). Frames under way keep their times. A host whose egress has more than delay and
+ * jitter makes frames of MTU size; to one whose ingress has, the switch cuts large segments up. */
 enum berth_direction { BERTH_EGRESS = 1, BERTH_INGRESS = 2, BERTH_BOTH = 3 };
 int berth_network_impair(struct berth_network *network, int host, enum berth_direction direction,
                          const struct berth_impairment *impairment);
 /* How the host's link is impaired in that one direction (BERTH_EGRESS or BERTH_INGRESS). */
-int berth_network_impairment(const struct berth_network *network, int host, enum berth_direction direction,
-                             struct berth_impairment *impairment);
+int berth_network_impairment(const struct berth_network *network, int host,
+                             enum berth_direction direction, struct berth_impairment *impairment);
 
 /* ---- outside ports: a switch port whose other end is the caller (a TAP device, say) ---- */
 
-/* Returns the port's number (0 and up, apart from hosts' numbers), -EINVAL, -ENOMEM. offloads as for an
- * interface: without them frames handed out are of MTU size and checksummed. */
+/* Returns the port's number (0 and up, apart from hosts' numbers), -EINVAL, -ENOMEM. offloads as
+ * for an interface: without them frames handed out are of MTU size and checksummed. */
 int berth_network_add_outside(struct berth_network *network, int switch_number, const char *name,
                               uint8_t offloads);
-int berth_network_outside_input(struct berth_network *network, int outside, const struct berth_frame *frames,
-                                size_t count, uint64_t now);
+int berth_network_outside_input(struct berth_network *network, int outside,
+                                const struct berth_frame *frames, size_t count, uint64_t now);
 /* Frames for the outside; the caller clears them. At most 4096 wait; more are dropped. */
-size_t berth_network_outside_output(struct berth_network *network, int outside, struct berth_frame *frames,
-                                    size_t max);
-int berth_network_outside_impair(struct berth_network *network, int outside, enum berth_direction direction,
+size_t berth_network_outside_output(struct berth_network *network, int outside,
+                                    struct berth_frame *frames, size_t max);
+int berth_network_outside_impair(struct berth_network *network, int outside,
+                                 enum berth_direction direction,
                                  const struct berth_impairment *impairment);
 
 /* ---- running it ---- */
 
-/* Moves frames until nothing can move at `now`: outputs, links, switches, inputs, timers, names. Returns true
- * when its budget of work ran out first: call again. */
+/* Moves frames until nothing can move at `now`: outputs, links, switches, inputs, timers, names.
+ * Returns true when its budget of work ran out first: call again. */
 bool berth_network_run(struct berth_network *network, uint64_t now);
-/* A call on a socket of `host` was made: it may have output or events. Must follow every such call. Cheap. */
+/* A call on a socket of `host` was made: it may have output or events. Must follow every such call.
+ * Cheap. */
 void berth_network_touch(struct berth_network *network, int host);
 /* The next time berth_network_run has something to do. */
 uint64_t berth_network_deadline(const struct berth_network *network);
@@ -91,13 +98,14 @@ struct berth_network_event {
     int host;
     struct berth_event event;
 };
-size_t berth_network_events(struct berth_network *network, struct berth_network_event *events, size_t max);
+size_t berth_network_events(struct berth_network *network, struct berth_network_event *events,
+                            size_t max);
 
 /* ---- capture: pcapng, a stream of bytes handed to the caller ---- */
 
-/* Each frame that passes a switch port (once, where it enters the switch; drops are marked with their cause).
- * `write` gets pcapng octets in order; borrowed for the call; it must not call back. NULL stops.
- * wall: ns since 1970 that stands for now = 0. */
+/* Each frame that passes a switch port (once, where it enters the switch; drops are marked with
+ * their cause). `write` gets pcapng octets in order; borrowed for the call; it must not call back.
+ * NULL stops. wall: ns since 1970 that stands for now = 0. */
 typedef void berth_capture_write(void *context, const void *data, size_t length);
 int berth_network_capture(struct berth_network *network, berth_capture_write *write, void *context,
                           uint64_t wall);

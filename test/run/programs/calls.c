@@ -1,5 +1,6 @@
-/* Non-blocking connects and their readiness, seen with poll, select and epoll (level and edge); UDP and its errors. Statically
- * linked by the test, with threads. Usage: calls HOST OPEN-PORT CLOSED-PORT. Prints a line a check, exits with their failures. */
+/* Non-blocking connects and their readiness, seen with poll, select and epoll (level and edge); UDP
+ * and its errors. Statically linked by the test, with threads. Usage: calls HOST OPEN-PORT
+ * CLOSED-PORT. Prints a line a check, exits with their failures. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -95,8 +96,10 @@ static void datagrams(void) {
     ssize_t got = recv(fd, buffer, sizeof buffer, 0);
     check("port unreachable becomes ECONNREFUSED", got == -1 && errno == ECONNREFUSED, errno);
     close(fd);
-    int server = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), client = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    struct sockaddr_in here = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)}, from;
+    int server = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0),
+        client = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_in here = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)},
+                       from;
     socklen_t size = sizeof here;
     check("bind to port 0", bind(server, (struct sockaddr *)&here, sizeof here) == 0, errno);
     getsockname(server, (struct sockaddr *)&here, &size);
@@ -113,7 +116,8 @@ static void datagrams(void) {
     getsockname(client, (struct sockaddr *)&mine, &size);
     check("with the address it came from", from.sin_port == mine.sin_port, ntohs(from.sin_port));
     struct iovec part = {buffer, sizeof buffer};
-    struct msghdr message = {.msg_name = &from, .msg_namelen = sizeof from, .msg_iov = &part, .msg_iovlen = 1};
+    struct msghdr message = {
+        .msg_name = &from, .msg_namelen = sizeof from, .msg_iov = &part, .msg_iovlen = 1};
     sendto(client, "hello", 5, 0, (struct sockaddr *)&here, sizeof here);
     part.iov_len = 2;
     got = recvmsg(server, &message, 0);
@@ -127,7 +131,8 @@ static void datagrams(void) {
 static void *talk(void *count) {
     for (int n = 0; n < 20; n++) {
         int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        if (connect(fd, (struct sockaddr *)&open_port, sizeof open_port) == 0 && write(fd, "x", 1) == 1)
+        if (connect(fd, (struct sockaddr *)&open_port, sizeof open_port) == 0 &&
+            write(fd, "x", 1) == 1)
             __atomic_add_fetch((int *)count, 1, __ATOMIC_SEQ_CST);
         close(fd);
     }
@@ -137,7 +142,8 @@ static void *talk(void *count) {
 int main(int argc, char **argv) {
     if (argc != 4)
         return 99;
-    open_port = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(argv[2]))};
+    open_port =
+        (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(argv[2]))};
     inet_pton(AF_INET, argv[1], &open_port.sin_addr);
     closed_port = open_port;
     closed_port.sin_port = htons((uint16_t)atoi(argv[3]));
@@ -148,7 +154,9 @@ int main(int argc, char **argv) {
     datagrams();
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     check("a blocking connect to a closed port is refused",
-          connect(fd, (struct sockaddr *)&closed_port, sizeof closed_port) == -1 && errno == ECONNREFUSED, errno);
+          connect(fd, (struct sockaddr *)&closed_port, sizeof closed_port) == -1 &&
+              errno == ECONNREFUSED,
+          errno);
     pthread_t threads[8];
     int count = 0;
     for (int n = 0; n < 8; n++)
