@@ -19,7 +19,7 @@ bool tcp_alive(const struct tcp *tcp, uint32_t socket, uint32_t generation) {
 }
 
 uint32_t tcp_generation(const struct tcp *tcp, uint32_t socket) {
-    return tcp_at(tcp, socket)->generation;
+    return pool_has(&tcp->connections, socket) ? tcp_at(tcp, socket)->generation : 0;
 }
 
 static unsigned bind_flags(const struct tcp_connection *c) {

@@ -96,15 +96,15 @@ static uint8_t *put_wscale(uint8_t *at, const struct tcp_options *options) {
 }
 
 static uint8_t *put_sack(uint8_t *at, size_t room, const struct tcp_options *options) {
-    size_t count = options->sack_count;
-    while (count > 0 && 4 + 8 * count > room)
-        count--;
+    size_t count = options->sack_count, fits = room < 12 ? 0 : (room - 4) / 8;
+    count = count < fits ? count : fits;
     if (count == 0)
         return at;
     at = put_option(put_nops(at, 2), SACK, 2 + 8 * count);
+    struct writer blocks = writer_over(at, 8 * fits);
     for (size_t i = 0; i < count; i++) {
-        store_be32(at + 8 * i, options->sack[i].left);
-        store_be32(at + 8 * i + 4, options->sack[i].right);
+        writer_u32(&blocks, options->sack[i].left);
+        writer_u32(&blocks, options->sack[i].right);
     }
     return at + 8 * count;
 }
