@@ -106,7 +106,7 @@ static bool is_idle(const struct tcp *tcp, const struct tcp_connection *c) {
     return quiet_state && a->send.length == 0 && a->receive.length == 0 && a->run_count == 0 &&
            a->snd_max == c->snd_una && a->delayed_ack_at == 0 &&
            !(c->flags & (TCP_F_ACK_NOW | TCP_F_OUTPUT)) && a->challenge_at == 0 &&
-           a->backoff == 0 && /* Karn: it lasts until there is a sample */
+           a->retry_at == 0 && a->backoff == 0 && /* Karn: it lasts until there is a sample */
            timers_rest_at(tcp, c) == BERTH_NEVER &&
            !(a->flags & (TCP_A_SND_URGENT | TCP_A_RCV_URGENT | TCP_A_FIN_AHEAD | TCP_A_PROBE |
                          TCP_A_KEEPALIVE)) &&
@@ -129,6 +129,10 @@ void connection_settle(struct tcp *tcp, struct tcp_connection *c) {
         if (is_idle(tcp, c))
             active_give(tcp, c);
     }
+    connection_wake(tcp, c);
+}
+
+void connection_wake(struct tcp *tcp, struct tcp_connection *c) {
     uint64_t next = timers_next(tcp, c);
     if (next == BERTH_NEVER) {
         if (timer_is_set(&c->timer))

@@ -139,6 +139,7 @@ struct tcp_active {
     uint32_t rcv_urgent;     /* with TCP_A_RCV_URGENT: the sequence number of the urgent octet */
     uint32_t read_seq;       /* the sequence number of receive's first octet */
     uint32_t fin_seq;        /* with TCP_A_FIN_AHEAD: the peer's FIN came ahead of a gap */
+    uint64_t retry_at;       /* ns: when to stand in a ring again that had no memory; 0 */
     uint64_t challenge_at;   /* ns: the next time a challenge ACK may be sent */
     uint64_t bytes_acked, bytes_received;
     uint32_t retransmitted;
@@ -289,6 +290,8 @@ struct tcp_extra *connection_extra(struct tcp *tcp, struct tcp_connection *c);
 /* Gives `active` back if nothing needs it any more, and sets the timer to the earliest thing that
  * waits for time. Called once at the end of whatever changed a connection. */
 void connection_settle(struct tcp *tcp, struct tcp_connection *c);
+/* Its second half: sets the timer. */
+void connection_wake(struct tcp *tcp, struct tcp_connection *c);
 /* Drops streams, runs and active state at once. */
 void connection_drop_active(struct tcp *tcp, struct tcp_connection *c);
 /* Puts it into the output ring: it may have a segment to send. */

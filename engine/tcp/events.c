@@ -1,18 +1,34 @@
 /* Readiness: edges noted on the connection, reported once (<berth/host.h>); and the output ring. */
 #include "engine/tcp/connection.h"
 
+/* Memory for a ring is out: time brings it back to what a busy connection has to say. An idle one
+ * says nothing but ACKs, which the peer asks for again. */
+static void retry_soon(struct tcp *tcp, struct tcp_connection *c) {
+    if (!c->active)
+        return;
+    c->active->retry_at = tcp->now + 100 * BERTH_MS;
+    connection_wake(tcp, c);
+}
+
 void connection_raise(struct tcp *tcp, struct tcp_connection *c, unsigned bits) {
     if (c->flags & TCP_F_ORPHAN)
         return;
     c->events |= (uint8_t)bits;
-    /* If memory for the ring is out, the bits stay and the next edge tries again. */
-    if (!(c->flags & TCP_F_EVENT) && ring_push(&tcp->events, c->self))
+    if (c->flags & TCP_F_EVENT)
+        return;
+    if (ring_push(&tcp->events, c->self))
         c->flags |= TCP_F_EVENT;
+    else
+        retry_soon(tcp, c);
 }
 
 void connection_owes(struct tcp *tcp, struct tcp_connection *c) {
-    if (!(c->flags & TCP_F_OUTPUT) && ring_push(&tcp->output, c->self))
+    if (c->flags & TCP_F_OUTPUT)
+        return;
+    if (ring_push(&tcp->output, c->self))
         c->flags |= TCP_F_OUTPUT;
+    else
+        retry_soon(tcp, c);
 }
 
 size_t tcp_events(struct tcp *tcp, struct berth_event *events, size_t max) {

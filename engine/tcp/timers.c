@@ -49,6 +49,8 @@ uint64_t timers_next(const struct tcp *tcp, const struct tcp_connection *c) {
         next = a->delayed_ack_at;
     if (a && a->challenge_at && a->challenge_at < next)
         next = a->challenge_at; /* `active` may go then */
+    if (a && a->retry_at && a->retry_at < next)
+        next = a->retry_at;
     uint64_t end = fin_wait_2_end(tcp, c), rest = timers_rest_at(tcp, c);
     next = end < next ? end : next;
     return rest < next ? rest : next;
@@ -151,6 +153,12 @@ void timers_fire(struct tcp *tcp, struct tcp_connection *c) {
     if (fin_wait_2_end(tcp, c) <= tcp->now) {
         connection_free(tcp, c);
         return;
+    }
+    if (c->active && c->active->retry_at && c->active->retry_at <= tcp->now) {
+        c->active->retry_at = 0;
+        connection_owes(tcp, c);
+        if (c->events)
+            connection_raise(tcp, c, 0);
     }
     if (c->active && c->active->delayed_ack_at && c->active->delayed_ack_at <= tcp->now) {
         c->active->delayed_ack_at = 0;
