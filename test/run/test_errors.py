@@ -28,6 +28,9 @@ with Net("errors") as net:
     says("an unknown command", subprocess.run([BERTH, "rnu"], capture_output=True, text=True), 2, "run")
     taken = net.run("server", "/usr/bin/python3", "-c", "import socket; socket.create_server(('', 80), reuse_port=False)")
     says("a port that is taken: by whom and since when", taken, 1, "80", "python3", "since", "in use")
+    hasty = "import os, socket\ntry: socket.create_server(('', 80))\nexcept OSError: os._exit(3)"
+    told = [net.run("server", "/usr/bin/python3", "-c", hasty).stderr.count("is taken by python3") for _ in range(20)]
+    check("and this is said even when the program ends at once", all(told), told)
     says("berth run inside berth run", net.run("pc", BERTH, "run", "--", "true"), 125, "inside")
     if os.path.exists("/usr/bin/sudo") and os.getuid() != 0:
         warned = net.run("pc", "/usr/bin/sudo", "-n", "true")

@@ -78,3 +78,7 @@ bool daemon_line_attach(struct daemon_line *line, pid_t program, int listener, i
         snprintf(text, size, "the network's daemon does not answer any more");
     return said == DAEMON_OK;
 }
+
+bool daemon_line_ping(struct daemon_line *line) {
+    return control_send(line->socket, "{\"do\":\"ping\"}", NULL, 0) >= 0;
+}

@@ -34,4 +34,8 @@ enum daemon_said daemon_line_next(struct daemon_line *line, char *text, size_t s
 bool daemon_line_attach(struct daemon_line *line, pid_t program, int listener, int reach,
                         char *text, size_t size);
 
+/* Asks for a sign of life: DAEMON_OK, after all that the daemon has to say so far. false: it is
+ * gone. */
+bool daemon_line_ping(struct daemon_line *line);
+
 #endif

@@ -27,7 +27,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { GRACE_SECONDS = 5, TEXT_SIZE = 400 };
+enum { GRACE_SECONDS = 5, ANSWER_MS = 1000, TEXT_SIZE = 400 };
 
 /* What may become ready, in the order in which it is dealt with. */
 enum { ON_CHILD, ON_JOB, ON_OUTER, ON_DAEMON, ON_REACH, ON_START, ON_COUNT };
@@ -188,10 +188,47 @@ static void program_changed(struct guard *guard, const siginfo_t *info) {
     }
 }
 
+static void run_end(struct guard *guard) {
+    guard->kill_at = seconds_now() + GRACE_SECONDS;
+    descendants_signal(SIGTERM);
+    descendants_signal(SIGCONT);
+}
+
+/* Takes what the daemon says. answered: it said "ok". false: it is gone. */
+static bool daemon_hear(struct guard *guard, bool *answered) {
+    char text[TEXT_SIZE];
+    bool alive = daemon_line_fill(&guard->daemon);
+    enum daemon_said said;
+    *answered = false;
+    while ((said = daemon_line_next(&guard->daemon, text, sizeof(text))) != DAEMON_NOTHING) {
+        if (said == DAEMON_GONE)
+            alive = false;
+        if (said == DAEMON_OK)
+            *answered = true;
+        if (said == DAEMON_NOTE || said == DAEMON_END)
+            link_send(guard->waits[ON_JOB].fd, LINK_NOTE, 0, 0, text);
+        if (said == DAEMON_END && !guard->kill_at)
+            run_end(guard);
+    }
+    return alive;
+}
+
+/* A note about the program's last call may still be on its way; the answer to a question asked now
+ * comes after it. */
+static void notes_await(struct guard *guard) {
+    struct pollfd wait = {guard->waits[ON_DAEMON].fd, POLLIN, 0};
+    bool answered = wait.fd < 0 || !daemon_line_ping(&guard->daemon);
+    while (!answered && poll(&wait, 1, ANSWER_MS) > 0)
+        if (!daemon_hear(guard, &answered))
+            return;
+}
+
 /* Tells the job, which then ends as the program did. When nothing else lives the daemon is told
  * first: to who waits for the job, the computer is free again. */
 static void end_report(struct guard *guard) {
     guard->reported = true;
+    if (guard->waits[ON_JOB].fd >= 0)
+        notes_await(guard);
     if (guard->childless) {
         guard->waits[ON_DAEMON].fd = -1;
         daemon_line_clear(&guard->daemon);
@@ -240,12 +277,6 @@ static void on_job(struct guard *guard) {
     }
 }
 
-static void run_end(struct guard *guard) {
-    guard->kill_at = seconds_now() + GRACE_SECONDS;
-    descendants_signal(SIGTERM);
-    descendants_signal(SIGCONT);
-}
-
 static noreturn void daemon_gone(struct guard *guard) {
     char text[TEXT_SIZE];
     snprintf(text, sizeof(text),
@@ -255,18 +286,8 @@ static noreturn void daemon_gone(struct guard *guard) {
 }
 
 static void on_daemon(struct guard *guard) {
-    char text[TEXT_SIZE];
-    bool alive = daemon_line_fill(&guard->daemon);
-    enum daemon_said said;
-    while ((said = daemon_line_next(&guard->daemon, text, sizeof(text))) != DAEMON_NOTHING) {
-        if (said == DAEMON_GONE)
-            alive = false;
-        if (said == DAEMON_NOTE || said == DAEMON_END)
-            link_send(guard->waits[ON_JOB].fd, LINK_NOTE, 0, 0, text);
-        if (said == DAEMON_END && !guard->kill_at)
-            run_end(guard);
-    }
-    if (!alive)
+    bool answered;
+    if (!daemon_hear(guard, &answered))
         daemon_gone(guard);
 }
 
