@@ -84,7 +84,8 @@ static bool connection_row(const struct tcp *tcp, uint32_t index, struct berth_s
     row->family = c->flags & TCP_F_IPV6 ? 6 : 4;
     row->state = c->state;
     tcp_local(tcp, index, &row->local);
-    row->remote.ip = row->family == 6 ? (struct berth_ip){{0}} : berth_ip_v4(0);
+    if (row->family == 4)
+        row->remote.ip = berth_ip_v4(0);
     if (c->state != BERTH_LISTEN && c->state != BERTH_TCP_CLOSED) {
         row->remote.ip = c->tuple.remote;
         row->remote.port = c->tuple.remote_port;
@@ -128,7 +129,8 @@ static bool row_of(const struct tcp *tcp, enum tcp_kind kind, uint32_t index,
 size_t tcp_rows(const struct tcp *tcp, uint64_t *cursor, struct berth_socket_row *rows, size_t max,
                 uint64_t now) {
     const struct pool *pools[] = {&tcp->connections, &tcp->half_opens, &tcp->time_waits};
-    uint32_t kind = (uint32_t)(*cursor >> 32), index = (uint32_t)*cursor;
+    uint64_t kind = *cursor >> 32;
+    uint32_t index = (uint32_t)*cursor;
     size_t count = 0;
     (void)now;
     index = index ? index : 1;
@@ -142,6 +144,6 @@ size_t tcp_rows(const struct tcp *tcp, uint64_t *cursor, struct berth_socket_row
             count++;
         index++;
     }
-    *cursor = (uint64_t)kind << 32 | index;
+    *cursor = kind << 32 | index;
     return count;
 }

@@ -50,7 +50,10 @@ static struct berth_ip wildcard(const struct tcp_connection *c) {
 
 static int make_listener(struct tcp *tcp, struct tcp_connection *c) {
     struct berth_allocator *allocator = &tcp->config.allocator;
-    if (!c->extra || !c->extra->bind) { /* an unbound one gets an ephemeral port, as in Linux */
+    struct tcp_extra *extra = connection_extra(tcp, c);
+    if (!extra)
+        return -ENOMEM;
+    if (!extra->bind) { /* an unbound one gets an ephemeral port, as in Linux */
         struct berth_endpoint any = {wildcard(c), 0};
         int result = tcp_bind(tcp, c->self, &any);
         if (result != 0)
@@ -59,17 +62,17 @@ static int make_listener(struct tcp *tcp, struct tcp_connection *c) {
     struct tcp_listener *listener = allocator->allocate(allocator->context, sizeof *listener);
     if (!listener)
         return -ENOMEM;
-    int result = ports_listen(tcp->ports, c->extra->bind, true);
+    int result = ports_listen(tcp->ports, extra->bind, true);
     if (result != 0) {
         allocator->release(allocator->context, listener, sizeof *listener);
         return result;
     }
     memset(listener, 0, sizeof *listener);
     ring_init(&listener->accept, tcp->config.allocator);
-    c->extra->listener = listener;
+    extra->listener = listener;
     c->state = BERTH_LISTEN;
-    c->tuple.local = c->extra->bound.ip;
-    c->tuple.local_port = c->extra->bound.port;
+    c->tuple.local = extra->bound.ip;
+    c->tuple.local_port = extra->bound.port;
     return 0;
 }
 

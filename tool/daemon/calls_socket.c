@@ -1,7 +1,7 @@
 /* socket(): a pair of descriptors in its place. */
 #define _GNU_SOURCE
 #include "tool/daemon/call.h"
-#include "tool/runner/calls.h"
+#include "tool/runner/range.h"
 
 #include <errno.h>
 #include <fcntl.h>

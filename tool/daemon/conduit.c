@@ -34,7 +34,7 @@ void conduit_table_clear(struct conduit_table *table) {
 
 static int slots_grow(struct conduit_table *table) {
     uint32_t count = table->slot_count ? table->slot_count * 2 : FIRST_SLOTS;
-    void *slots = realloc(table->slots, count * sizeof *table->slots);
+    void *slots = realloc(table->slots, count * sizeof(struct conduit *));
     if (slots)
         table->slots = slots;
     void *generations = realloc(table->generations, count * sizeof *table->generations);

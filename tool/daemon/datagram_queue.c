@@ -3,6 +3,12 @@
 #include <errno.h>
 #include <stdlib.h>
 
+/* Where the note is that `after` others stand before. */
+static unsigned place(const struct datagram_queue *queue, unsigned after) {
+    unsigned at = queue->first + after;
+    return at < queue->capacity ? at : at - queue->capacity;
+}
+
 int datagram_queue_reserve(struct datagram_queue *queue) {
     if (queue->count < queue->capacity)
         return 0;
@@ -11,7 +17,7 @@ int datagram_queue_reserve(struct datagram_queue *queue) {
     if (!notes)
         return -ENOMEM;
     for (unsigned i = 0; i < queue->count; i++)
-        notes[i] = queue->notes[(queue->first + i) % queue->capacity];
+        notes[i] = queue->notes[place(queue, i)];
     free(queue->notes);
     queue->notes = notes;
     queue->first = 0;
@@ -20,7 +26,7 @@ int datagram_queue_reserve(struct datagram_queue *queue) {
 }
 
 void datagram_queue_push(struct datagram_queue *queue, const struct datagram_note *note) {
-    queue->notes[(queue->first + queue->count) % queue->capacity] = *note;
+    queue->notes[place(queue, queue->count)] = *note;
     queue->count++;
     queue->octets += note->meta.length;
 }
@@ -31,7 +37,7 @@ struct datagram_note *datagram_queue_first(struct datagram_queue *queue) {
 
 void datagram_queue_pop(struct datagram_queue *queue) {
     queue->octets -= queue->notes[queue->first].meta.length;
-    queue->first = (queue->first + 1) % queue->capacity;
+    queue->first = place(queue, 1);
     queue->count--;
 }
 

@@ -2,13 +2,10 @@
 #ifndef TOOL_RUNNER_CALLS_H
 #define TOOL_RUNNER_CALLS_H
 
+#include "tool/runner/range.h"
+
 #include <seccomp.h>
 #include <stddef.h>
-
-/* The numbers that descriptors of datagram sockets get. Their reads and writes are notified (each
- * datagram has an address); a mask finds the range with one comparison, so that reads and writes of
- * everything else stay native. */
-enum { CALLS_UDP_FIRST = 512, CALLS_UDP_LAST = 1023 };
 
 enum { CALLS_MAX_CONDITIONS = 2 };
 struct call_rule {
