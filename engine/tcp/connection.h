@@ -305,6 +305,14 @@ void connection_abort(struct tcp *tcp, struct tcp_connection *c, int error);
 uint16_t connection_mss_for(const struct tcp *tcp, unsigned interface, bool v4);
 /* The window shift that the receive buffer's limit asks for (0..14). */
 uint8_t connection_scale(const struct tcp *tcp);
+/* Octets of a segment's header that the timestamps option takes, with its padding. */
+static inline uint32_t connection_timestamps_length(const struct tcp_connection *c) {
+    return c->flags & TCP_F_TIMESTAMPS ? 12 : 0;
+}
+/* Octets of payload in a full segment (RFC 6691): never 0, for mss is 48 at the least. */
+static inline uint32_t connection_payload_most(const struct tcp_connection *c) {
+    return c->mss - connection_timestamps_length(c);
+}
 /* Sets mss, scales, timestamps, cwnd and the edge from what both SYNs said. options: the peer's. */
 void connection_negotiate(struct tcp *tcp, struct tcp_connection *c,
                           const struct tcp_options *options, bool we_offered);

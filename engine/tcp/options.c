@@ -120,7 +120,7 @@ static int read_default(const struct tcp *tcp, const struct tcp_connection *c,
     case BERTH_SO_RCVBUF:
         return (int)config->tcp_receive_buffer;
     case BERTH_TCP_MAXSEG:
-        return c->mss ? c->mss - (c->flags & TCP_F_TIMESTAMPS ? 12 : 0) : 536;
+        return c->mss ? (int)connection_payload_most(c) : 536;
     case BERTH_TCP_KEEPIDLE:
         return (int)(config->keepalive_idle / BERTH_SECOND);
     case BERTH_TCP_KEEPINTVL:

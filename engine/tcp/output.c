@@ -7,10 +7,6 @@
  * Every segment carries the ACK and the window of the moment, and so settles what was owed. */
 #include "engine/tcp/connection.h"
 
-static unsigned timestamps_length(const struct tcp_connection *c) {
-    return c->flags & TCP_F_TIMESTAMPS ? 12 : 0;
-}
-
 /* Writes the header; what it says of ACK and window is noted as said. */
 static void fill(struct tcp *tcp, struct tcp_connection *c, struct tcp_emit *emit, uint32_t seq,
                  uint16_t flags) {
@@ -25,7 +21,7 @@ static void fill(struct tcp *tcp, struct tcp_connection *c, struct tcp_emit *emi
     emit->segment_size = 0;
     emit->part_count = 0;
     emit->length = 0;
-    emit->header_length = (uint8_t)(TCP_HEADER_MIN + timestamps_length(c));
+    emit->header_length = (uint8_t)(TCP_HEADER_MIN + connection_timestamps_length(c));
     store_be16(h, c->tuple.local_port);
     store_be16(h + 2, c->tuple.remote_port);
     store_be32(h + 4, seq);
@@ -116,7 +112,7 @@ static void mark_urgent(const struct tcp_connection *c, struct tcp_emit *emit, u
 static bool send_data(struct tcp *tcp, struct tcp_connection *c, struct tcp_emit *emit,
                       uint32_t seq, uint32_t length, bool fin) {
     struct tcp_active *a = c->active;
-    uint32_t mss = c->mss - timestamps_length(c), got = 0;
+    uint32_t mss = connection_payload_most(c), got = 0;
     int parts = 0;
     if (length)
         parts =
@@ -138,7 +134,7 @@ static bool send_data(struct tcp *tcp, struct tcp_connection *c, struct tcp_emit
     emit->length = length;
     emit->segment_size = length > mss ? (uint16_t)mss : 0;
     mark_urgent(c, emit, seq);
-    if (length % mss != 0)
+    if (length && length % mss != 0)
         a->small_seq = end;
     end += fin;
     bool fresh = seq_ge(seq, a->snd_max);
@@ -163,8 +159,8 @@ static uint32_t segment_most(const struct tcp *tcp, const struct tcp_connection 
     const struct tcp_interface *interface = &tcp->interfaces[c->interface % TCP_INTERFACES];
     if (interface->segment_max <= interface->mtu || (c->active->flags & TCP_A_RECOVERY))
         return mss;
-    uint32_t headers =
-        (berth_ip_is_v4(&c->tuple.remote) ? 20u : 40u) + TCP_HEADER_MIN + timestamps_length(c);
+    uint32_t headers = (berth_ip_is_v4(&c->tuple.remote) ? 20u : 40u) + TCP_HEADER_MIN +
+                       connection_timestamps_length(c);
     uint32_t most = interface->segment_max > headers ? interface->segment_max - headers : mss;
     return most > mss ? most / mss * mss : mss;
 }
@@ -216,7 +212,7 @@ static bool send_new(struct tcp *tcp, struct tcp_connection *c, struct tcp_emit 
     uint32_t ahead = c->snd_nxt - c->snd_una;
     if (ahead > a->send.length) /* the FIN is out */
         return false;
-    uint32_t waiting = a->send.length - ahead, mss = c->mss - timestamps_length(c);
+    uint32_t waiting = a->send.length - ahead, mss = connection_payload_most(c);
     uint32_t congestion = c->cwnd + (uint32_t)a->limited * mss;
     uint32_t window = congestion < c->snd_wnd ? congestion : c->snd_wnd;
     uint32_t usable = window > ahead ? window - ahead : 0;
@@ -251,14 +247,13 @@ static bool send_new(struct tcp *tcp, struct tcp_connection *c, struct tcp_emit 
 /* The first segment that is not acknowledged, again. */
 static bool send_again(struct tcp *tcp, struct tcp_connection *c, struct tcp_emit *emit) {
     struct tcp_active *a = c->active;
-    uint32_t mss = c->mss - timestamps_length(c), sent_octets = a->snd_max - c->snd_una;
+    uint32_t mss = connection_payload_most(c), sent_octets = a->snd_max - c->snd_una;
     a->resend = 0;
-    uint32_t length = a->send.length < mss ? a->send.length : mss;
-    if (length > sent_octets)
-        length = sent_octets;
-    bool fin = length == a->send.length && sent_octets > length && fin_waits(c);
+    uint32_t length = a->send.length < sent_octets ? a->send.length : sent_octets;
+    bool fin = length <= mss && sent_octets > length && fin_waits(c);
     if (length == 0 && !fin)
         return false;
+    length = length < mss ? length : mss;
     a->rto_at = 0; /* RFC 6582 3.2 step 3: the timer starts anew with a retransmission */
     return send_data(tcp, c, emit, c->snd_una, length, fin);
 }

@@ -216,8 +216,7 @@ static void ack_at_once(struct tcp *tcp, struct tcp_connection *c) {
 static void ack_policy(struct tcp *tcp, struct tcp_connection *c, const struct tcp_segment *segment,
                        uint32_t taken) {
     struct tcp_active *a = c->active;
-    uint32_t full = segment->segment_size ? segment->segment_size
-                                          : c->mss - (c->flags & TCP_F_TIMESTAMPS ? 12u : 0u);
+    uint32_t full = segment->segment_size ? segment->segment_size : connection_payload_most(c);
     a->ack_octets += taken;
     if (a->ack_octets >= 2 * full || a->quick_acks || tcp_option(c, BERTH_TCP_QUICKACK, 0)) {
         if (a->quick_acks)
