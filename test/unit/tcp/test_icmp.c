@@ -1,0 +1,110 @@
+/* ICMP errors that reach TCP: RFC 9293 3.9.2.2, RFC 5927, RFC 1191. */
+#include "test/unit/tcp/opened.h"
+
+/* 5927-1, MUST-54..56: an error, hard or soft, ends no synchronized connection; what it says is
+ * told if the connection times out (SHLD-9). */
+static void synchronized(void **state) {
+    (void)state;
+    for (unsigned hard = 0; hard < 2; hard++) {
+        struct peer p;
+        uint32_t socket = opened(&p, 4, "");
+        opened_writes(&p, socket, 10, 0);
+        peer_gets(&p, "PA");
+        tcp_icmp_error(p.tcp, &p.tuple, p.ack, EHOSTUNREACH, hard, 0, p.now);
+        assert_int_equal(peer_state(&p, socket), BERTH_ESTABLISHED);
+        assert_int_equal(peer_error(&p, socket), 0);
+        for (; tcp_deadline(p.tcp) != BERTH_NEVER; opened_drains(&p))
+            peer_waits_until(&p, tcp_deadline(p.tcp));
+        assert_int_equal(peer_error(&p, socket), EHOSTUNREACH);
+        peer_end(&p);
+    }
+}
+
+/* Only what quotes octets in flight counts. */
+static void quotes(void **state) {
+    (void)state;
+    static const struct {
+        int32_t seq; /* beside SND.UNA */
+        bool counts;
+    } cases[] = {{0, true}, {99, true}, {100, false}, {-1, false}, {1 << 30, false}};
+    for (unsigned i = 0; i < 5; i++) {
+        struct peer p;
+        uint32_t socket = opened(&p, 6, "mss 1440");
+        opened_writes(&p, socket, 100, 0);
+        peer_gets(&p, "PA");
+        tcp_icmp_error(p.tcp, &p.tuple, p.ack + (uint32_t)cases[i].seq, EMSGSIZE, false, 1300,
+                       p.now);
+        assert_int_equal(tcp_at(p.tcp, socket)->mss, cases[i].counts ? 1240 : 1440);
+        peer_end(&p);
+    }
+    struct peer p;
+    uint32_t socket = opened(&p, 4, "mss 1460"); /* nothing is in flight */
+    tcp_icmp_error(p.tcp, &p.tuple, p.ack, EMSGSIZE, false, 600, p.now);
+    assert_int_equal(tcp_at(p.tcp, socket)->mss, 1460);
+    p.tuple.remote_port++;
+    tcp_icmp_error(p.tcp, &p.tuple, p.ack, EMSGSIZE, false, 600, p.now);
+    p.tuple.remote_port--;
+    peer_end(&p);
+}
+
+/* 1191-1: never up, never below 552 (1280); what was too large goes again, smaller, at once. */
+static void path_mtu(void **state) {
+    (void)state;
+    static const struct {
+        int family;
+        uint32_t mtu, length;
+    } cases[] = {{4, 1000, 960},  {4, 68, 512},    {4, 1, 512},     {4, 1500, 1460},
+                 {4, 9000, 1460}, {6, 1400, 1340}, {6, 1000, 1220}, {6, 1500, 1440}};
+    for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct peer p;
+        uint32_t socket = opened(&p, cases[i].family, "mss 9000");
+        uint32_t whole = cases[i].family == 4 ? 1460 : 1440, cwnd;
+        opened_writes(&p, socket, 20000, 0);
+        while (peer_pull(&p))
+            assert_int_equal(p.got.length, whole);
+        cwnd = tcp_at(p.tcp, socket)->cwnd;
+        tcp_icmp_error(p.tcp, &p.tuple, p.ack, EMSGSIZE, false, cases[i].mtu, p.now);
+        if (cases[i].length < whole)
+            peer_gets(&p, "A seq %u len %u", p.ack, cases[i].length);
+        else
+            peer_silent(&p);
+        assert_int_equal(tcp_at(p.tcp, socket)->cwnd, cwnd);
+        peer_end(&p);
+    }
+}
+
+/* SHLD-26 and RFC 5927 5: before the connection is open a hard error ends the attempt, a soft one
+ * does not, and is told in the end. */
+static void connecting(void **state) {
+    (void)state;
+    for (unsigned hard = 0; hard < 2; hard++) {
+        struct peer p;
+        peer_setup(&p, 4);
+        uint32_t socket = peer_connects(&p);
+        peer_gets(&p, "S");
+        peer_silent(&p);
+        tcp_icmp_error(p.tcp, &p.tuple, p.got.seq + 1, ECONNREFUSED, true, 0, p.now);
+        assert_int_equal(peer_state(&p, socket), BERTH_SYN_SENT);
+        tcp_icmp_error(p.tcp, &p.tuple, p.got.seq, hard ? ECONNREFUSED : EHOSTUNREACH, hard, 0,
+                       p.now);
+        if (!hard)
+            for (unsigned i = 0; i < 7; i++) {
+                assert_int_equal(peer_state(&p, socket), BERTH_SYN_SENT);
+                peer_waits(&p, BERTH_SECOND << i);
+                opened_drains(&p);
+            }
+        assert_int_equal(peer_state(&p, socket), BERTH_TCP_CLOSED);
+        assert_int_equal(peer_error(&p, socket), hard ? ECONNREFUSED : EHOSTUNREACH);
+        peer_end(&p);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(synchronized),
+        cmocka_unit_test(quotes),
+        cmocka_unit_test(path_mtu),
+        cmocka_unit_test(connecting),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
