@@ -331,6 +331,24 @@ static void restart_after_idle(void **state) {
     }
 }
 
+/* RW = min(IW, cwnd): a window a little above IW falls to it, one below stays. */
+static void restart_window(void **state) {
+    (void)state;
+    for (unsigned segments = 5; segments <= 15; segments += 10) {
+        struct peer p;
+        uint32_t socket = opened(&p, 4, "mss 1000");
+        tcp_at(p.tcp, socket)->cwnd = segments * MSS;
+        opened_writes(&p, socket, 10, 0);
+        opened_drains(&p);
+        opened_acks(&p, socket);
+        peer_silent(&p);
+        peer_waits(&p, BERTH_SECOND);
+        assert_int_equal(tcp_at(p.tcp, socket)->cwnd, (segments < 10 ? segments : 10) * MSS);
+        assert_null(opened_active(&p, socket));
+        peer_end(&p);
+    }
+}
+
 /* Optimistic ACKs (Savage): of what was not sent, they count for nothing. */
 static void optimistic_ack(void **state) {
     (void)state;
@@ -359,6 +377,7 @@ int main(void) {
         cmocka_unit_test(growth),
         cmocka_unit_test(unused_window),
         cmocka_unit_test(restart_after_idle),
+        cmocka_unit_test(restart_window),
         cmocka_unit_test(optimistic_ack),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -151,6 +151,12 @@ static void sent(void **state) {
     peer_waits(&p, BERTH_SECOND);
     peer_gets(&p, "PA len 1");
     peer_end(&p);
+    /* As far ahead as 16 bits can say. */
+    socket = opened(&p, 4, "mss 1000");
+    opened_writes(&p, socket, 66000, BERTH_MSG_OOB);
+    peer_gets(&p, "UA urg 65535 len 1000");
+    peer_gets(&p, "UA urg 65000 len 1000");
+    peer_end(&p);
 }
 
 int main(void) {

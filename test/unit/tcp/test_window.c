@@ -178,6 +178,21 @@ static void sender_silly_window(void **state) {
     opened_drains(&p);
     peer_end(&p);
 
+    /* Half of the largest window is worth a segment, less is not. */
+    for (unsigned window = 1100; window <= 1300; window += 200) {
+        peer_setup(&p, 4);
+        p.win = 2400;
+        socket = peer_establishes(&p, peer_listener(&p, 5), 100, "mss 1460");
+        opened_writes(&p, socket, 20000, 0);
+        opened_drains(&p);
+        p.ack = tcp_snd_max(tcp_at(p.tcp, socket));
+        peer_sends(&p, "A win %u", window);
+        if (window == 1300)
+            peer_gets(&p, "A len 1300");
+        peer_silent(&p);
+        peer_end(&p);
+    }
+
     /* A small window at its full size is not silly. */
     p.win = 300;
     peer_config(&p);
