@@ -188,6 +188,9 @@ static void recover_stays_fresh(void **state) {
     struct peer p;
     uint32_t socket = opened(&p, 4, "mss 1000 wscale 14");
     struct tcp_connection *c = tcp_at(p.tcp, socket);
+    struct berth_block *block = berth_block_new(p.config.allocator, 4000000);
+    struct tcp_emit emit;
+    assert_non_null(block);
     opened_writes(&p, socket, 20 * MSS, 0);
     opened_drains(&p);
     duplicates(&p, 3);
@@ -198,10 +201,12 @@ static void recover_stays_fresh(void **state) {
     opened_acks(&p, socket);
     for (uint64_t octets = 0; octets < 5u << 29; octets += 4000000) {
         c->cwnd = 5000000;
-        opened_writes(&p, socket, 4000000, 0);
-        opened_drains(&p);
+        assert_int_equal(tcp_send_block(p.tcp, socket, block, 0, 4000000, 0, p.now), 4000000);
+        while (tcp_output(p.tcp, &emit, p.now))
+            ;
         opened_acks(&p, socket);
     }
+    berth_block_drop(block);
     opened_writes(&p, socket, 20 * MSS, 0);
     opened_drains(&p);
     duplicates(&p, 3);
