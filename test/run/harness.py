@@ -71,6 +71,7 @@ class Net:
             except (subprocess.TimeoutExpired, ValueError):
                 program.kill()
                 program.wait()
+        self.berth("down")  # programs that outlive their run: daemonised ones
         subprocess.run(["rm", "-rf", self.folder], check=False)
         self.check_gone()
 
