@@ -71,6 +71,5 @@ for suite in $suites; do
     *) echo "no suite $suite; there are: unit run figures interop" >&2; exit 2 ;;
     esac
 done
-[ -z "$not_run" ] || say "NOT RUN (they need root or sudo -n):$not_run"
-say "$passed passed, $failed failed"
+say "$passed passed, $failed failed${not_run:+; NOT RUN (needs root or sudo -n):$not_run}"
 [ $failed = 0 ]
