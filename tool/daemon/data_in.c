@@ -10,7 +10,8 @@
  * a block of its own for each receive.
  *
  * Edges: one recv() per turn; a full one may have left something, so the conduit is put back in the
- * line. A short one has emptied the queue, except at an urgent mark. */
+ * line. A short one has emptied the queue, except at an urgent mark, or when the edge told of the
+ * end too: octets and an end of stream that come together make one edge only. */
 #define _GNU_SOURCE
 #include "tool/daemon/call.h"
 
@@ -215,7 +216,8 @@ static void stream_commit(struct server *server, struct inlet *inlet, struct ber
     if (length > 0) {
         stream_send(server, inlet, host, now);
         conduit->bulk = length >= BULK_FROM;
-        if ((size_t)length == inlet->room || inlet->at_mark || conduit->hung_up)
+        if ((size_t)length == inlet->room || inlet->at_mark || conduit->readable ||
+            conduit->hung_up)
             conduit_ready(server, conduit);
     } else if (length == 0) {
         stream_finish(server, conduit, host, now);

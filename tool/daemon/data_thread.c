@@ -30,6 +30,8 @@ static void conduit_notice(struct server *server, struct conduit *conduit, uint3
         conduit->urgent_in = true;
     if (bits & (EPOLLHUP | EPOLLERR))
         conduit->hung_up = true;
+    if (bits & EPOLLRDHUP)
+        conduit->readable = true;
     if ((bits & EPOLLOUT) && conduit->out_full) {
         conduit_watch_room(server, conduit, false);
         if (conduit->protocol == BERTH_TCP)
