@@ -1,12 +1,11 @@
 """Real programs on virtual computers, each judged by its own proof."""
 import hashlib
 import os
-import re
 import shutil
 import subprocess
 import sys
 
-from harness import BERTH, Net, check, finish, until
+from harness import Net, check, finish, until
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, f"{HERE}/../../examples/figures")
@@ -67,6 +66,34 @@ with Net("prefork") as net:
     check("a daemonised grandchild: berth run ends with its parent", done.returncode == 0, done)
     check("and the grandchild serves on", net.listening(7001) and
           net.run("pc", "nc", "-d", "server", "7001").stdout.strip().isdigit())
+
+with Net("half") as net:
+    net.start("server", "/usr/bin/python3", "-c", """
+import socket, threading
+def serve(s):
+    n = 0
+    while data := s.recv(65536):
+        n += len(data)
+    s.sendall(b'%d' % n)
+    s.close()
+listener = socket.create_server(('', 9000), backlog=500)
+while True:
+    threading.Thread(target=serve, args=(listener.accept()[0],)).start()
+""", extra=["--ip", "10.0.0.1"])
+    net.listening(9000)
+    done = net.run("pc", "/usr/bin/python3", "-c", """
+import socket
+for n in range(500):
+    lot = [socket.create_connection(('10.0.0.1', 9000), 10) for i in range(4)]
+    for s in lot:
+        s.sendall(b'x' * (n + 1))
+        s.shutdown(socket.SHUT_WR)
+    for s in lot:
+        assert s.recv(99) == b'%d' % (n + 1)
+        s.close()
+print('all answered')
+""", timeout=120)
+    check("an end of stream right behind the last octets is heard, 2,000 times", done.stdout == "all answered\n", done)
 
 with Net("calls") as net:
     binary = f"{net.folder}/calls"
