@@ -19,7 +19,8 @@ struct call {
     const uint64_t *arguments; /* six */
     int end;                   /* a duplicate of the descriptor that the call is about; -1 */
     uint64_t cookie;
-    uint64_t now; /* while locked */
+    uint64_t now;      /* while locked */
+    uint64_t deadline; /* of the same call before it was restarted; BERTH_NEVER */
 };
 
 typedef long call_handler(struct call *call);

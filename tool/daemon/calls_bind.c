@@ -85,6 +85,8 @@ static long conduit_bind(struct call *call, struct conduit *conduit, const union
     server_touch(call->server, conduit);
     if (r == 0)
         bound_now(conduit);
+    if (r == 0 && conduit->protocol == BERTH_UDP)
+        port_enter(call->server, conduit);
     return r;
 }
 
@@ -123,7 +125,7 @@ long call_listen(struct call *call) {
     if (result == 0) {
         if (conduit->state != CONDUIT_LISTENING) {
             end_stuff(conduit, call->end); /* never writable */
-            listener_enter(call->server, conduit);
+            port_enter(call->server, conduit);
         }
         conduit->state = CONDUIT_LISTENING;
         bound_now(conduit);

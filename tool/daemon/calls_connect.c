@@ -139,18 +139,6 @@ static long connect_proceed(struct call *call, struct conduit *conduit) {
     return nonblocking ? -EINPROGRESS : 0;
 }
 
-/* Whoever listens there may just have been closed. */
-static void listener_check(struct call *call, const struct conduit *conduit,
-                           const struct berth_endpoint *remote) {
-    struct berth_network *network = call->server->network;
-    struct berth_host *own = berth_network_host(network, conduit->host);
-    int host = berth_host_has_address(own, &remote->ip)
-                   ? conduit->host
-                   : berth_network_find_address(network, &remote->ip);
-    if (host >= 0)
-        listeners_leave(call->server, host, remote->port, call->now);
-}
-
 static long stream_connect(struct call *call, struct conduit *conduit,
                            const struct berth_endpoint *remote) {
     struct berth_host *host = conduit_host(call->server, conduit);
@@ -173,7 +161,7 @@ static long stream_connect(struct call *call, struct conduit *conduit,
         return 0;
     if (!host)
         return -ENETUNREACH;
-    listener_check(call, conduit, remote);
+    port_leave(call->server, conduit->host, remote, call->now);
     int r = berth_socket_connect(host, conduit->socket, remote, call->now);
     server_touch(call->server, conduit);
     return r == -EINPROGRESS || r == 0 ? connect_proceed(call, conduit) : r;
@@ -186,6 +174,7 @@ static long datagram_connect(struct call *call, struct conduit *conduit,
         return -ENETUNREACH;
     int r = berth_socket_connect(host, conduit->socket, remote, call->now);
     server_touch(call->server, conduit);
+    port_enter(call->server, conduit);
     return r;
 }
 

@@ -40,7 +40,7 @@ static ssize_t datagram_read(struct call *call, const struct message *message, i
 
 /* One message of the call. Its length or a negative errno. */
 static long datagram_send(struct call *call, const struct message *message, int family) {
-    struct berth_endpoint remote, *to;
+    struct berth_endpoint remote = {0}, *to;
     if (message->flags & MSG_OOB)
         return -EOPNOTSUPP;
     ssize_t length = datagram_read(call, message, family, &remote, &to);
@@ -56,8 +56,12 @@ static long datagram_send(struct call *call, const struct message *message, int 
         conduit->error = 0;
         datagrams_settle(call, conduit);
     } else if (host) {
+        struct berth_endpoint peer;
+        if (to || berth_socket_remote(host, conduit->socket, &peer) == 0)
+            port_leave(call->server, conduit->host, to ? to : &peer, call->now);
         result = berth_socket_send_to(host, conduit->socket, call->run->message, (size_t)length, to,
                                       call->now);
+        port_enter(call->server, conduit);
         server_touch(call->server, conduit);
     }
     call_unlock(call);

@@ -71,7 +71,7 @@ struct conduit {
     struct conduit *ready_next;  /* waits for the data thread to receive */
     struct conduit *doomed_next; /* waits for the data thread to close its held end */
     struct conduit *returned_next;
-    struct conduit *listener_next;
+    struct conduit *port_next;
     int held;
     int spare_end; /* the program's end while no program has it; else -1 */
     int host;

@@ -133,34 +133,37 @@ static void returned_close(struct server *server, struct conduit *listener, uint
     }
 }
 
-/* ---- listeners ---- */
+/* ---- who has a port ---- */
 
-static struct conduit **listeners_of(struct server *server, uint16_t port) {
-    return &server->listeners[port % LISTENER_CHAINS];
+static struct conduit **port_chain(struct server *server, uint16_t port) {
+    return &server->ports[port % PORT_CHAINS];
 }
 
-void listener_enter(struct server *server, struct conduit *conduit) {
+void port_enter(struct server *server, struct conduit *conduit) {
     struct berth_endpoint local = {0};
     berth_socket_local(conduit_host(server, conduit), conduit->socket, &local);
-    struct conduit **chain = listeners_of(server, local.port);
+    if (conduit->port || local.port == 0)
+        return;
+    struct conduit **chain = port_chain(server, local.port);
     conduit->port = local.port;
-    conduit->listener_next = *chain;
+    conduit->port_next = *chain;
     *chain = conduit;
 }
 
-static void listener_remove(struct server *server, struct conduit *conduit) {
-    struct conduit **at = listeners_of(server, conduit->port);
+static void port_remove(struct server *server, struct conduit *conduit) {
+    struct conduit **at = port_chain(server, conduit->port);
     while (*at && *at != conduit)
-        at = &(*at)->listener_next;
+        at = &(*at)->port_next;
     if (*at)
-        *at = conduit->listener_next;
+        *at = conduit->port_next;
+    conduit->port = 0;
 }
 
 void conduit_close(struct server *server, struct conduit *conduit, bool abort, uint64_t now) {
     if (conduit->doomed)
         doomed_remove(server, conduit);
-    if (conduit->state == CONDUIT_LISTENING)
-        listener_remove(server, conduit);
+    if (conduit->port)
+        port_remove(server, conduit);
     waiters_fail(conduit, EINVAL);
     returned_close(server, conduit, now);
     socket_release(server, conduit, abort, now);
@@ -184,9 +187,14 @@ bool conduit_left(struct server *server, struct conduit *conduit, uint64_t now) 
     return true;
 }
 
-void listeners_leave(struct server *server, int host, uint16_t port, uint64_t now) {
-    for (struct conduit *c = *listeners_of(server, port); c; c = c->listener_next)
-        if (c->port == port && c->host == host)
+void port_leave(struct server *server, int host, const struct berth_endpoint *remote,
+                uint64_t now) {
+    struct berth_host *own = berth_network_host(server->network, host);
+    int there = own && berth_host_has_address(own, &remote->ip)
+                    ? host
+                    : berth_network_find_address(server->network, &remote->ip);
+    for (struct conduit *c = *port_chain(server, remote->port); c; c = c->port_next)
+        if (c->port == remote->port && c->host == there)
             conduit_left(server, c, now);
 }
 

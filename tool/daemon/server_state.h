@@ -17,7 +17,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-enum { GHOSTS_MAX = 1024, OUTSIDE_MAX = 64, LISTENER_CHAINS = 256 };
+enum { GHOSTS_MAX = 1024, OUTSIDE_MAX = 64, PORT_CHAINS = 256 };
 
 /* epoll data that is no conduit's id: a conduit's generation never reaches these. */
 #define EPOLL_WAKE UINT64_MAX
@@ -39,12 +39,12 @@ struct server {
     pthread_t data_thread;
     atomic_bool stopping;
     bool asleep; /* the data thread waits, and must be woken for work that only it can do */
-    uint64_t asleep_until;                      /* ... and goes on by itself then */
-    bool unsettled;                             /* the network has more to do at once */
-    struct conduit *ready;                      /* to receive from */
-    struct conduit *doomed;                     /* whose held ends are to be closed */
-    struct conduit *listeners[LISTENER_CHAINS]; /* by port */
-    uint64_t ghosts[GHOSTS_MAX];                /* ids, oldest overwritten */
+    uint64_t asleep_until;              /* ... and goes on by itself then */
+    bool unsettled;                     /* the network has more to do at once */
+    struct conduit *ready;              /* to receive from */
+    struct conduit *doomed;             /* whose held ends are to be closed */
+    struct conduit *ports[PORT_CHAINS]; /* listeners and bound datagram sockets */
+    uint64_t ghosts[GHOSTS_MAX];        /* ids, oldest overwritten */
     unsigned next_ghost;
     uint64_t waiters_deadline;
     struct outside outside[OUTSIDE_MAX];
@@ -52,14 +52,16 @@ struct server {
     struct server_counters counters;
 };
 
-/* One call of a thread whose answer was lost to a signal; see notify_thread.c. */
+/* The last call of a thread, in case its answer was lost to a signal; see notify_thread.c. */
 struct replay {
     pid_t thread;
     int number;
     uint64_t arguments[6];
     long result;
+    uint64_t when;
+    bool lost; /* the kernel said so */
 };
-enum { REPLAYS = 16, MESSAGE_MAX = 65536 };
+enum { REPLAYS = 64, MESSAGE_MAX = 65536 };
 
 /* A program tree that is served. */
 struct run {
@@ -74,9 +76,8 @@ struct run {
     atomic_bool stopping, stopped;
     struct waiter *waiters;         /* newest first */
     atomic_uint waiter_count;       /* the list's length, to be looked at without the lock */
-    struct replay replays[REPLAYS]; /* of the notify thread alone, as what follows */
-    unsigned next_replay, replay_count;
-    uint64_t noted; /* when ports were last said to be out */
+    struct replay replays[REPLAYS]; /* by thread; of the notify thread alone, as what follows */
+    uint64_t noted;                 /* when ports were last said to be out */
     unsigned
         next_range; /* where to look for the next free descriptor number for a datagram socket */
     uint8_t message[MESSAGE_MAX];
@@ -116,11 +117,11 @@ void conduit_close(struct server *server, struct conduit *conduit, bool abort, u
  * heard of it yet: the engine's socket is let go at once, so that a port is free as soon as close()
  * has returned, as on Linux. Any thread. */
 bool conduit_left(struct server *server, struct conduit *conduit, uint64_t now);
-/* Notes where a listener listens. */
-void listener_enter(struct server *server, struct conduit *conduit);
+/* Notes the port of a listener or a datagram socket, once it has one. */
+void port_enter(struct server *server, struct conduit *conduit);
 /* Does conduit_left for those that listen at this port: a connect() after a close() must be
  * refused. */
-void listeners_leave(struct server *server, int host, uint16_t port, uint64_t now);
+void port_leave(struct server *server, int host, const struct berth_endpoint *remote, uint64_t now);
 /* Takes a conduit out that no program got. Any thread; the data thread must not know it yet, or it
  * is left to it. */
 void conduit_forget(struct server *server, struct conduit *conduit, uint64_t now);

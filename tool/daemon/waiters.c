@@ -29,6 +29,8 @@ long waiter_add(struct call *call, struct conduit *conduit, enum waiter_kind kin
     memcpy(waiter->arguments, call->arguments, sizeof waiter->arguments);
     uint64_t timeout = descriptor_timeout(call->end, timeout_option);
     waiter->deadline = timeout ? call->now + timeout : BERTH_NEVER;
+    if (timeout && call->deadline > call->now && call->deadline < waiter->deadline)
+        waiter->deadline = call->deadline;
     waiter->timeout_error = timeout_error;
     struct waiter **at = &conduit->waiters;
     while (*at)
@@ -70,6 +72,14 @@ int waiter_answer(struct waiter *waiter, long result) {
 void waiters_fail(struct conduit *conduit, int error) {
     while (conduit->waiters)
         waiter_answer(conduit->waiters, -error);
+}
+
+uint64_t waiter_deadline_of(const struct call *call) {
+    for (const struct waiter *w = call->run->waiters; w; w = w->run_next)
+        if (w->thread == call->thread && w->number == call->number &&
+            w->arguments[0] == call->arguments[0] && w->arguments[1] == call->arguments[1])
+            return w->deadline;
+    return BERTH_NEVER;
 }
 
 void waiters_void(struct run *run, pid_t thread) {

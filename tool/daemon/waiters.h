@@ -36,6 +36,9 @@ void waiter_remove(struct waiter *waiter);
 int waiter_answer(struct waiter *waiter, long result);
 /* Answers all of a conduit's waiters with -error; those of connect() that wait for it too. */
 void waiters_fail(struct conduit *conduit, int error);
+/* A call that was interrupted and restarted still has its first deadline: that of the thread's
+ * waiter if it waited in the same call, else BERTH_NEVER. */
+uint64_t waiter_deadline_of(const struct call *call);
 /* Removes what a thread, or (thread 0) a whole run, waits for. */
 void waiters_void(struct run *run, pid_t thread);
 /* Answers those whose time has passed. */

@@ -159,7 +159,8 @@ def connects():
     with tcp() as sock:
         say("refused", attempt(sock.connect, address), "again", attempt(sock.connect, address), "error", option(sock, SOL, socket.SO_ERROR))
         with listener() as server:
-            say("then accepted", attempt(sock.connect, server.getsockname()), attempt(sock.connect, server.getsockname()))
+            say("then accepted", attempt(sock.connect, server.getsockname()), sock.getpeername() == server.getsockname(),
+                attempt(sock.connect, server.getsockname()))
             server.accept()[0].close()
     with tcp() as sock, listener() as server:
         sock.setblocking(False)
