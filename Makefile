@@ -21,11 +21,11 @@ run: all ## play the figures with real telnet, FTP and HTTP programs on virtual 
 	@scripts/setup.sh run
 	@/usr/bin/python3 -B examples/figures/figures.py $(BUILD)/tool/berth
 
-test: ## run the tests [SUITE=unit|run|figures|interop]
+test: ## run the tests [SUITE=unit|install|run|figures|interop]
 	@scripts/setup.sh build run test
 	@scripts/test.sh $(BUILD) $(SUITE)
 
-check: ## layers, file sizes, globals, format, clang-tidy, cppcheck
+check: ## layers, file sizes, globals, links, format, shellcheck, cppcheck, clang-tidy
 	@scripts/setup.sh build check
 	@scripts/check.sh $(BUILD)
 

@@ -48,7 +48,7 @@ def main():
                 continue
             kind, target = found.groups()
             wrong = None
-            if kind == '"' and not any(target.startswith(name) for name in MAY[here]):
+            if kind == '"' and not any(target == name or target.startswith(name + "/") for name in MAY[here]):
                 wrong = f"{here} may not include {target}"
             if kind == "<" and (here.startswith("engine/") or here in PURE) and SYSTEM.match(target):
                 wrong = f"{here} is pure and may not include <{target}>"

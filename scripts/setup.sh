@@ -9,7 +9,7 @@ packages() {
     run) echo python3 python3-pyftpdlib inetutils-inetd inetutils-telnetd inetutils-telnet tnftp vsftpd nginx-light curl netcat-openbsd ;;
     test) echo clang libclang-rt-14-dev tshark iproute2 iputils-ping ethtool iperf3 redis-server redis-tools procps \
         bind9-dnsutils openssl ;;
-    check) echo clang-format clang-tidy cppcheck ;;
+    check) echo clang-format clang-tidy cppcheck shellcheck ;;
     bench) echo wrk redis-server redis-tools iperf3 iproute2 ;;
     *) echo "setup.sh: unknown group $1" >&2; exit 2 ;;
     esac

@@ -1,10 +1,11 @@
 #!/bin/bash
 # Runs the tests: test.sh BUILD [SUITE]. Suites: unit (the engine at packet level in virtual time, by gcc and by clang, with
-# sanitizers), run (unmodified programs), figures (`make run`, checked), interop (Linux's own TCP at the other end of a TAP).
+# sanitizers), install (what a program that embeds libberth gets), run (unmodified programs), figures (`make run`, checked),
+# interop (Linux's own TCP at the other end of a TAP).
 set -u
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit
 build=$1
-suites=${2:-unit run figures interop}
+suites=${2:-unit install run figures interop}
 passed=0
 failed=0
 not_run=
@@ -65,10 +66,11 @@ for suite in $suites; do
     say "== $suite"
     case $suite in
     unit) unit ;;
+    install) script install test/install.sh "$build" ;;
     run) script run test/run/run.sh "$build" ;;
     figures) script figures test/figures/run.sh "$build" ;;
     interop) script interop test/interop/run.sh "$build" ;;
-    *) echo "no suite $suite; there are: unit run figures interop" >&2; exit 2 ;;
+    *) echo "no suite $suite; there are: unit install run figures interop" >&2; exit 2 ;;
     esac
 done
 say "$passed passed, $failed failed${not_run:+; NOT RUN (needs root or sudo -n):$not_run}"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Runs every test of unmodified programs: run.sh BUILD. Adds up what they say.
 set -u
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/../.." || exit
 berth=$1/tool/berth
 passed=0
 failed=0
