@@ -233,6 +233,7 @@ class Figures:
 
 
 def main():
+    sys.stdout.reconfigure(line_buffering=True)  # whoever reads it by a pipe sees what happens when it happens
     berth = os.path.abspath(sys.argv[1])
     folder = tempfile.mkdtemp(prefix="berth-figures-")
     name = f"figures-{os.getpid()}"

@@ -98,7 +98,9 @@ def play_and_kill(target):
     """Starts a play, waits until it is in full swing, kills the process that `target` chooses. Returns the kinds seen with the
     number of each, whether one was killed, and what is wrong."""
     play = subprocess.Popen(PLAY, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    said = ""
     for line in play.stdout:
+        said += line
         if "two FTP clients fetch" in line:
             break
     seen = family(play.pid)
@@ -112,7 +114,7 @@ def play_and_kill(target):
             os.kill(kinds[what][turn % len(kinds[what])], signal.SIGKILL)
         except ProcessLookupError:
             killed = False
-    wrong = []
+    wrong = [] if "two FTP clients fetch" in said else [f"the play did not get that far: {said[-1500:]}"]
     try:
         play.communicate(timeout=LONGEST)
     except subprocess.TimeoutExpired:
@@ -141,6 +143,7 @@ def main():
         said = play.communicate()[0]
         result("two plays side by side: the figures hold", play.returncode == 0, said[-1500:])
     kinds, _, wrong = play_and_kill(None)
+    result("while it plays, more than twenty kinds of process live", len(kinds) > 20, kinds)
     result("a play without a kill leaves nothing", not wrong, "\n      ".join(wrong))
     with ThreadPoolExecutor(AT_ONCE) as pool:
         for (what, turn), killed, wrong in pool.map(kill_one, targets(kinds)):
