@@ -1,5 +1,6 @@
 """Wrong use gets a clear error, and nothing stays: what the commonest mistakes print."""
 import os
+import shutil
 import signal
 import subprocess
 
@@ -35,6 +36,11 @@ with Net("errors") as net:
     if os.path.exists("/usr/bin/sudo") and os.getuid() != 0:
         warned = net.run("pc", "/usr/bin/sudo", "-n", "true")
         check("sudo and its like: a warning says why they cannot gain rights", "no_new_privs" in warned.stderr, warned.stderr)
+    if os.getuid() != 0:  # a file that may be executed and not read: its process is hidden from its own user
+        hidden = shutil.copy("/usr/bin/curl", f"{net.folder}/hidden")
+        os.chmod(hidden, 0o111)
+        says("a program that may not be looked into", net.run("pc", hidden, "-sS", "http://10.0.0.1/", timeout=20), 7,
+             "berth: hidden may not be looked into")
     refused = net.run("pc", "curl", "-sS", "http://server:81/")
     says("a port where nobody listens", refused, 7, "connect")
     unknown = net.run("pc", "curl", "-sS", "http://nowhere/")

@@ -23,6 +23,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -152,16 +153,25 @@ static bool call_replay(struct call *call) {
 
 /* ---- what handlers share ---- */
 
+/* What number the last accepted connection got is written down now, with the lock that is taken anyway. */
+static void given_note(struct call *call) {
+    struct run *run = call->run;
+    struct conduit *conduit =
+        run->given ? conduit_find(&call->server->conduits, run->given) : NULL;
+    if (conduit && conduit->fd < 0)
+        conduit->fd = run->given_number;
+    run->given = 0;
+}
+
 struct conduit *call_lock(struct call *call) {
     call->now = server_enter(call->server);
+    given_note(call);
     struct conduit *conduit = conduit_find_cookie(&call->server->conduits, call->cookie);
     if (!conduit) {
         pthread_mutex_unlock(&call->server->lock);
         return NULL;
     }
-    conduit->run = call->run;
-    conduit->thread = call->thread;
-    conduit->fd = (int)call->arguments[0];
+    conduit_seen(conduit, call->run, call->thread, (int)call->arguments[0]);
     return conduit;
 }
 
@@ -193,6 +203,29 @@ static long call_handle(struct call *call) {
     return result ? result : handler->handler(call);
 }
 
+/* Said once in a run: such a program would be told EPERM by everything, and nobody would know why.
+ * The kernel hides it from us, as it hides it from debuggers. */
+static void hidden_note(struct run *run, pid_t thread) {
+    char octet, text[200], path[40], name[20] = "a program";
+    if (run->hidden_noted || !run->ops.note ||
+        reach_read(run->reach, thread, 0, &octet, 1) != -EPERM)
+        return;
+    run->hidden_noted = true;
+    snprintf(path, sizeof path, "/proc/%d/comm", (int)thread);
+    FILE *file = fopen(path, "re");
+    if (file) {
+        if (fscanf(file, "%19[^\n]", name) < 1)
+            name[0] = 0;
+        fclose(file);
+    }
+    snprintf(text, sizeof text,
+             "%s may not be looked into: its file is not readable by you, or it has hidden itself "
+             "(a change of user, "
+             "PR_SET_DUMPABLE). Its sockets' calls fail",
+             name);
+    run->ops.note(run->ops.context, text);
+}
+
 static void call_serve(struct run *run, const struct seccomp_notif *notification) {
     struct call call = {
         .server = run->server,
@@ -213,6 +246,8 @@ static void call_serve(struct run *run, const struct seccomp_notif *notification
         pthread_mutex_unlock(&run->server->lock);
     }
     long result = call_handle(&call);
+    if (result == -EPERM)
+        hidden_note(run, call.thread);
     if (result == CALL_CONTINUE)
         call_send(run, call.notification, 0, true);
     else if (result != CALL_ANSWERED)
@@ -263,6 +298,9 @@ static void run_free(struct run *run) {
     if (run->listener >= 0)
         close(run->listener);
     reach_free(run->reach);
+    for (int i = 0; i < 2; i++)
+        if (run->spares[i])
+            conduit_free(run->spares[i]);
     free(run);
 }
 
