@@ -12,11 +12,11 @@ import tempfile
 import time
 
 BERTH, OUT = os.path.abspath(sys.argv[1]), sys.argv[2]
-SECONDS = float(sys.argv[3]) if len(sys.argv) > 3 else 3
+SECONDS = int(sys.argv[3]) if len(sys.argv) > 3 else 3
 ROUNDS = int(sys.argv[4]) if len(sys.argv) > 4 else 5
 REACH = 0.7
 SUDO = [] if os.getuid() == 0 else ["sudo", "-n"]
-# How client and server are pinned: to different cores, both to one, not at all.
+# How client and server are pinned: to different cores, both to one (with Berth's daemon, which inherits it), not at all.
 PINNINGS = {"split": (["taskset", "-c", "0"], ["taskset", "-c", "1"]), "one": (["taskset", "-c", "0"],) * 2, "free": ([], [])}
 
 
@@ -33,8 +33,13 @@ class Berth:
         self.net = f"bench-{os.getpid()}"
         self.features = "reno, timestamps, window scaling, large segments (no SACK yet)"
 
-    def inside(self, host):
-        return [BERTH, "run", "--net", self.net, "--host", host, *(["--ip", self.address] if host == "server" else []), "--"]
+    def inside(self, host, pin=()):
+        # The daemon is started by the first run and floats, unless all is to be on one core.
+        before, after = (pin, ()) if pin == PINNINGS["one"][0] else ((), pin)
+        return [*before, BERTH, "run", "--net", self.net, "--host", host, "--ip", self.address if host == "server" else "10.0.0.2", "--", *after]
+
+    def listeners(self):
+        return [BERTH, "ss", "--net", self.net, "-ltn"]
 
     def close(self):
         pass
@@ -67,8 +72,11 @@ class Kernel:
     def ip(self, role, *words):
         run(*SUDO, "ip", "-n", self.spaces[role], *words)
 
-    def inside(self, role):
-        return [*SUDO, "ip", "netns", "exec", self.spaces[role]]
+    def inside(self, role, pin=()):
+        return [*SUDO, "ip", "netns", "exec", self.spaces[role], *pin]
+
+    def listeners(self):
+        return [*self.inside("server"), "ss", "-ltn"]
 
     def inside_run(self, role, *words):
         return run(*self.inside(role), *words)
@@ -79,7 +87,7 @@ class Kernel:
 
 
 def http(address, *extra):
-    return ["wrk", "-t1", "-c50", f"-d{SECONDS:g}s", *extra, f"http://{address}/1k"]
+    return ["wrk", "-t1", "-c50", f"-d{SECONDS}s", *extra, f"http://{address}/1k"]
 
 
 def redis(address, *extra):
@@ -102,9 +110,9 @@ def iperf_rate(said):
 WORK = {
     "wrk keep-alive": ("nginx", 80, "requests/s", lambda a: http(a), wrk_rate),
     "wrk Connection: close": ("nginx", 80, "requests/s", lambda a: http(a, "-H", "Connection: close"), wrk_rate),
-    "redis -c 50": ("redis", 6379, "requests/s", lambda a: redis(a, "-n", str(int(60000 * SECONDS))), redis_rate),
-    "redis -c 50 -P 16": ("redis", 6379, "requests/s", lambda a: redis(a, "-P", "16", "-n", str(int(600000 * SECONDS))), redis_rate),
-    "iperf3": ("iperf3", 5201, "GB/s", lambda a: ["iperf3", "-c", a, "-t", f"{SECONDS:g}", "-J"], iperf_rate),
+    "redis -c 50": ("redis", 6379, "requests/s", lambda a: redis(a, "-n", str(60000 * SECONDS)), redis_rate),
+    "redis -c 50 -P 16": ("redis", 6379, "requests/s", lambda a: redis(a, "-P", "16", "-n", str(600000 * SECONDS)), redis_rate),
+    "iperf3": ("iperf3", 5201, "GB/s", lambda a: ["iperf3", "-c", a, "-t", f"{SECONDS}", "-J"], iperf_rate),
 }
 
 
@@ -126,23 +134,23 @@ http {{ access_log off; keepalive_requests 1000000000; sendfile on; client_body_
 
 
 def wait_for(place, port):
-    probe = f"import socket; socket.create_connection(('{place.address}', {port}), 1).close()"
-    for _ in range(100):
-        if subprocess.run([*place.inside("client"), "/usr/bin/python3", "-c", probe], stderr=subprocess.DEVNULL).returncode == 0:
+    """Waits until something listens; no connection is made, iperf3 would take it for its client."""
+    for _ in range(200):
+        if f":{port} " in run(*place.listeners(), check=False).stdout:
             return
         time.sleep(0.05)
-    raise SystemExit(f"{place.name}: nothing answers at port {port}")
+    raise SystemExit(f"{place.name}: nothing listens at port {port}")
 
 
 def measure(place, work, pinning, folder):
     """One server, one run of the client; the rate that the client printed."""
     server, port, _, client, rate = WORK[work]
     left, right = PINNINGS[pinning]
-    process = subprocess.Popen([*place.inside("server"), *right, *server_command(server, folder)], stdout=subprocess.DEVNULL,
+    process = subprocess.Popen([*place.inside("server", right), *server_command(server, folder)], stdout=subprocess.DEVNULL,
                                stderr=subprocess.DEVNULL, start_new_session=True)
     try:
         wait_for(place, port)
-        done = run(*place.inside("client"), *left, *client(place.address), check=False)
+        done = run(*place.inside("client", left), *client(place.address), check=False)
         try:
             return rate(done.stdout)
         except (AttributeError, ValueError, KeyError):
