@@ -80,12 +80,12 @@ static void want_of_memory_harms_nothing(void **state) {
         struct counting counting;
         struct pool pool;
         pool_init(&pool, counting_allocator(&counting), 100, UINT32_MAX);
-        counting.fail_after = allowed;
+        counting_fail_after(&counting, allowed);
         uint32_t last = 0, index;
         while ((index = pool_take(&pool)) != 0)
             last = index;
         assert_int_equal(pool.used, last);
-        counting.fail_after = SIZE_MAX;
+        counting_recover(&counting);
         assert_int_equal(pool_take(&pool), last + 1);
         pool_clear(&pool);
         assert_int_equal(counting.blocks, 0);

@@ -58,9 +58,9 @@ static void want_of_memory_keeps_what_is_there(void **state) {
     struct counting counting;
     struct ring ring;
     ring_init(&ring, counting_allocator(&counting));
-    counting.fail_after = 0;
+    counting_fail_after(&counting, 0);
     assert_false(ring_push(&ring, 1));
-    counting.fail_after = 1;
+    counting_fail_after(&counting, 1);
     uint32_t n = 0;
     while (ring_push(&ring, n + 1))
         n++;

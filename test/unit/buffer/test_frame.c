@@ -77,7 +77,7 @@ static void from_bytes_is_one_block(void **state) {
     berth_frame_clear(&frame);
     assert_int_equal(berth_frame_from_bytes(&frame, allocator, octets, 0), 0);
     assert_int_equal(frame.part_count, 0);
-    counting.fail_after = 0;
+    counting_fail_after(&counting, 0);
     assert_int_equal(berth_frame_from_bytes(&frame, allocator, octets, 3), -ENOMEM);
     berth_frame_clear(&frame); /* is empty, not garbage */
     assert_int_equal(counting.blocks, 0);

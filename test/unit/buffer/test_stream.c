@@ -231,10 +231,10 @@ static void want_of_memory_appends_nothing(void **state) {
             bench_init(&bench, 8);
             append_by_copy(&bench, before);
             size_t octets = bench.counting.octets;
-            bench.counting.fail_after = allowed;
+            counting_fail_after(&bench.counting, allowed);
             int result =
                 stream_append_copy(&bench.stream, bench.allocator, bench.model + before, 70000);
-            bench.counting.fail_after = SIZE_MAX;
+            counting_recover(&bench.counting);
             if (result == 0)
                 bench.end += 70000;
             else
@@ -250,7 +250,7 @@ static void want_of_memory_appends_nothing(void **state) {
     struct bench bench;
     bench_init(&bench, 9);
     struct berth_block *block = berth_block_new(bench.allocator, 4096);
-    bench.counting.fail_after = 0;
+    counting_fail_after(&bench.counting, 0);
     struct berth_part part = {block, block->data, 4096};
     assert_int_equal(stream_append(&bench.stream, bench.allocator, &part), -ENOMEM);
     assert_int_equal(block->references, 1);

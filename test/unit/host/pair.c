@@ -25,8 +25,8 @@ void pair_start(struct pair *pair, uint32_t mtu, uint8_t offloads) {
 void pair_stop(struct pair *pair) {
     berth_host_free(pair->a.host);
     berth_host_free(pair->b.host);
-    assert_int_equal(pair->a.memory.blocks, 0);
-    assert_int_equal(pair->b.memory.blocks, 0);
+    assert_int_equal(pair->a.counting.blocks, 0);
+    assert_int_equal(pair->b.counting.blocks, 0);
 }
 
 /* The same octets, the first `split` of them in the header and the rest in one block, as what comes

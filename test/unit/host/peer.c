@@ -1,44 +1,13 @@
 #include "test/unit/host/peer.h"
 #include "engine/wire/ethernet.h"
-#include <stdlib.h>
 
 const uint8_t host_mac[6] = {2, 0, 0, 0, 0, 1}, peer_mac[6] = {2, 0, 0, 0, 0, 2},
               everyone[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
 
-static void *memory_take(void *context, size_t size) {
-    struct memory *memory = context;
-    memory->taken++;
-    if (memory->taken == memory->fail_at ||
-        (memory->fail_from != 0 && memory->taken >= memory->fail_from))
-        return NULL;
-    memory->blocks++;
-    memory->octets += size;
-    if (memory->octets > memory->highest)
-        memory->highest = memory->octets;
-    void *taken = malloc(size > 0 ? size : 1);
-    assert_non_null(taken);
-    memset(taken, 0xa5, size);
-    return taken;
-}
-
-static void memory_give(void *context, void *taken, size_t size) {
-    struct memory *memory = context;
-    assert_true(memory->blocks > 0 && memory->octets >= size);
-    memory->blocks--;
-    memory->octets -= size;
-    memset(taken, 0x5a, size);
-    free(taken);
-}
-
-struct berth_allocator memory_allocator(struct memory *memory) {
-    struct berth_allocator allocator = {memory_take, memory_give, memory};
-    return allocator;
-}
-
 void peer_config(struct peer *peer) {
     memset(peer, 0, sizeof *peer);
     berth_host_config_init(&peer->config);
-    peer->config.allocator = memory_allocator(&peer->memory);
+    peer->config.allocator = counting_allocator(&peer->counting);
     memset(peer->config.seed, 7, sizeof peer->config.seed);
     peer->now = BERTH_SECOND;
     peer->id = 1;
@@ -67,8 +36,8 @@ void peer_start(struct peer *peer, enum berth_link_type link, uint32_t mtu, uint
 
 void peer_stop(struct peer *peer) {
     berth_host_free(peer->host);
-    assert_int_equal(peer->memory.blocks, 0);
-    assert_int_equal(peer->memory.octets, 0);
+    assert_int_equal(peer->counting.blocks, 0);
+    assert_int_equal(peer->counting.octets, 0);
 }
 
 void peer_wait(struct peer *peer, uint64_t ns) {
@@ -89,23 +58,21 @@ void peer_wait(struct peer *peer, uint64_t ns) {
 
 void peer_give_split(struct peer *peer, const uint8_t *octets, size_t length, size_t split) {
     struct berth_frame frame = {0};
-    struct memory *memory = &peer->memory;
-    size_t fail_at = memory->fail_at, fail_from = memory->fail_from, taken = memory->taken;
-    memory->fail_at = memory->fail_from = 0;
+    struct counting before = peer->counting;
+    counting_recover(&peer->counting); /* only the host's memory runs out */
     split = split < length ? split : length;
     frame.header_length = (uint16_t)split;
     memcpy(frame.header, octets, split);
     if (split < length) {
-        frame.parts[0].block =
-            berth_block_new(memory_allocator(memory), (uint32_t)(length - split));
+        frame.parts[0].block = berth_block_new(peer->config.allocator, (uint32_t)(length - split));
         memcpy(frame.parts[0].block->data, octets + split, length - split);
         frame.parts[0].data = frame.parts[0].block->data;
         frame.parts[0].length = (uint32_t)(length - split);
         frame.part_count = 1;
     }
-    memory->fail_at = fail_at;
-    memory->fail_from = fail_from;
-    memory->taken = taken;
+    peer->counting.fail_at = before.fail_at;
+    peer->counting.fail_from = before.fail_from;
+    peer->counting.calls = before.calls;
     assert_int_equal(berth_host_input(peer->host, peer->interface, &frame, 1, peer->now), 0);
     berth_frame_clear(&frame);
 }

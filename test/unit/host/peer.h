@@ -15,21 +15,15 @@
 #include "engine/wire/icmp.h"
 #include "engine/wire/ipv4.h"
 #include "engine/wire/udp.h"
+#include "test/unit/base/counting_allocator.h"
 #include <berth/socket.h>
 #include <errno.h>
 
 enum { PEER_FRAME = 65535 + 14 };
 enum { HOST_IP = 0x0a000001, PEER_IP = 0x0a000002 };
 
-struct memory {
-    size_t blocks, octets, highest; /* live now, and the most there ever were */
-    size_t taken;                   /* allocations so far */
-    size_t fail_at;                 /* the allocation that fails, counted from 1; 0: none */
-    size_t fail_from;               /* all from that one on fail; 0: none */
-};
-
 struct peer {
-    struct memory memory;
+    struct counting counting;
     struct berth_host *host;
     struct berth_host_config config;
     int interface;
@@ -41,8 +35,6 @@ struct peer {
 };
 
 extern const uint8_t host_mac[6], peer_mac[6], everyone[6];
-
-struct berth_allocator memory_allocator(struct memory *memory);
 
 /* A host with one interface. */
 void peer_start(struct peer *peer, enum berth_link_type link, uint32_t mtu, uint8_t offloads);

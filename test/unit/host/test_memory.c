@@ -63,13 +63,13 @@ static void run_failing(bool only_one) {
         struct peer peer;
         peer_config(&peer);
         if (only_one)
-            peer.memory.fail_at = at;
+            peer.counting.fail_at = at;
         else
-            peer.memory.fail_from = at;
+            peer.counting.fail_from = at;
         peer.host = berth_host_new(&peer.config);
         if (peer.host)
             exercise(&peer);
-        size_t taken = peer.memory.taken;
+        size_t taken = peer.counting.calls;
         peer_stop(&peer);
         if (taken < at)
             return;
@@ -98,13 +98,13 @@ static void test_no_growth(void **state) {
     size_t taken = 0;
     for (int i = 0; i < 2000; i++) {
         if (i == 1000)
-            taken = pair.a.memory.taken + pair.b.memory.taken;
+            taken = pair.a.counting.calls + pair.b.counting.calls;
         assert_int_equal(berth_socket_send_to(pair.a.host, from, data, 64, &remote, pair.a.now),
                          64);
         pair_settle(&pair);
         assert_int_equal(berth_socket_receive(pair.b.host, to, got, 100, 0, pair.a.now), 64);
     }
-    assert_int_equal(pair.a.memory.taken + pair.b.memory.taken, taken);
+    assert_int_equal(pair.a.counting.calls + pair.b.counting.calls, taken);
     pair_stop(&pair);
 }
 

@@ -203,9 +203,9 @@ static void test_flood(void **state) {
         give_arp(&peer, ARP_REQUEST, mac, 0x0a010000 + i, HOST_IP);
         peer_drain(&peer);
         if (i == 1000)
-            memory = peer.memory.octets;
+            memory = peer.counting.octets;
     }
-    assert_int_equal(peer.memory.octets, memory);
+    assert_int_equal(peer.counting.octets, memory);
     assert_true(berth_host_counters(peer.host)->neighbor_evicted > 19000);
     send_to(&peer, socket, PEER_IP);
     assert_int_equal(peer_drain(&peer), 1);

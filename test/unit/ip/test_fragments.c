@@ -180,7 +180,7 @@ static void test_timeout(void **state) {
     /* A UDP datagram, for there is no error about an ICMP message. */
     size_t made = make_udp(message, PEER_IP, HOST_IP, 7, 9, data, 100);
     struct ipv4_header ip = {.protocol = IPV4_UDP, .id = 5, .more_fragments = true};
-    size_t before = peer.memory.octets;
+    size_t before = peer.counting.octets;
     give_ip(&peer, ip, message, 48);
     ip.id = 6;
     ip.fragment_offset = 48;
@@ -196,7 +196,7 @@ static void test_timeout(void **state) {
     assert_memory_equal(quote + 20, message, 48);
     peer_expect_silence(&peer);
     assert_int_equal(berth_host_counters(peer.host)->ip_reasm_timeouts, 2);
-    assert_int_equal(peer.memory.octets, before);
+    assert_int_equal(peer.counting.octets, before);
     assert_int_equal(berth_host_deadline(peer.host), BERTH_NEVER);
     ip.id = 5;
     ip.more_fragments = false;
@@ -216,13 +216,13 @@ static void test_flood(void **state) {
     peer.config.reassembly_limit = 1 << 20;
     peer_start_bare(&peer);
     peer_add_link(&peer, BERTH_LINK_RAW_IP, 1500, 0);
-    size_t before = peer.memory.octets;
+    size_t before = peer.counting.octets;
     for (int kind = 0; kind < 4; kind++) {
         for (int i = 0; i < 20000; i++) {
             uint16_t id = (uint16_t)test_random(&seed);
             size_t offset = kind == 0 ? 0 : test_random(&seed) % 8000 * 8;
             give_fragment(&peer, id | 1, offset, kind == 1 ? 8 : 512, kind != 2);
-            assert_true(peer.memory.octets <= before + (1 << 20) + 4096);
+            assert_true(peer.counting.octets <= before + (1 << 20) + 4096);
         }
         size_t made = make_icmp(message, ICMP_ECHO, 0, 1, data, 65507);
         for (size_t at = 0; at < made; at += 1480) {
@@ -232,15 +232,15 @@ static void test_flood(void **state) {
         assert_int_equal(peer_drain(&peer), 45);
     }
     peer_wait(&peer, 31 * BERTH_SECOND);
-    assert_int_equal(peer.memory.octets, before);
+    assert_int_equal(peer.counting.octets, before);
     /* 8,192 tiny pieces of one datagram: too many for one. */
     uint64_t fails = berth_host_counters(peer.host)->ip_reasm_fails;
     for (size_t at = 65504; at > 0; at -= 8)
         give_fragment(&peer, 4, at, 8, at < 65504);
     assert_int_equal(berth_host_counters(peer.host)->ip_reasm_fails, fails + 5);
-    assert_true(peer.memory.octets <= before + 1400 * 64);
+    assert_true(peer.counting.octets <= before + 1400 * 64);
     peer_wait(&peer, 31 * BERTH_SECOND);
-    assert_int_equal(peer.memory.octets, before);
+    assert_int_equal(peer.counting.octets, before);
     peer_stop(&peer);
 }
 

@@ -216,7 +216,7 @@ static void memory_may_run_out_anywhere(void **state) {
         struct berth_network_config config;
         berth_network_config_init(&config);
         config.allocator = counting_allocator(&counting);
-        counting.fail_after = calls;
+        counting_fail_after(&counting, calls);
         struct berth_network *network = berth_network_new(&config);
         if (network) {
             int lan = berth_network_add_switch(network, "lan", &subnet, 24, 0);

@@ -1,5 +1,4 @@
-/* What the port tests share: an allocator that counts and can fail, and records that hold tuples.
- */
+/* What the port tests share: records that hold tuples, and memory that is counted and can fail. */
 #ifndef TEST_UNIT_PORT_HELPER_H
 #define TEST_UNIT_PORT_HELPER_H
 
@@ -11,40 +10,14 @@
 #include <cmocka.h>
 
 #include "engine/port/port.h"
+#include "test/unit/base/counting_allocator.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct meter {
-    size_t held;      /* octets */
-    uint64_t calls;   /* allocations asked for */
-    uint64_t fail_at; /* this one and all later ones fail; 0: none */
-    bool fail_once;   /* only that one */
-};
-
-static inline void *meter_allocate(void *context, size_t size) {
-    struct meter *meter = context;
-    meter->calls++;
-    if (meter->fail_at && meter->calls >= meter->fail_at &&
-        !(meter->fail_once && meter->calls > meter->fail_at))
-        return NULL;
-    meter->held += size;
-    void *memory = malloc(size);
-    if (memory)
-        memset(memory, 0xa5, size);
-    return memory;
-}
-
-static inline void meter_release(void *context, void *memory, size_t size) {
-    struct meter *meter = context;
-    assert_true(meter->held >= size);
-    meter->held -= size;
-    free(memory);
-}
-
 /* Connections are numbered from 1; their tuples stand in records[]. */
 struct world {
-    struct meter meter;
+    struct counting counting;
     struct random random;
     struct tuple *records;
     uint32_t count;
@@ -66,10 +39,6 @@ static inline void world_prefetch(void *context, uint32_t reference) {
     world->prefetched++;
 }
 
-static inline struct berth_allocator world_allocator(struct world *world) {
-    return (struct berth_allocator){meter_allocate, meter_release, &world->meter};
-}
-
 static inline void world_init(struct world *world, uint32_t records, uint8_t seed) {
     uint8_t octets[32];
     memset(world, 0, sizeof *world);
@@ -78,14 +47,14 @@ static inline void world_init(struct world *world, uint32_t records, uint8_t see
     world->records = calloc(records + 1, sizeof *world->records);
     world->count = records + 1;
     struct ports_owner_ops ops = {world_tuple_of, world_prefetch, world};
-    world->ports = ports_new(world_allocator(world), &world->random, &ops);
+    world->ports = ports_new(counting_allocator(&world->counting), &world->random, &ops);
     assert_non_null(world->ports);
 }
 
 /* Whatever was done, nothing may be left. */
 static inline void world_clear(struct world *world) {
     ports_free(world->ports);
-    assert_int_equal(world->meter.held, 0);
+    assert_int_equal(world->counting.octets, 0);
     free(world->records);
 }
 
@@ -121,7 +90,7 @@ static inline size_t world_base(void) {
     struct world world;
     world_init(&world, 1, 0);
     size_t base = ports_memory(world.ports);
-    assert_int_equal(base, world.meter.held);
+    assert_int_equal(base, world.counting.octets);
     world_clear(&world);
     return base;
 }

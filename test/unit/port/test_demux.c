@@ -39,7 +39,7 @@ static void renames_in_place(void **state) {
     assert_true(ports_in_use(world.ports, 80));
     ports_disconnect(world.ports, &world.records[2], 2);
     assert_false(ports_in_use(world.ports, 80));
-    assert_int_equal(world.meter.held, world_base());
+    assert_int_equal(world.counting.octets, world_base());
     world_clear(&world);
 }
 
@@ -72,12 +72,12 @@ static void agrees_with_a_naive_table(void **state) {
         struct tuple tuple = {v4(asked % 3), v4(asked), (uint16_t)(1 + asked % 7), (uint16_t)asked};
         assert_int_equal(ports_find(world.ports, &tuple), open[asked] ? asked : 0);
         assert_int_equal(ports_connections(world.ports), count);
-        assert_int_equal(ports_memory(world.ports), world.meter.held);
+        assert_int_equal(ports_memory(world.ports), world.counting.octets);
     }
     for (uint32_t i = 1; i <= MODEL; i++)
         if (open[i])
             world_disconnect(&world, i);
-    assert_int_equal(world.meter.held, world_base());
+    assert_int_equal(world.counting.octets, world_base());
     world_clear(&world);
 }
 
@@ -104,12 +104,12 @@ static void grows_and_shrinks_without_stalls(void **state) {
     uint64_t most_asked = 0, most_memory = 0;
     for (uint32_t i = 1; i <= COUNT; i++) {
         uint64_t asked = world.asked;
-        size_t held = world.meter.held;
+        size_t held = world.counting.octets;
         uint16_t port = 80;
         world_connect(&world, i, v4(SERVER), &port, v4(i / 50000), (uint16_t)(i % 50000 + 1));
         most_asked = world.asked - asked > most_asked ? world.asked - asked : most_asked;
-        if (world.meter.held > held && world.meter.held - held > most_memory)
-            most_memory = world.meter.held - held;
+        if (world.counting.octets > held && world.counting.octets - held > most_memory)
+            most_memory = world.counting.octets - held;
     }
     assert_in_range(most_asked, 1, 60);
     assert_in_range(most_memory, 1, 64 << 10);
@@ -123,7 +123,7 @@ static void grows_and_shrinks_without_stalls(void **state) {
             assert_true(ports_memory(world.ports) < 20000 + 24 * (size_t)(COUNT - i));
     }
     assert_in_range(most_asked, 1, 60);
-    assert_int_equal(world.meter.held, world_base());
+    assert_int_equal(world.counting.octets, world_base());
     world_clear(&world);
 }
 
@@ -186,8 +186,7 @@ static void survives_failing_allocations(void **state) {
         struct world world;
         static bool open[COUNT + 1];
         world_init(&world, COUNT, 7);
-        world.meter.fail_at = world.meter.calls + n;
-        world.meter.fail_once = n % 2;
+        counting_fail_nth(&world.counting, n, n % 2);
         for (uint32_t i = 1; i <= COUNT; i++) {
             uint16_t port = (uint16_t)(i % 2000 + 1);
             int result = world_connect(&world, i, v4(SERVER), &port, v4(2), (uint16_t)i);
@@ -199,8 +198,8 @@ static void survives_failing_allocations(void **state) {
         for (uint32_t i = 1; i <= COUNT; i++)
             if (open[i])
                 world_disconnect(&world, i);
-        assert_int_equal(world.meter.held, ports_memory(world.ports));
-        assert_int_equal(world.meter.held, world_base());
+        assert_int_equal(world.counting.octets, ports_memory(world.ports));
+        assert_int_equal(world.counting.octets, world_base());
         world_clear(&world);
     }
 }

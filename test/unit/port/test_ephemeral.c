@@ -49,7 +49,7 @@ static void every_port_then_none(void **state) {
     for (uint32_t i = 1; i <= 2 * ALL; i++)
         world_disconnect(&world, i);
     world_disconnect(&world, 2 * ALL + 2);
-    assert_int_equal(world.meter.held, world_base());
+    assert_int_equal(world.counting.octets, world_base());
     world_clear(&world);
 }
 
@@ -116,7 +116,7 @@ static void random_opening_and_closing_stays_true(void **state) {
             world_disconnect(&world, i);
             count--;
         }
-        assert_int_equal(ports_memory(world.ports), world.meter.held);
+        assert_int_equal(ports_memory(world.ports), world.counting.octets);
     }
     world_clear(&world);
 }
@@ -227,7 +227,7 @@ static void bind_to_port_0_takes_each_port_once(void **state) {
     assert_int_equal(local.port, 0);
     for (uint32_t i = 0; i < ALL; i++)
         ports_unbind(world.ports, binds[i]);
-    assert_int_equal(world.meter.held, world_base());
+    assert_int_equal(world.counting.octets, world_base());
     world_clear(&world);
 }
 
@@ -370,7 +370,7 @@ static void no_call_searches(void **state) {
         most = world.asked - asked > most ? world.asked - asked : most;
     }
     assert_in_range(most, 1, 80);
-    assert_int_equal(world.meter.held, world_base());
+    assert_int_equal(world.counting.octets, world_base());
     world_clear(&world);
 }
 
@@ -380,8 +380,7 @@ static void works_without_memory_for_spaces(void **state) {
         world_init(&world, 400, 12);
         ports_set_range(world.ports, 3000, 3299);
         uint16_t port = 0;
-        world.meter.fail_at = world.meter.calls + n;
-        world.meter.fail_once = n % 2;
+        counting_fail_nth(&world.counting, n, n % 2);
         uint32_t open = 0;
         for (uint32_t i = 1; i <= 400; i++) {
             port = 0;
@@ -393,7 +392,7 @@ static void works_without_memory_for_spaces(void **state) {
         }
         for (uint32_t i = 1; i <= open; i++)
             world_disconnect(&world, i);
-        assert_int_equal(world.meter.held, world_base());
+        assert_int_equal(world.counting.octets, world_base());
         world_clear(&world);
     }
 }
@@ -414,7 +413,7 @@ static void spaces_are_bounded(void **state) {
     assert_int_equal(connect_once(DESTINATIONS * RANGE + 1, v4(SERVER), 80), -EADDRNOTAVAIL);
     for (uint32_t i = 1; i <= DESTINATIONS * RANGE; i++)
         world_disconnect(&world, i);
-    assert_int_equal(world.meter.held, world_base());
+    assert_int_equal(world.counting.octets, world_base());
     world_clear(&world);
 }
 

@@ -55,7 +55,7 @@ static void reuse_options_decide_as_on_linux(void **state) {
         ports_unbind(world.ports, first);
         if (!result)
             ports_unbind(world.ports, second);
-        assert_int_equal(world.meter.held, world_base());
+        assert_int_equal(world.counting.octets, world_base());
         world_clear(&world);
     }
 }
@@ -202,7 +202,7 @@ static void a_group_shares_by_flow(void **state) {
         }
     }
     assert_int_equal(ports_lookup(world.ports, &a, 80, 5), 0);
-    assert_int_equal(world.meter.held, world_base());
+    assert_int_equal(world.counting.octets, world_base());
     world_clear(&world);
 }
 
@@ -284,7 +284,7 @@ static void many_listeners(void **state) {
             i * 7 % (PORTS + ADDRESSES); /* out of order: 7 and 12,000 have no common divisor */
         ports_unbind(world.ports, binds[j]);
     }
-    assert_int_equal(world.meter.held, world_base());
+    assert_int_equal(world.counting.octets, world_base());
     world_clear(&world);
 }
 
@@ -355,7 +355,7 @@ static void agrees_with_naive_rules(void **state) {
             assert_int_equal(result, refused ? -EADDRINUSE : 0);
             mine->used = !refused;
         }
-        assert_int_equal(ports_memory(world.ports), world.meter.held);
+        assert_int_equal(ports_memory(world.ports), world.counting.octets);
     }
     world_clear(&world);
 }
@@ -367,8 +367,7 @@ static void survives_failing_allocations(void **state) {
         uint32_t binds[200];
         bool bound[200];
         world_init(&world, 1, 1);
-        world.meter.fail_at = world.meter.calls + n;
-        world.meter.fail_once = n % 2;
+        counting_fail_nth(&world.counting, n, n % 2);
         for (uint32_t i = 0; i < 200; i++) {
             uint16_t port = (uint16_t)(1 + i / 20 * 100);
             unsigned flags = i % 2 ? P : R | P; /* UDP: groups, made at the bind */
@@ -379,7 +378,7 @@ static void survives_failing_allocations(void **state) {
         for (uint32_t i = 0; i < 200; i++)
             if (bound[i])
                 ports_unbind(world.ports, binds[i]);
-        assert_int_equal(world.meter.held, world_base());
+        assert_int_equal(world.counting.octets, world_base());
         world_clear(&world);
     }
 }

@@ -302,11 +302,11 @@ static void no_memory(void **state) {
     peer_setup(&p, 4);
     uint32_t listener = peer_listener(&p, 8);
     assert_true(knock(&p, 1));
-    p.counting.fail_after = 0;
+    counting_fail_after(&p.counting, 0);
     finish(&p, 1);
     assert_int_equal(tcp_accept(p.tcp, listener, &none), -EAGAIN);
     assert_int_equal(half_open(&p, listener), 1);
-    p.counting.fail_after = SIZE_MAX;
+    counting_recover(&p.counting);
     finish(&p, 1);
     peer_accepts(&p, listener);
     peer_end(&p);

@@ -83,11 +83,11 @@ static void failing(void **state) {
             assert_true(n < 500);
             peer_setup(&p, 4);
             size_t calls = p.counting.calls;
-            p.counting.fail_after = n;
+            counting_fail_after(&p.counting, n);
             bool went_well = exchange(&p, active);
             bool all = p.counting.calls - calls < n;
             peer_waits(&p, BERTH_SECOND);
-            p.counting.fail_after = SIZE_MAX;
+            counting_recover(&p.counting);
             for (unsigned i = 0; i < 30; i++) {
                 peer_waits(&p, 100 * BERTH_SECOND);
                 opened_drains(&p);
@@ -113,9 +113,9 @@ static void taken_is_sent(void **state) {
     connection_activate(p.tcp, tcp_at(p.tcp, socket));
     for (size_t n = 0; n < 6; n++) {
         ring_clear(&p.tcp->output);
-        p.counting.fail_after = n;
+        counting_fail_after(&p.counting, n);
         ssize_t sent = tcp_send(p.tcp, socket, "octets", 6, 0, p.now);
-        p.counting.fail_after = SIZE_MAX;
+        counting_recover(&p.counting);
         if (sent < 0)
             continue;
         uint64_t end = p.now + BERTH_SECOND;
@@ -137,10 +137,10 @@ static void keepalive_without_memory(void **state) {
     uint32_t socket = opened(&p, 4, "");
     pool_clear(&p.tcp->actives);
     tcp_set_option(p.tcp, socket, BERTH_SO_KEEPALIVE, 1, p.now);
-    p.counting.fail_after = 0;
+    counting_fail_after(&p.counting, 0);
     peer_waits(&p, 7300 * BERTH_SECOND);
     peer_silent(&p);
-    p.counting.fail_after = SIZE_MAX;
+    counting_recover(&p.counting);
     peer_waits(&p, 2 * BERTH_SECOND);
     peer_gets(&p, "A seq %u", p.ack - 1);
     peer_end(&p);

@@ -125,7 +125,7 @@ static void test_queue_bound(void **state) {
         berth_handle socket = udp_socket(&peer, 0, 500);
         give_udp(&peer, 600, 500, data, sizes[s]);
         assert_int_equal(receive(&peer, socket, sizeof got), sizes[s]);
-        size_t before = peer.memory.octets;
+        size_t before = peer.counting.octets;
         for (uint32_t i = 0; i < 4000; i++) {
             store_be32(data, i);
             give_udp(&peer, 600, 500, data, sizes[s]);
@@ -133,7 +133,7 @@ static void test_queue_bound(void **state) {
         const struct berth_counters *counters = berth_host_counters(peer.host);
         assert_true(counters->udp_receive_buffer_errors > 0);
         assert_int_equal(counters->udp_receive_buffer_errors + counters->udp_in_datagrams, 4001);
-        assert_true(peer.memory.octets - before < 140000);
+        assert_true(peer.counting.octets - before < 140000);
         uint32_t count = 0;
         ssize_t length;
         while ((length = receive(&peer, socket, sizeof got)) >= 0) {
