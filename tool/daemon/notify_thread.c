@@ -153,25 +153,16 @@ static bool call_replay(struct call *call) {
 
 /* ---- what handlers share ---- */
 
-/* What number the last accepted connection got is written down now, with the lock that is taken anyway. */
-static void given_note(struct call *call) {
-    struct run *run = call->run;
-    struct conduit *conduit =
-        run->given ? conduit_find(&call->server->conduits, run->given) : NULL;
-    if (conduit && conduit->fd < 0)
-        conduit->fd = run->given_number;
-    run->given = 0;
-}
-
 struct conduit *call_lock(struct call *call) {
     call->now = server_enter(call->server);
-    given_note(call);
     struct conduit *conduit = conduit_find_cookie(&call->server->conduits, call->cookie);
     if (!conduit) {
         pthread_mutex_unlock(&call->server->lock);
         return NULL;
     }
-    conduit_seen(conduit, call->run, call->thread, (int)call->arguments[0]);
+    conduit->run = call->run;
+    conduit->thread = call->thread;
+    conduit->fd = (int)call->arguments[0];
     return conduit;
 }
 
@@ -298,9 +289,6 @@ static void run_free(struct run *run) {
     if (run->listener >= 0)
         close(run->listener);
     reach_free(run->reach);
-    for (int i = 0; i < 2; i++)
-        if (run->spares[i])
-            conduit_free(run->spares[i]);
     free(run);
 }
 
