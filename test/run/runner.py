@@ -16,6 +16,7 @@ BUILD = os.path.dirname(os.path.dirname(os.path.abspath(harness.BERTH)))
 BIN = os.environ.get("RUNNER_BIN", f"{BUILD}/test/unit/tool/runner")
 PROBE, CALLER = f"{BIN}/runner_probe", f"{BIN}/runner_caller"
 PYTHON = "/usr/bin/python3"
+os.environ.update(PROBE=PROBE, CALLER=CALLER)  # for shells: the paths may hold spaces
 
 
 def expect(what, got, wanted):

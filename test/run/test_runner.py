@@ -77,7 +77,7 @@ def test_streams():
 def test_answers():
     for how in ("hello", "thread", "grandchild"):
         expect(f"calls are answered: {how}", probe(CALLER, how), (0, "hello\n", ""))
-    expect("calls of a shell's children are answered", probe("sh", "-c", f"{CALLER} hello | cat; ({CALLER} thread)")[1], "hello\n" * 2)
+    expect("calls of a shell's children are answered", probe("sh", "-c", '"$CALLER" hello | cat; ("$CALLER" thread)')[1], "hello\n" * 2)
     memory = "get 0 4242\nset -1 77\nlisten 0 taken\n"
     expect("the guard reads and writes memory and takes descriptors", probe(CALLER, "memory"), (0, memory, ""))
     expect("also where the kernel knows no pidfd of a thread",
@@ -161,7 +161,7 @@ def test_signals():
 # --- what stays and what does not ------------------------------------------------------------------------------------------
 
 # A daemonised grandchild that makes a call when told so, by way of two pipes with names.
-DAEMONISE = f"(setsid sh -c 'read x < \"$1\"; {CALLER} hello > \"$0\"' \"$1\" \"$2\" >/dev/null 2>&1 </dev/null &)"
+DAEMONISE = "(setsid sh -c 'read x < \"$1\"; \"$CALLER\" hello > \"$0\"' \"$1\" \"$2\" >/dev/null 2>&1 </dev/null &)"
 
 
 def test_descendants():

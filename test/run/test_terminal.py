@@ -9,7 +9,7 @@ import termios
 import time
 
 from harness import check, until
-from runner import CALLER, LIMIT, PROBE, PYTHON, Mark, expect, run_tests, state_of, wait_exit
+from runner import LIMIT, PYTHON, Mark, expect, run_tests, state_of, wait_exit
 
 
 class Terminal:
@@ -20,7 +20,7 @@ class Terminal:
         self.seen = ""
         self.shell, self.master = pty.fork()
         if self.shell == 0:
-            environment = {**self.mark.environment, "PS1": "outer> ", "TERM": "dumb", "HISTFILE": "", "P": f"{PROBE} --",
+            environment = {**self.mark.environment, "PS1": "outer> ", "TERM": "dumb", "HISTFILE": "",
                            "INPUTRC": "/dev/null"}
             os.execve("/bin/bash", ["bash", "--norc", "--noprofile", "--noediting", "-i"], environment)
         self.until("outer> ")
@@ -64,7 +64,7 @@ def foreground(terminal):
 
 def test_terminal_stop():
     t = Terminal()
-    t.type("$P sh -c 'echo up; exec cat'\n")
+    t.type("\"$PROBE\" -- sh -c 'echo up; exec cat'\n")
     t.until("up\r\n")
     t.type("word\n")
     t.until("word\r\nword\r\n")
@@ -106,17 +106,17 @@ def test_terminal_stop():
 
 def test_terminal_signals():
     t = Terminal()
-    t.type("$P sh -c 'echo up; exec sleep 1000'\n")
+    t.type("\"$PROBE\" -- sh -c 'echo up; exec sleep 1000'\n")
     t.until("up\r\n")
     t.type("\x03")
     t.until("outer> ")
     expect("Ctrl-C ends the program: 130", t.line("echo =$?"), "=130\r\n")
-    t.type("$P sh -c 'echo up; exec sleep 1000'\n")
+    t.type("\"$PROBE\" -- sh -c 'echo up; exec sleep 1000'\n")
     t.until("up\r\n")
     t.type("\x1c")
     t.until("outer> ")
     expect("Ctrl-\\ too: 131", t.line("echo =$?"), "=131\r\n")
-    t.type(f"$P {PYTHON} -c 'import signal; signal.signal(2, lambda *a: print(\"caught\", flush=True)); print(\"up\", flush=True)\n"
+    t.type(f"\"$PROBE\" -- {PYTHON} -c 'import signal; signal.signal(2, lambda *a: print(\"caught\", flush=True)); print(\"up\", flush=True)\n"
            "while 1: signal.pause()'\n")
     t.until("up\r\n")
     t.type("\x03")
@@ -131,7 +131,7 @@ def test_terminal_signals():
     os.kill(t.mark.one("python3"), signal.SIGKILL)
     check("kill -9 of a stopped program ends its stopped job", wait_exit(stopped))
     t.line("")
-    t.line("$P sleep 1000 &")
+    t.line("\"$PROBE\" -- sleep 1000 &")
     program = until(lambda: t.mark.named("sleep"))[0]
     os.kill(program, signal.SIGSTOP)
     job = t.mark.one("runner_probe")
@@ -149,7 +149,7 @@ def test_terminal_signals():
 
 def test_terminal_shell():
     t = Terminal()
-    t.type("PS1='inner''> ' $P bash --norc --noprofile --noediting -i\n")
+    t.type("PS1='inner''> ' \"$PROBE\" -- bash --norc --noprofile --noediting -i\n")
     t.until("inner> ")
     inner = lambda text: t.line(text, "inner> ")
     check("a shell has the terminal, and no complaint", "job control" not in t.seen and "echo" in inner("echo echo"))
@@ -171,7 +171,7 @@ def test_terminal_shell():
     folder = tempfile.mkdtemp(prefix="runner-test-")
     os.mkfifo(f"{folder}/in")
     os.mkfifo(f"{folder}/out")
-    inner(f"(read x < {folder}/in; {CALLER} memory > {folder}/out) &")
+    inner(f"(read x < {folder}/in; \"$CALLER\" memory > {folder}/out) &")
     t.type("suspend -f\n")
     said = t.until("outer> ")
     check("suspend inside stops the job outside", "Stopped" in said, said)
@@ -194,7 +194,7 @@ def test_terminal_shell():
 
 def test_terminal_hangup():
     t = Terminal()
-    t.type("$P sh -c 'echo up; exec sleep 1000'\n")
+    t.type("\"$PROBE\" -- sh -c 'echo up; exec sleep 1000'\n")
     t.until("up\r\n")
     os.close(t.master)
     os.waitpid(t.shell, 0)
