@@ -106,6 +106,19 @@ static void run_add(struct tcp *tcp, struct tcp_active *a, uint32_t seq, struct 
     }
 }
 
+/* Takes `*skip` octets off a segment's part and cuts it to `length`. False: it lies before them. */
+static bool part_cut(struct berth_part *part, uint32_t *skip, uint32_t length) {
+    if (*skip >= part->length) {
+        *skip -= part->length;
+        return false;
+    }
+    part->data += *skip;
+    part->length -= *skip;
+    *skip = 0;
+    part->length = part->length < length ? part->length : length;
+    return true;
+}
+
 static void out_of_order(struct tcp *tcp, struct tcp_connection *c,
                          const struct tcp_segment *segment, uint32_t seq, uint32_t skip,
                          uint32_t length) {
@@ -118,14 +131,8 @@ static void out_of_order(struct tcp *tcp, struct tcp_connection *c,
     }
     for (unsigned i = 0; i < segment->part_count && length; i++) {
         struct berth_part part = segment->parts[i];
-        if (skip >= part.length) {
-            skip -= part.length;
+        if (!part_cut(&part, &skip, length))
             continue;
-        }
-        part.data += skip;
-        part.length -= skip;
-        skip = 0;
-        part.length = part.length < length ? part.length : length;
         run_add(tcp, a, seq, part);
         seq += part.length;
         length -= part.length;
@@ -169,15 +176,8 @@ static uint32_t in_order(struct tcp *tcp, struct tcp_connection *c,
     uint32_t taken = 0;
     for (unsigned i = 0; i < segment->part_count && taken < length; i++) {
         struct berth_part part = segment->parts[i];
-        if (skip >= part.length) {
-            skip -= part.length;
+        if (!part_cut(&part, &skip, length - taken))
             continue;
-        }
-        part.data += skip;
-        part.length -= skip;
-        skip = 0;
-        if (part.length > length - taken)
-            part.length = length - taken;
         if (!(c->flags & TCP_F_RCV_SHUT) &&
             stream_append(&c->active->receive, tcp->config.allocator, &part) != 0)
             break;

@@ -49,69 +49,69 @@ static void appended(struct tcp *tcp, struct tcp_connection *c, unsigned flags) 
     connection_owes(tcp, c);
 }
 
-static struct tcp_active *ready_to_send(struct tcp *tcp, struct tcp_connection *c) {
+/* False: no memory. */
+static bool ready_to_send(struct tcp *tcp, struct tcp_connection *c) {
     bool idle = tcp_flight(c) == 0 && (!c->active || c->active->send.length == 0);
     struct tcp_active *a = connection_activate(tcp, c);
     if (a && idle && timers_rest_at(tcp, c) <= tcp->now)
         congestion_of(c)->on_idle(tcp, c); /* RFC 5681 4.1 */
-    return a;
+    return a != NULL;
+}
+
+/* What both ways to send begin with: how many of `length` octets are taken (0 only of 0), with the
+ * active state that they go to, or a negative errno. */
+static ssize_t send_begin(struct tcp *tcp, struct tcp_connection *c, size_t length,
+                          unsigned *flags) {
+    ssize_t space = may_send(tcp, c);
+    if (space < 0 || length == 0)
+        return space < 0 ? space : 0;
+    if (space == 0) {
+        c->flags |= TCP_F_WAS_FULL;
+        return -EAGAIN;
+    }
+    if (!ready_to_send(tcp, c))
+        return -ENOMEM;
+    if (length <= (size_t)space)
+        return (ssize_t)length;
+    *flags &= ~(unsigned)BERTH_MSG_OOB; /* the last octet is not in it */
+    c->flags |= TCP_F_WAS_FULL;
+    return space;
+}
+
+/* And end with. error: of the stream that the octets were appended to. */
+static ssize_t send_end(struct tcp *tcp, struct tcp_connection *c, ssize_t length, unsigned flags,
+                        int error) {
+    if (error != 0) {
+        connection_settle(tcp, c);
+        return -ENOMEM;
+    }
+    appended(tcp, c, flags);
+    return length;
 }
 
 ssize_t tcp_send(struct tcp *tcp, uint32_t socket, const void *data, size_t length, unsigned flags,
                  uint64_t now) {
     struct tcp_connection *c = tcp_at(tcp, socket);
     tcp_clock(tcp, now);
-    ssize_t space = may_send(tcp, c);
-    if (space < 0 || length == 0)
-        return space < 0 ? space : 0;
-    if (space == 0) {
-        c->flags |= TCP_F_WAS_FULL;
-        return -EAGAIN;
-    }
-    struct tcp_active *a = ready_to_send(tcp, c);
-    if (!a)
-        return -ENOMEM;
-    if (length > (size_t)space) {
-        length = (size_t)space;
-        flags &= ~(unsigned)BERTH_MSG_OOB; /* the last octet is not in it */
-        c->flags |= TCP_F_WAS_FULL;
-    }
-    if (stream_append_copy(&a->send, tcp->config.allocator, data, (uint32_t)length) != 0) {
-        connection_settle(tcp, c);
-        return -ENOMEM;
-    }
-    appended(tcp, c, flags);
-    return (ssize_t)length;
+    ssize_t taken = send_begin(tcp, c, length, &flags);
+    if (taken <= 0)
+        return taken;
+    int error = stream_append_copy(&c->active->send, tcp->config.allocator, data, (uint32_t)taken);
+    return send_end(tcp, c, taken, flags, error);
 }
 
 ssize_t tcp_send_block(struct tcp *tcp, uint32_t socket, struct berth_block *block, size_t offset,
                        size_t length, unsigned flags, uint64_t now) {
     struct tcp_connection *c = tcp_at(tcp, socket);
     tcp_clock(tcp, now);
-    ssize_t space = may_send(tcp, c);
-    if (space < 0 || length == 0)
-        return space < 0 ? space : 0;
     if (offset > block->size || length > block->size - offset)
         return -EINVAL;
-    if (space == 0) {
-        c->flags |= TCP_F_WAS_FULL;
-        return -EAGAIN;
-    }
-    struct tcp_active *a = ready_to_send(tcp, c);
-    if (!a)
-        return -ENOMEM;
-    if (length > (size_t)space) {
-        length = (size_t)space;
-        flags &= ~(unsigned)BERTH_MSG_OOB;
-        c->flags |= TCP_F_WAS_FULL;
-    }
-    struct berth_part part = {block, block->data + offset, (uint32_t)length};
-    if (stream_append(&a->send, tcp->config.allocator, &part) != 0) {
-        connection_settle(tcp, c);
-        return -ENOMEM;
-    }
-    appended(tcp, c, flags);
-    return (ssize_t)length;
+    ssize_t taken = send_begin(tcp, c, length, &flags);
+    if (taken <= 0)
+        return taken;
+    struct berth_part part = {block, block->data + offset, (uint32_t)taken};
+    int error = stream_append(&c->active->send, tcp->config.allocator, &part);
+    return send_end(tcp, c, taken, flags, error);
 }
 
 /* ---- receiving ---- */

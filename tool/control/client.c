@@ -1,5 +1,6 @@
 #define _GNU_SOURCE
 #include "tool/control/client.h"
+#include "tool/control/framing.h"
 #include "tool/control/place.h"
 #include "tool/control/start.h"
 
@@ -119,40 +120,16 @@ int control_connect_pid(const char *net, pid_t *pid, char *error, size_t size) {
     return connect_bounded(net, false, pid, error, size);
 }
 
-/* Takes a descriptor off the message into *got; surplus ones are closed. */
-static void message_take_fd(struct msghdr *message, int *got) {
-    for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c != NULL; c = CMSG_NXTHDR(message, c)) {
-        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-            continue;
-        size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-        for (size_t i = 0; i < count; i++) {
-            int fd;
-            memcpy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);
-            if (got != NULL && *got < 0)
-                *got = fd;
-            else
-                close(fd);
-        }
-    }
-}
-
+/* The first descriptor that comes goes to *got; surplus ones are closed. */
 static ssize_t receive_some(int fd, char *data, size_t length, int *got) {
-    union {
-        struct cmsghdr align;
-        char bytes[CMSG_SPACE(sizeof(int) * CONTROL_FDS_MAX)];
-    } ancillary;
-    struct iovec part = {data, length};
-    struct msghdr message = {.msg_iov = &part,
-                             .msg_iovlen = 1,
-                             .msg_control = &ancillary,
-                             .msg_controllen = sizeof ancillary};
-    ssize_t received;
-    do
-        received = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
-    while (received < 0 && errno == EINTR);
-    if (received < 0)
-        return -errno;
-    message_take_fd(&message, got);
+    int fds[CONTROL_FDS_MAX], count = 0;
+    ssize_t received = control_receive(fd, data, length, 0, fds, &count);
+    for (int i = 0; i < count; i++) {
+        if (got != NULL && *got < 0)
+            *got = fds[i];
+        else
+            close(fds[i]);
+    }
     return received;
 }
 

@@ -43,17 +43,17 @@ static int reader_make_room(struct control_reader *reader) {
 
 /* Keeps the descriptors of one message. Those beyond the bound are closed: the kernel has put them
  * in our table already. */
-static int reader_keep_fds(struct control_reader *reader, struct msghdr *message) {
+static int message_keep_fds(struct msghdr *message, int fds[CONTROL_FDS_MAX], int *count) {
     int result = (message->msg_flags & MSG_CTRUNC) != 0 ? -ETOOMANYREFS : 0;
     for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c != NULL; c = CMSG_NXTHDR(message, c)) {
         if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
             continue;
-        size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-        for (size_t i = 0; i < count; i++) {
+        size_t length = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        for (size_t i = 0; i < length; i++) {
             int fd;
             memcpy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);
-            if (reader->fd_count < CONTROL_FDS_MAX) {
-                reader->fds[reader->fd_count++] = fd;
+            if (*count < CONTROL_FDS_MAX) {
+                fds[(*count)++] = fd;
             } else {
                 close(fd);
                 result = -ETOOMANYREFS;
@@ -63,29 +63,36 @@ static int reader_keep_fds(struct control_reader *reader, struct msghdr *message
     return result;
 }
 
-ssize_t control_reader_fill(struct control_reader *reader, int socket) {
-    int room = reader_make_room(reader);
-    if (room < 0)
-        return room;
+ssize_t control_receive(int socket, char *data, size_t length, int flags, int fds[CONTROL_FDS_MAX],
+                        int *count) {
     union {
         struct cmsghdr align;
         char bytes[CMSG_SPACE(sizeof(int) * CONTROL_FDS_MAX)];
     } ancillary;
-    struct iovec part = {reader->data + reader->end, reader->capacity - reader->end};
+    struct iovec part = {data, length};
     struct msghdr message = {.msg_iov = &part,
                              .msg_iovlen = 1,
                              .msg_control = &ancillary,
                              .msg_controllen = sizeof ancillary};
     ssize_t got;
     do
-        got = recvmsg(socket, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+        got = recvmsg(socket, &message, MSG_CMSG_CLOEXEC | flags);
     while (got < 0 && errno == EINTR);
     if (got < 0)
         return -errno;
-    int kept = reader_keep_fds(reader, &message);
-    if (kept < 0)
-        return kept;
-    reader->end += (size_t)got;
+    int kept = message_keep_fds(&message, fds, count);
+    return kept < 0 ? kept : got;
+}
+
+ssize_t control_reader_fill(struct control_reader *reader, int socket) {
+    int room = reader_make_room(reader);
+    if (room < 0)
+        return room;
+    ssize_t got =
+        control_receive(socket, reader->data + reader->end, reader->capacity - reader->end,
+                        MSG_DONTWAIT, reader->fds, &reader->fd_count);
+    if (got > 0)
+        reader->end += (size_t)got;
     return got;
 }
 

@@ -9,6 +9,11 @@
 
 #include "tool/control/client.h"
 
+/* recvmsg() with `flags`: the descriptors that come with the octets are added to fds[*count], the
+ * caller's then, whatever is returned. -ETOOMANYREFS: there were too many. */
+ssize_t control_receive(int socket, char *data, size_t length, int flags, int fds[CONTROL_FDS_MAX],
+                        int *count);
+
 struct control_reader {
     char *data; /* grows up to CONTROL_LINE_MAX */
     size_t capacity, start, end;
