@@ -116,7 +116,7 @@ def test_terminal_signals():
     t.type("\x1c")
     t.until("outer> ")
     expect("Ctrl-\\ too: 131", t.line("echo =$?"), "=131\r\n")
-    t.type(f"\"$PROBE\" -- {PYTHON} -c 'import signal; signal.signal(2, lambda *a: print(\"caught\", flush=True)); print(\"up\", flush=True)\n"
+    t.type(f"\"$PROBE\" -- {PYTHON} -c 'import os, signal; signal.signal(2, lambda *a: os.write(1, b\"caught\\n\")); os.write(1, b\"up\\n\")\n"
            "while 1: signal.pause()'\n")
     t.until("up\r\n")
     t.type("\x03")
