@@ -6,6 +6,7 @@
 #include "tool/daemon/daemon.h"
 #include "tool/daemon/lifecycle.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static const struct command {
@@ -57,9 +58,9 @@ int command_daemon(int argc, char **argv) {
 }
 
 int command_keeper(int argc, char **argv) {
-    if (argc != 2 || !place_name_valid(argv[1]))
+    if (argc != 3 || !place_name_valid(argv[1]))
         return cli_fail("keeper: not for people; the daemon starts it");
-    return keeper_run(argv[1]);
+    return keeper_run(argv[1], (pid_t)strtol(argv[2], NULL, 10));
 }
 
 static int command_unknown(const char *word) {

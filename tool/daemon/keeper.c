@@ -6,9 +6,11 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { KEEPERS_MAX = 100, DISMISSED = 'q' };
@@ -29,7 +31,9 @@ static void keeper_ready(struct poll_source *source, uint32_t events) {
 /* Its standard input is the pipe's end; nothing else of ours is open in it but the standard
  * outputs. */
 static int keeper_spawn(struct daemon *daemon, int pipe_end) {
-    char *argv[] = {"berth", "keeper", daemon->net, NULL};
+    char parent[16];
+    snprintf(parent, sizeof parent, "%d", (int)getpid());
+    char *argv[] = {"berth", "keeper", daemon->net, parent, NULL};
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, pipe_end, 0);
@@ -76,7 +80,15 @@ void keeper_dismiss(struct daemon *daemon) {
     daemon->keeper = 0;
 }
 
-int keeper_run(const char *net) {
+/* A process that is killed closes its end of the pipe while its listener may still be open: one who
+ * looks then takes the socket for another daemon's. All is closed when it is nobody's parent any
+ * more, and that is a matter of microseconds. */
+static void await_end(pid_t parent) {
+    while (getppid() == parent)
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+}
+
+int keeper_run(const char *net, pid_t parent) {
     char word, error[SENTENCE];
     ssize_t got;
     /* It goes when the daemon goes, not when a session or a terminal does. */
@@ -88,6 +100,7 @@ int keeper_run(const char *net) {
     while (got < 0 && errno == EINTR);
     if (got == 1 && word == DISMISSED)
         return 0;
+    await_end(parent);
     struct place place;
     if (place_locate(&place, net, error, sizeof error) < 0 ||
         place_lock(&place, false, true, error, sizeof error) < 0)

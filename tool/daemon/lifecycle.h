@@ -33,7 +33,8 @@ int lifecycle_look(struct daemon *daemon);
 int keeper_start(struct daemon *daemon);
 /* Lets the keeper go: there is nothing left to be cleaned up. Waits for its end. */
 void keeper_dismiss(struct daemon *daemon);
-/* The keeper's own life; standard input is the pipe. The process's exit status. */
-int keeper_run(const char *net);
+/* The keeper's own life; standard input is the pipe, parent the daemon. The process's exit status.
+ */
+int keeper_run(const char *net, pid_t parent);
 
 #endif
