@@ -47,6 +47,8 @@ void check_kernel(struct finding *finding) {
 
 /* ---- user notification: a child whose getppid() is answered by us ---- */
 
+enum { NOT_TAKEN = -4096 }; /* there is a listener, but it could not be had: no errno */
+
 /* The listener's number, or a negative errno. */
 static int listener_install(void) {
     struct sock_filter code[] = {
@@ -105,10 +107,9 @@ static int listener_take(pid_t child, int channel) {
         return theirs;
     int pidfd = (int)syscall(SYS_pidfd_open, child, 0);
     int listener = pidfd < 0 ? -1 : (int)syscall(SYS_pidfd_getfd, pidfd, theirs, 0);
-    int cause = errno;
     if (pidfd >= 0)
         close(pidfd);
-    return listener < 0 ? -cause : listener;
+    return listener < 0 ? NOT_TAKEN : listener;
 }
 
 void check_notification(struct finding *finding) {
@@ -137,9 +138,11 @@ void check_notification(struct finding *finding) {
         say(finding, false,
             "this shell runs under another user-notification filter (inside berth run, or a "
             "container that uses one): start berth outside of it");
+    else if (result == NOT_TAKEN)
+        say(finding, false, "it is there, but cannot be taken over from a child: see pidfd_getfd");
     else
         say(finding, false,
-            "%s; Linux 5.9 or newer with CONFIG_SECCOMP_FILTER is needed, and a container's "
+            "%s; Linux 6.1 or newer with CONFIG_SECCOMP_FILTER is needed, and a container's "
             "profile "
             "must allow seccomp(2)",
             strerror(result < 0 ? -result : EPROTO));

@@ -1,7 +1,9 @@
 /* Runs a program without some of what its kernel can do, as on other machines.
  *
- *   mask reach PROGRAM...   memory and descriptors of other processes are out of reach (Yama's ptrace_scope 1)
- *   mask old PROGRAM...     neither descriptors of threads (Linux 6.9) nor SYNC_WAKE_UP for notifications (6.6) */
+ *   mask reach PROGRAM...   memory and descriptors of other processes are out of reach (Yama's
+ * ptrace_scope 1) mask old PROGRAM...     neither descriptors of threads (Linux 6.9) nor
+ * SYNC_WAKE_UP for notifications (6.6) mask getfd PROGRAM...   no descriptors of other processes (a
+ * container's profile) mask listener PROGRAM...  no user notification */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <linux/seccomp.h>
@@ -30,12 +32,29 @@ static int mask_old(scmp_filter_ctx filter) {
                             SCMP_A1_32(SCMP_CMP_EQ, SET_FLAGS));
 }
 
+static int mask_listener(scmp_filter_ctx filter) {
+    return seccomp_rule_add(filter, SCMP_ACT_ERRNO(EINVAL), SYS_seccomp, 1,
+                            SCMP_A1(SCMP_CMP_MASKED_EQ, SECCOMP_FILTER_FLAG_NEW_LISTENER,
+                                    SECCOMP_FILTER_FLAG_NEW_LISTENER));
+}
+
+static int mask(scmp_filter_ctx filter, const char *word) {
+    if (strcmp(word, "reach") == 0)
+        return mask_reach(filter);
+    if (strcmp(word, "old") == 0)
+        return mask_old(filter);
+    if (strcmp(word, "getfd") == 0)
+        return deny(filter, SYS_pidfd_getfd, EPERM);
+    if (strcmp(word, "listener") == 0)
+        return mask_listener(filter);
+    return -EINVAL;
+}
+
 int main(int argc, char **argv) {
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
     if (argc < 3 || !filter)
         return 2;
-    int r = strcmp(argv[1], "reach") == 0 ? mask_reach(filter) : mask_old(filter);
-    if (r != 0 || seccomp_load(filter) < 0) {
+    if (mask(filter, argv[1]) != 0 || seccomp_load(filter) < 0) {
         fprintf(stderr, "mask: cannot make the filter\n");
         return 125;
     }
