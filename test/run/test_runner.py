@@ -142,8 +142,8 @@ def test_daemon_says():
 
 
 def test_signals():
-    trap = "import signal\ndef on(s, f): print(signal.Signals(s).name, flush=True)\n" \
-           "for s in (1, 2, 3, 10, 12, 15): signal.signal(s, on)\nprint('ready', flush=True)\n" \
+    trap = "import os, signal\ndef on(s, f): os.write(1, signal.Signals(s).name.encode() + b'\\n')\n" \
+           "for s in (1, 2, 3, 10, 12, 15): signal.signal(s, on)\nos.write(1, b'ready\\n')\n" \
            "signal.pthread_sigmask(signal.SIG_BLOCK, [9])\nwhile True: signal.pause()"
     run = Running(PYTHON, "-c", trap)
     run.line()
