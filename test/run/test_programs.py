@@ -37,6 +37,34 @@ with Net("http") as net:
         done = net.run("pc", "wrk", "-t2", "-c50", "-d2s", "http://server/nothing")
         check("wrk sees no socket errors", "Requests/sec" in done.stdout and "Socket errors" not in done.stdout, done)
 
+with Net("https") as net:
+    os.mkdir(f"{net.folder}/root")
+    with open(f"{net.folder}/root/page", "w") as file:
+        file.write("secret\n")
+    made = subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=server", "-addext",
+                           "subjectAltName=DNS:server", "-keyout", f"{net.folder}/key", "-out", f"{net.folder}/cert"], capture_output=True)
+    check("a certificate is made", made.returncode == 0, made.stderr)
+    # The listening socket is wrapped, and the client's before it is connected.
+    net.start("server", "/usr/bin/python3", "-c", f"""
+import functools, http.server, ssl
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain('{net.folder}/cert', '{net.folder}/key')
+server = http.server.ThreadingHTTPServer(('', 443), functools.partial(http.server.SimpleHTTPRequestHandler, directory='{net.folder}/root'))
+server.socket = context.wrap_socket(server.socket, server_side=True)
+server.serve_forever()
+""")
+    check("a web server with TLS listens", net.listening(443))
+    done = net.run("pc", "curl", "-sS", "--cacert", f"{net.folder}/cert", "https://server/page")
+    check("curl fetches by https", done.stdout == "secret\n", done)
+    done = net.run("pc", "/usr/bin/python3", "-c", f"""
+import socket, ssl
+s = ssl.create_default_context(cafile='{net.folder}/cert').wrap_socket(socket.socket(), server_hostname='server')
+s.connect(('server', 443))
+s.sendall(b'GET /page HTTP/1.0\\r\\n\\r\\n')
+print(b''.join(iter(lambda: s.recv(4096), b'')).split(b'\\r\\n\\r\\n')[1])
+""")
+    check("and so does python", done.stdout == "b'secret\\n'\n", done)
+
 with Net("redis") as net:
     net.start("server", "redis-server", "--save", "", "--protected-mode", "no", "--dir", net.folder)
     check("redis listens", net.listening(6379))

@@ -248,8 +248,9 @@ long call_receive(struct call *call) {
     if (!conduit)
         return CALL_CONTINUE;
     if (conduit->protocol != BERTH_UDP) {
+        bool never = conduit->state == CONDUIT_FRESH || conduit->state == CONDUIT_LISTENING;
         call_unlock(call); /* AF_UNIX says of a pair's name what TCP says: nothing */
-        return CALL_CONTINUE;
+        return never ? -ENOTCONN : CALL_CONTINUE;
     }
     struct message *message = malloc(sizeof *message);
     int r = message ? message_read(message, call->run->reach, call->thread, call->number,

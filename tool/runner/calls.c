@@ -35,6 +35,9 @@ static const struct call_rule rules[] = {
     /* With an address: also on a stream, where AF_UNIX would refuse what TCP ignores. */
     IF_ADDRESS(recvfrom),
     IF_ADDRESS(sendto),
+    /* Whether it says ENOTCONN is how programs learn that a stream is not connected, TLS libraries
+     * among them; all else that is received from a stream passes. */
+    WHEN(recvfrom, {2, SCMP_CMP_EQ, 1, 0}),
     ALWAYS(recvmsg),
     ALWAYS(sendmsg),
     ALWAYS(recvmmsg),

@@ -118,6 +118,10 @@ def fresh():
         sock.setsockopt(SOL, socket.SO_RCVBUF, 30000)
         say("  buffers", option(sock, SOL, socket.SO_SNDBUF), option(sock, SOL, socket.SO_RCVBUF))
         sock.close()
+    with tcp() as sock, listener() as server:
+        for each in (sock, server):
+            each.settimeout(0)
+            say("recv of what is not connected", attempt(each.recv, 1), attempt(each.recv, 1, socket.MSG_PEEK), attempt(each.recvmsg, 99))
     with tcp() as sock:
         sock.setsockopt(SOL, socket.SO_LINGER, struct.pack("ii", 1, 5))
         say("linger", option(sock, SOL, socket.SO_LINGER, 8))
