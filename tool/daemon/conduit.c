@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -11,7 +12,7 @@
 #define SO_COOKIE 57
 #endif
 
-enum { FIRST_SLOTS = 64 };
+enum { FIRST_SLOTS = 64, SPARE = 48 };
 
 /* ---- the table ---- */
 
@@ -127,6 +128,12 @@ uint64_t descriptor_cookie(int fd) {
     return getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &length) == 0 ? cookie : 0;
 }
 
+/* The last descriptors are for the people who ask what is going on, and for runs. */
+static bool descriptors_spare(int highest) {
+    struct rlimit limit;
+    return getrlimit(RLIMIT_NOFILE, &limit) < 0 || (rlim_t)highest + SPARE < limit.rlim_cur;
+}
+
 /* A stream becomes a stream. Datagrams need boundaries and a sign of the other end's close, which
  * SOCK_DGRAM pairs do not give: SEQPACKET. The urgent octet of a stream must stay in its place
  * among the others: SO_OOBINLINE on the held end. */
@@ -138,6 +145,8 @@ static int pair_make(struct conduit *conduit, bool nonblocking) {
         return errno == EMFILE ? -ENFILE : -errno;
     conduit->held = ends[0];
     conduit->spare_end = ends[1];
+    if (!descriptors_spare(ends[1]))
+        return -ENFILE;
     int size = stream ? CONDUIT_STREAM_BUFFER : CONDUIT_DATAGRAM_BUFFER;
     setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
     setsockopt(ends[1], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
