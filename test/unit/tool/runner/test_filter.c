@@ -115,7 +115,8 @@ static const struct call calls[] = {
     {SYS_sendto, {5, 1, 1, 0, 0x7f0000000000, 16}, NOTIFIED},
     {SYS_sendto, {5, 1, 1, 0, 0x1000, 16}, NOTIFIED},
     {SYS_sendto, {600, 1, 1, 0, 0, 0}, NOTIFIED},
-    {SYS_recvfrom, {5, 1, 1, 0, 0, 0}, NATIVE},
+    {SYS_recvfrom, {5, 1, 2, 0, 0, 0}, NATIVE},
+    {SYS_recvfrom, {5, 1, 1, 0, 0, 0}, NOTIFIED}, /* as TLS libraries ask whether it is connected */
     {SYS_recvfrom, {5, 1, 1, 0, 0x7f0000000000, 0x1000}, NOTIFIED},
     {SYS_recvfrom, {600, 1, 1, 0, 0, 0}, NOTIFIED},
     {SYS_ioctl, {3, 0x8912}, NOTIFIED}, /* SIOCGIFCONF */
