@@ -29,7 +29,7 @@ check: ## layers, file sizes, globals, links, format, shellcheck, cppcheck, clan
 	@scripts/setup.sh build check
 	@scripts/check.sh $(BUILD)
 
-bench: ## measure beside the peers [NAME=ports|memory|programs]
+bench: ## measure beside the peers [NAME=ports|memory|ways|programs]
 	@scripts/setup.sh build run bench
 	@scripts/bench.sh $(BUILD)-release $(NAME)
 

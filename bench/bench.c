@@ -81,9 +81,9 @@ static void print_table(const struct bench *bench) {
     }
 }
 
-/* JSON has no NaN. */
+/* JSON has neither NaN nor infinity. */
 static void write_number(FILE *file, const char *key, double value) {
-    if (isnan(value))
+    if (!isfinite(value))
         fprintf(file, ", \"%s\": null", key);
     else
         fprintf(file, ", \"%s\": %.6g", key, value);
