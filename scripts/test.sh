@@ -1,7 +1,7 @@
 #!/bin/bash
 # Runs the tests: test.sh BUILD [SUITE]. Suites: unit (the engine at packet level in virtual time, by gcc and by clang, with
-# sanitizers), install (what a program that embeds libberth gets), run (unmodified programs), figures (`make run`, checked),
-# interop (Linux's own TCP at the other end of a TAP).
+# sanitizers), conformance (which test shows which requirement of which RFC), install (what a program that embeds libberth gets),
+# run (unmodified programs), figures (`make run`, checked), interop (Linux's own TCP at the other end of a TAP).
 set -u
 cd "$(dirname "$0")/.." || exit
 build=$1
@@ -66,11 +66,12 @@ for suite in $suites; do
     say "== $suite"
     case $suite in
     unit) unit ;;
+    conformance) script conformance python3 -B test/conformance/table.py "$build" ;;
     install) script install test/install.sh "$build" ;;
     run) script run test/run/run.sh "$build" ;;
     figures) script figures test/figures/run.sh "$build" ;;
     interop) script interop test/interop/run.sh "$build" ;;
-    *) echo "no suite $suite; there are: unit install run figures interop" >&2; exit 2 ;;
+    *) echo "no suite $suite; there are: unit conformance install run figures interop" >&2; exit 2 ;;
     esac
 done
 say "$passed passed, $failed failed${not_run:+; NOT RUN (needs root or sudo -n):$not_run}"

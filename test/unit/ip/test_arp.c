@@ -5,7 +5,7 @@ static void send_to(struct peer *peer, berth_handle socket, uint32_t ip) {
     assert_int_equal(berth_socket_send_to(peer->host, socket, "hello", 5, &to, peer->now), 5);
 }
 
-/* RFC 826: who is asked for answers, to the asker, and remembers it. */
+/* RFC 826: who is asked for answers, to the asker, and remembers it. [826-1] */
 static void test_reply(void **state) {
     (void)state;
     struct peer peer;
@@ -36,7 +36,7 @@ static void test_reply(void **state) {
     peer_stop(&peer);
 }
 
-/* Not our address, or not a question: no answer. */
+/* Not our address, or not a question: no answer. [826-1] */
 static void test_no_reply(void **state) {
     (void)state;
     struct peer peer;
@@ -56,7 +56,7 @@ static void test_no_reply(void **state) {
     peer_stop(&peer);
 }
 
-/* RFC 5227 2.1.1: a probe is answered, and teaches nothing. */
+/* RFC 5227 2.1.1: a probe is answered, and teaches nothing. [5227-1] */
 static void test_probe(void **state) {
     (void)state;
     struct peer peer;
@@ -67,7 +67,7 @@ static void test_probe(void **state) {
     peer_stop(&peer);
 }
 
-/* A datagram waits for the answer; three requests, a second apart. */
+/* A datagram waits for the answer; three requests, a second apart. [826-2, 826-3] */
 static void test_resolution(void **state) {
     (void)state;
     struct peer peer;
@@ -106,7 +106,7 @@ static void test_resolution(void **state) {
     peer_stop(&peer);
 }
 
-/* RFC 1122 2.3.2.1: three questions, then it is unreachable, and later sends ask anew. */
+/* RFC 1122 2.3.2.1: three questions, then it is unreachable, and later sends ask anew. [826-2] */
 static void test_failure(void **state) {
     (void)state;
     struct peer peer;
@@ -143,7 +143,7 @@ static void test_failure(void **state) {
 }
 
 /* After 30 s the next use asks the neighbour itself, goes on meanwhile, and gives up after three.
- */
+ * [826-4] */
 static void test_reconfirmation(void **state) {
     (void)state;
     struct peer peer;
@@ -184,7 +184,7 @@ static void test_reconfirmation(void **state) {
 }
 
 /* The cache is bounded, and neither others' requests nor our own scan cost an active neighbour its
- * place. */
+ * place. [826-5] */
 static void test_flood(void **state) {
     (void)state;
     struct peer peer;

@@ -38,7 +38,8 @@ static size_t pull_joined(struct peer *peer, size_t mtu, size_t *count) {
     return length;
 }
 
-/* A ping of each size up to 65,507 comes and goes in fragments (RFC 1122 3.2.2.6, 3.3.2, 3.3.3). */
+/* A ping of each size up to 65,507 comes and goes in fragments (RFC 1122 3.2.2.6, 3.3.2, 3.3.3).
+ * [1122-IP3, 1122-IP11, 1122-IC3] */
 static void test_large_echo(void **state) {
     (void)state;
     static const size_t sizes[] = {1473, 2952, 2960, 8000, 40000, 65507};
@@ -68,7 +69,7 @@ static void test_large_echo(void **state) {
     }
 }
 
-/* In any order, with some of them twice. */
+/* In any order, with some of them twice. [815-1, 1122-IP3] */
 static void test_order(void **state) {
     (void)state;
     struct peer peer;
@@ -109,7 +110,7 @@ static void test_order(void **state) {
     peer_stop(&peer);
 }
 
-/* RFC 5722, as Linux for IPv4: whatever overlaps costs the whole datagram. */
+/* RFC 5722, as Linux for IPv4: whatever overlaps costs the whole datagram. [791-2] */
 static void test_overlap(void **state) {
     (void)state;
     static const struct {
@@ -143,7 +144,7 @@ static void test_overlap(void **state) {
 }
 
 /* Never past octet 65,535 (the ping of death), never empty, never of an odd length in the middle.
- */
+ * [791-1] */
 static void test_bad_fragments(void **state) {
     (void)state;
     struct peer peer;
@@ -170,7 +171,7 @@ static void test_bad_fragments(void **state) {
 }
 
 /* RFC 1122 3.3.2: after the time all is discarded, and the sender told if the first fragment came.
- */
+ * [1122-IP8] */
 static void test_timeout(void **state) {
     (void)state;
     struct peer peer;
@@ -245,7 +246,7 @@ static void test_flood(void **state) {
 }
 
 /* A datagram over the MTU goes out in fragments whose identification nobody guesses (RFC 6864,
- * 7739). */
+ * 7739). [1122-IP11] */
 static void test_output(void **state) {
     (void)state;
     struct peer peer;
@@ -272,6 +273,7 @@ static void test_output(void **state) {
     peer_stop(&peer);
 }
 
+/* [6864-1] */
 static void test_identifications(void **state) {
     (void)state;
     static uint8_t seen[65536];

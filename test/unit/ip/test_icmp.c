@@ -7,7 +7,8 @@ static void fill(void) {
         data[i] = (uint8_t)(i * 7 + i / 256);
 }
 
-/* RFC 1122 3.2.2.6: every size that one frame carries, at each way the frame may be cut. */
+/* RFC 1122 3.2.2.6: every size that one frame carries, at each way the frame may be cut. [1122-IC3]
+ */
 static void test_echo(void **state) {
     (void)state;
     static const size_t sizes[] = {0, 1, 7, 56, 64, 117, 118, 119, 500, 1472};
@@ -41,7 +42,8 @@ static void test_echo(void **state) {
     peer_stop(&peer);
 }
 
-/* No answer to a wrong checksum, a short message, an unknown type, or to everyone's echo. */
+/* No answer to a wrong checksum, a short message, an unknown type, or to everyone's echo.
+ * [1122-IC6, 792-1, 1122-IC3] */
 static void test_silence(void **state) {
     (void)state;
     struct peer peer;
@@ -70,7 +72,8 @@ static void test_silence(void **state) {
     peer_stop(&peer);
 }
 
-/* RFC 1122 4.1.3.1 and 3.2.2: port unreachable, with as much of the cause as 576 octets hold. */
+/* RFC 1122 4.1.3.1 and 3.2.2: port unreachable, with as much of the cause as 576 octets hold.
+ * [1122-U1, 1122-IC2] */
 static void test_port_unreachable(void **state) {
     (void)state;
     struct peer peer;
@@ -101,6 +104,7 @@ static void test_port_unreachable(void **state) {
     peer_stop(&peer);
 }
 
+/* [1122-IC4, 1122-IC1] */
 static void test_protocol_unreachable(void **state) {
     (void)state;
     struct peer peer;
@@ -121,7 +125,8 @@ static void test_protocol_unreachable(void **state) {
     peer_stop(&peer);
 }
 
-/* RFC 1812 4.3.2.8: a burst, then one a second to one destination; and a bound over all. */
+/* RFC 1812 4.3.2.8: a burst, then one a second to one destination; and a bound over all. [1812-1]
+ */
 static void test_rate_limit(void **state) {
     (void)state;
     struct peer peer;
@@ -159,7 +164,7 @@ static int socket_error(struct peer *peer, berth_handle socket) {
 }
 
 /* RFC 1122 4.1.3.3 with Linux's errno: a connected socket hears of hard errors, all of them of all
- * with IP_RECVERR, the unconnected one otherwise of none. */
+ * with IP_RECVERR, the unconnected one otherwise of none. [1122-U2, 1122-IC7, 1122-IC1, 6633-1] */
 static void test_errors_to_sockets(void **state) {
     (void)state;
     static const struct {
@@ -259,7 +264,8 @@ static void test_quotes(void **state) {
 }
 
 /* RFC 1191: the path's MTU falls to what a router says, never below the floor, never up, for ten
- * minutes; the datagram goes in fragments then, or not at all if the sender forbade it. */
+ * minutes; the datagram goes in fragments then, or not at all if the sender forbade it. [1191-1,
+ * 1191-2, 8085-1] */
 static void test_path_mtu(void **state) {
     (void)state;
     struct peer peer;

@@ -26,7 +26,7 @@ static bool arrives(struct peer *peer, berth_handle socket, size_t length) {
     return received == 10;
 }
 
-/* RFC 1122 3.2.1.1, 3.2.1.2: each field of the header, made wrong. */
+/* RFC 1122 3.2.1.1, 3.2.1.2: each field of the header, made wrong. [1122-IP1, 1122-IP5] */
 static void test_header(void **state) {
     (void)state;
     static const struct {
@@ -68,7 +68,8 @@ static void test_header(void **state) {
     peer_stop(&peer);
 }
 
-/* RFC 1122 3.2.1.3: sources that no host has, and destinations that are not ours. */
+/* RFC 1122 3.2.1.3: sources that no host has, and destinations that are not ours. [1122-IP2,
+ * 1122-IP6, 1122-IP9, 1122-IP10, 1122-U6] */
 static void test_addresses(void **state) {
     (void)state;
     static const struct {
@@ -108,7 +109,8 @@ static void test_addresses(void **state) {
     peer_stop(&peer);
 }
 
-/* RFC 1122 3.2.1.8, RFC 7126: options are skipped, wrong ones too; source routes are refused. */
+/* RFC 1122 3.2.1.8, RFC 7126: options are skipped, wrong ones too; source routes are refused.
+ * [1122-IP4, 1122-IP7, MUST-51, MUST-52, MUST-53, SHLD-24, MAY-10, MAY-11] */
 static void test_options(void **state) {
     (void)state;
     static const struct {
@@ -139,7 +141,7 @@ static void test_options(void **state) {
     peer_stop(&peer);
 }
 
-/* RFC 768, RFC 1122 4.1.3.4: lengths and checksums. */
+/* RFC 768, RFC 1122 4.1.3.4: lengths and checksums. [768-1, 1122-U4, 6335-2] */
 static void test_udp_header(void **state) {
     (void)state;
     static const struct {

@@ -26,7 +26,8 @@ static int connect_once(uint32_t reference, struct berth_ip server, uint16_t ser
     return world_connect(&world, reference, v4(HOME), &port, server, server_port);
 }
 
-/* RFC 6056 3.2: the range is as large as it can be; 2.2: no four numbers twice. */
+/* RFC 6056 3.2: the range is as large as it can be; 2.2: no four numbers twice. [6056-2, 6056-5,
+ * 6335-1] */
 static void every_port_then_none(void **state) {
     (void)state;
     world_init(&world, 2 * ALL + 10, 1);
@@ -121,7 +122,7 @@ static void random_opening_and_closing_stays_true(void **state) {
     world_clear(&world);
 }
 
-/* RFC 6056 2.2: nor a port that somebody listens at. */
+/* RFC 6056 2.2: nor a port that somebody listens at. [6056-5] */
 static void bound_ports_are_skipped(void **state) {
     (void)state;
     world_init(&world, 20, 4);
@@ -279,7 +280,7 @@ static double chi_square(const uint32_t *counts, uint32_t cells, double expected
 }
 
 /* Ports of one destination after the other's: uniform, and neither the next one nor the difference
- * nor another destination's port says anything. */
+ * nor another destination's port says anything. [6056-1, 6056-3] */
 static void ports_are_uniform_and_independent(void **state) {
     (void)state;
     enum { CELLS = 256, DRAWS = 200000 };
@@ -312,7 +313,7 @@ static void ports_are_uniform_and_independent(void **state) {
 }
 
 /* The same when few ports are left: each of them has the same chance, wherever the used ones lie.
- */
+ * [6056-1] */
 static void the_last_ports_are_as_unpredictable(void **state) {
     (void)state;
     enum { FREE = 16, DRAWS = 16000 };
@@ -335,6 +336,7 @@ static void the_last_ports_are_as_unpredictable(void **state) {
     world_clear(&world);
 }
 
+/* [6056-1] */
 static void binds_to_port_0_are_unpredictable(void **state) {
     (void)state;
     enum { CELLS = 256, DRAWS = 100000 };

@@ -20,6 +20,7 @@ static void check_at(uint32_t port) {
         assert_int_equal(port_set_nth(&set, rank), port);
 }
 
+/* [6335-2] */
 static void fills_all_but_port_0(void **state) {
     (void)state;
     port_set_fill(&set);

@@ -136,6 +136,7 @@ static void wildcards_cover_what_they_cover(void **state) {
     }
 }
 
+/* [MUST-42] */
 static void the_most_specific_listener_wins(void **state) {
     (void)state;
     struct world world;

@@ -18,7 +18,8 @@ static void check_gone(struct peer *p) {
     peer_end(p);
 }
 
-/* We close first, the peer half a connection later (figure 12). Octets go on coming meanwhile. */
+/* We close first, the peer half a connection later (figure 12). Octets go on coming meanwhile.
+ * [9293-E9, 2525-15] */
 static void active_close(void **state) {
     (void)state;
     for (unsigned family = 4; family <= 6; family += 2) {
@@ -53,7 +54,7 @@ static void active_close(void **state) {
     }
 }
 
-/* The peer closes first. */
+/* The peer closes first. [9293-E9, 9293-E14] */
 static void passive_close(void **state) {
     (void)state;
     struct peer p;
@@ -77,7 +78,8 @@ static void passive_close(void **state) {
     check_gone(&p);
 }
 
-/* FIN and its ACK in one segment; FIN with the ACK of ours; FIN that crosses ours (figure 13). */
+/* FIN and its ACK in one segment; FIN with the ACK of ours; FIN that crosses ours (figure 13).
+ * [9293-E9] */
 static void other_orders(void **state) {
     (void)state;
     struct peer p;
@@ -116,7 +118,7 @@ static void other_orders(void **state) {
     check_gone(&p);
 }
 
-/* SHLD-3, 2525-16, 17: unread octets at the close, SO_LINGER 0, abort: RST, at once, of all. */
+/* SHLD-3, 2525-17: unread octets at the close, SO_LINGER 0, abort: RST, at once, of all. [MAY-1] */
 static void resets(void **state) {
     (void)state;
     for (unsigned i = 0; i < 4; i++) {
@@ -146,7 +148,7 @@ static void resets(void **state) {
 }
 
 /* SHLD-3: octets that come after the application has closed: RST. After shutdown(WR) they do not.
- */
+ * [2525-16, MAY-1] */
 static void octets_after_close(void **state) {
     (void)state;
     for (unsigned acked = 0; acked < 2; acked++) {
@@ -196,7 +198,7 @@ static void fin_wait_2(void **state) {
 }
 
 /* The end of a connection whose opening is not over (both opened at once): the FIN waits for the
- * ACK of the SYN (3.10.4). */
+ * ACK of the SYN (3.10.4). [9293-E14] */
 static void close_in_syn_received(void **state) {
     (void)state;
     for (unsigned orphan = 0; orphan < 2; orphan++) {
@@ -247,7 +249,8 @@ static void shutdown_errors(void **state) {
     peer_end(&p);
 }
 
-/* A FIN that is lost goes again; a held LAST-ACK and a held CLOSED connection can still be read. */
+/* A FIN that is lost goes again; a held LAST-ACK and a held CLOSED connection can still be read.
+ * [9293-E14, MUST-12] */
 static void read_after_end(void **state) {
     (void)state;
     struct peer p;

@@ -2,6 +2,7 @@
  * must not shrink them to one (RFC 5681 4.2). */
 #include "test/unit/tcp/peer.h"
 
+/* [5681-7, MAY-13] */
 static void one_for_each_segment_of_a_batch(void **state) {
     (void)state;
     static const uint32_t isns[] = {1000, 0xfffff000};

@@ -1,8 +1,8 @@
 /* ICMP errors that reach TCP: RFC 9293 3.9.2.2, RFC 5927, RFC 1191. */
 #include "test/unit/tcp/opened.h"
 
-/* 5927-1, MUST-54..56: an error, hard or soft, ends no synchronized connection; what it says is
- * told if the connection times out (SHLD-9). */
+/* MUST-56: an error, hard or soft, ends no synchronized connection; what it says is told if the
+ * connection times out (SHLD-9). [SHLD-25, SHLD-26, 5927-2] */
 static void synchronized(void **state) {
     (void)state;
     for (unsigned hard = 0; hard < 2; hard++) {
@@ -20,7 +20,7 @@ static void synchronized(void **state) {
     }
 }
 
-/* Only what quotes octets in flight counts. */
+/* Only what quotes octets in flight counts. [MUST-54, 5927-1] */
 static void quotes(void **state) {
     (void)state;
     static const struct {
@@ -47,7 +47,8 @@ static void quotes(void **state) {
     peer_end(&p);
 }
 
-/* 1191-1: never up, never below 552 (1280); what was too large goes again, smaller, at once. */
+/* 1191-1: never up, never below 552 (1280); what was too large goes again, smaller, at once.
+ * [5927-3] */
 static void path_mtu(void **state) {
     (void)state;
     static const struct {
@@ -74,7 +75,7 @@ static void path_mtu(void **state) {
 }
 
 /* SHLD-26 and RFC 5927 5: before the connection is open a hard error ends the attempt, a soft one
- * does not, and is told in the end. */
+ * does not, and is told in the end. [MUST-54, SHLD-9] */
 static void connecting(void **state) {
     (void)state;
     for (unsigned hard = 0; hard < 2; hard++) {

@@ -1,6 +1,7 @@
-/* Keep-alive: RFC 9293 3.8.4, MUST-24..29, SHLD-12; 2525-9, 11. */
+/* Keep-alive: RFC 9293 3.8.4. */
 #include "test/unit/tcp/opened.h"
 
+/* [MUST-25] */
 static void off_by_default(void **state) {
     (void)state;
     struct peer p;
@@ -12,7 +13,8 @@ static void off_by_default(void **state) {
     peer_end(&p);
 }
 
-/* The first after 7200 s, then each 75 s; after 9 without an answer a RST and ETIMEDOUT. */
+/* The first after 7200 s, then each 75 s; after 9 without an answer a RST and ETIMEDOUT. [MUST-24,
+ * MUST-28, SHLD-12, MAY-5, 2525-9, 2525-11] */
 static void defaults(void **state) {
     (void)state;
     for (unsigned family = 4; family <= 6; family += 2) {
@@ -34,7 +36,7 @@ static void defaults(void **state) {
 }
 
 /* MUST-29: an answer to the last one is enough; MUST-26: whatever comes starts the time anew. The
- * connection holds nothing between probes. */
+ * connection holds nothing between probes. [MUST-27] */
 static void answered(void **state) {
     (void)state;
     struct peer p;
@@ -71,7 +73,7 @@ static void answered(void **state) {
     peer_end(&p);
 }
 
-/* No probe while octets are outstanding: they are retransmitted. */
+/* No probe while octets are outstanding: they are retransmitted. [MUST-26] */
 static void not_while_busy(void **state) {
     (void)state;
     struct peer p;

@@ -10,7 +10,7 @@ static uint32_t half_open(const struct peer *p, uint32_t listener) {
     return tcp_at(p->tcp, listener)->extra->listener->half_open;
 }
 
-/* RFC 9293 3.5 figure 6, MUST-14, MUST-48, MUST-49 */
+/* RFC 9293 3.5 figure 6, MUST-14 [SHLD-5, MAY-3, MUST-67, 7323-W1] */
 static void handshake(void **state) {
     (void)state;
     for (int family = 4; family <= 6; family += 2)
@@ -47,7 +47,7 @@ static void handshake(void **state) {
         }
 }
 
-/* RFC 7323 2.2, 3.2: options are used only if the SYN had them; MUST-15 */
+/* RFC 7323 2.2, 3.2: options are used only if the SYN had them; MUST-15 [7323-W1, MAY-3] */
 static void bare_syn(void **state) {
     (void)state;
     for (int family = 4; family <= 6; family += 2) {
@@ -65,8 +65,8 @@ static void bare_syn(void **state) {
     }
 }
 
-/* RFC 9293 3.1 MUST-4 to MUST-7, MUST-64, RFC 7323 2.3: whatever stands in the options, the
- * handshake goes on; what stands before the first impossible length counts. */
+/* RFC 9293 3.1 MUST-4, MUST-6, MUST-7, MUST-64, RFC 7323 2.3: whatever stands in the options, the
+ * handshake goes on; what stands before the first impossible length counts. [7323-W2] */
 static void odd_options(void **state) {
     (void)state;
     static const struct {
@@ -103,8 +103,8 @@ static void odd_options(void **state) {
     }
 }
 
-/* RFC 9293 3.10.7.1 and 3.10.7.2 (9293-E1, E2), every combination of the six flags: to a closed
- * port, and to a listener. */
+/* RFC 9293 3.10.7.1 and 3.10.7.2 (9293-E1, 9293-E2), every combination of the six flags: to a
+ * closed port, and to a listener. */
 static void flag_sweep(void **state) {
     (void)state;
     for (unsigned listening = 0; listening < 2; listening++)
@@ -130,7 +130,8 @@ static void flag_sweep(void **state) {
         }
 }
 
-/* RFC 6298 5.5 and Linux's tcp_synack_retries: 1, 3, 7, 15, 31 s; given up at 63 s. */
+/* RFC 6298 5.5 and Linux's tcp_synack_retries: 1, 3, 7, 15, 31 s; given up at 63 s. [6298-1,
+ * 6298-4, MUST-19, 2525-7] */
 static void retransmissions(void **state) {
     (void)state;
     static const unsigned seconds[] = {1, 3, 7, 15, 31};
@@ -197,7 +198,7 @@ static void syn_again(void **state) {
 }
 
 /* RFC 5961 3.2, MUST-11: in SYN-RECEIVED an exact RST ends the record and tells nobody; one in the
- * window is challenged (5961-5), one outside ignored. */
+ * window is challenged (5961-5), one outside ignored. [5961-1, 5961-2] */
 static void reset_in_syn_received(void **state) {
     (void)state;
     struct peer p;
@@ -251,7 +252,7 @@ static void wrong_ack(void **state) {
 }
 
 /* Segments out of the window are answered, but not for ever (RFC 5961 7): two ends that disagree
- * must not keep one another busy. */
+ * must not keep one another busy. [5961-4] */
 static void challenges_end(void **state) {
     (void)state;
     struct peer p;
@@ -268,7 +269,7 @@ static void challenges_end(void **state) {
     peer_end(&p);
 }
 
-/* RFC 7323 5.3 R1: the third ACK is not from the past. */
+/* RFC 7323 5.3 R1: the third ACK is not from the past. [7323-P1] */
 static void old_timestamp(void **state) {
     (void)state;
     struct peer p;
@@ -308,7 +309,8 @@ static void data_with_third(void **state) {
 }
 
 /* RFC 6298 2.2, Karn: a round trip of 300 ms is known from the first exchange; a SYN-ACK that was
- * retransmitted says nothing without timestamps, and with them the truth. */
+ * retransmitted says nothing without timestamps, and with them the truth. [6298-2, 6298-7, MUST-18,
+ * 5681-1, 6928-1] */
 static void round_trip(void **state) {
     (void)state;
     for (unsigned lost = 0; lost < 2; lost++)
@@ -334,7 +336,7 @@ static void round_trip(void **state) {
         }
 }
 
-/* An ICMP error counts only if it quotes the SYN-ACK, and only a hard one (RFC 5927 4). */
+/* An ICMP error counts only if it quotes the SYN-ACK, and only a hard one (RFC 5927 4). [5927-1] */
 static void icmp(void **state) {
     (void)state;
     struct peer p;

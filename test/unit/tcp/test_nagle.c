@@ -2,7 +2,7 @@
 #include "test/unit/tcp/opened.h"
 
 /* SHLD-7 as Minshall changed it: one small segment at a time; MUST-17: NODELAY sends at once, and
- * what was held when it is set. */
+ * what was held when it is set. [SHLD-27] */
 static void nagle(void **state) {
     (void)state;
     for (unsigned family = 4; family <= 6; family += 2) {
@@ -45,7 +45,7 @@ static void full_segments_hold_nothing(void **state) {
     peer_end(&p);
 }
 
-/* A FIN that follows lets the last segment go. */
+/* A FIN that follows lets the last segment go. [2525-15] */
 static void fin_ends_waiting(void **state) {
     (void)state;
     struct peer p;
@@ -94,7 +94,7 @@ static void corked(void **state) {
         }
 }
 
-/* MUST-61, SHLD-28: full segments, and PSH on the last. */
+/* MUST-61, SHLD-28: full segments, and PSH on the last. [MUST-60, MAY-16] */
 static void push(void **state) {
     (void)state;
     struct peer p;
@@ -107,7 +107,8 @@ static void push(void **state) {
     peer_end(&p);
 }
 
-/* MUST-14..16, 2525-18: the largest segment for what the peer said, or did not say. */
+/* MUST-14, MUST-15, MUST-16, 2525-18: the largest segment for what the peer said, or did not say.
+ * [MUST-65] */
 static void sizes(void **state) {
     (void)state;
     static const struct {

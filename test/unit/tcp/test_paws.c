@@ -3,7 +3,8 @@
 
 enum { DAY = 24 * 3600 };
 
-/* 7323-T1: on every segment; RSTs too; one without them is dropped, unless it is a RST. */
+/* 7323-T1: on every segment; RSTs too; one without them is dropped, unless it is a RST. [MUST-16]
+ */
 static void on_every_segment(void **state) {
     (void)state;
     for (unsigned family = 4; family <= 6; family += 2) {
@@ -26,7 +27,7 @@ static void on_every_segment(void **state) {
     }
 }
 
-/* 7323-T2, T3: the echo is of the last segment that began at or before the last ACK sent. */
+/* 7323-T2, 7323-T3: the echo is of the last segment that began at or before the last ACK sent. */
 static void echo(void **state) {
     (void)state;
     struct peer p;
@@ -47,7 +48,7 @@ static void echo(void **state) {
     peer_end(&p);
 }
 
-/* 7323-P1, P4, P5: an older timestamp: answered and dropped, also where the sequence number would
+/* 7323-P1, 7323-P5: an older timestamp: answered and dropped, also where the sequence number would
  * do; modulo 2^32. */
 static void old_segments(void **state) {
     (void)state;
@@ -108,7 +109,7 @@ static void retransmission(void **state) {
     peer_end(&p);
 }
 
-/* 7323-T4: values of two connections have nothing in common but the pace. */
+/* 7323-T6: values of two connections have nothing in common but the pace. */
 static void offsets(void **state) {
     (void)state;
     struct peer p;
@@ -156,7 +157,7 @@ static void samples(void **state) {
     peer_end(&p);
 }
 
-/* Timestamps and scaling only if both offered them (7323-W1); a shift beyond 14 is 14 (W2). */
+/* Timestamps and scaling only if both offered them (7323-W1); a shift beyond 14 is 14 (7323-W2). */
 static void negotiation(void **state) {
     (void)state;
     static const struct {

@@ -1,8 +1,8 @@
 /* What arrives, in whatever order: RFC 9293 3.10.7.4, RFC 5681 4.2, RFC 2525 2.5. */
 #include "test/unit/tcp/opened.h"
 
-/* Pieces of the stream, by offset and length, and what is acknowledged after each: SHLD-31,
- * MUST-59 (a gap that is filled gives one ACK, for all). */
+/* Pieces of the stream, by offset and length, and what is acknowledged after each: SHLD-31, MUST-59
+ * (a gap that is filled gives one ACK, for all). [9293-E5, 2525-5] */
 static void pieces(void **state) {
     (void)state;
     enum { END = -1 };
@@ -81,7 +81,7 @@ static void first_wins(void **state) {
     peer_end(&p);
 }
 
-/* Octets beyond the window are cut off; a segment beyond it is answered and dropped. */
+/* Octets beyond the window are cut off; a segment beyond it is answered and dropped. [9293-E5] */
 static void beyond_window(void **state) {
     (void)state;
     struct peer p;
@@ -104,7 +104,8 @@ static void beyond_window(void **state) {
     peer_end(&p);
 }
 
-/* A FIN that comes ahead of a gap counts when the gap is filled, and not before. */
+/* A FIN that comes ahead of a gap counts when the gap is filled, and not before. [9293-E11,
+ * 9293-E10] */
 static void fin_ahead(void **state) {
     (void)state;
     for (unsigned bare = 0; bare < 2; bare++) {
@@ -136,7 +137,7 @@ static void fin_ahead(void **state) {
     }
 }
 
-/* Octets that lie beyond a FIN and came before it are forgotten with it. */
+/* Octets that lie beyond a FIN and came before it are forgotten with it. [9293-E10] */
 static void octets_beyond_fin(void **state) {
     (void)state;
     struct peer p;
@@ -197,7 +198,7 @@ static void memory_pressure(void **state) {
 }
 
 /* MUST-58: a batch gives one ACK; MUST-40: one segment waits for 40 ms; SHLD-19, 2525-13: each
- * second one is acknowledged at once, and so is one in place after a gap (quick ACKs). */
+ * second one is acknowledged at once, and so is one in place after a gap (quick ACKs). [SHLD-18] */
 static void ack_policy(void **state) {
     (void)state;
     struct peer p;

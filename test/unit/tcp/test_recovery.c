@@ -41,7 +41,7 @@ static void initial_window(void **state) {
     }
 }
 
-/* 5681-1: one segment after a SYN that was lost. */
+/* 5681-1: one segment after a SYN that was lost. [2525-3] */
 static void window_after_lost_syn(void **state) {
     (void)state;
     struct peer p;
@@ -60,8 +60,9 @@ static void window_after_lost_syn(void **state) {
     peer_end(&p);
 }
 
-/* 5681-6, 3042: a new segment for each of the first two duplicates; on the third the first segment
- * again, at once; ssthresh = half of what was in flight without those two (RFC 5681 3.2 step 2). */
+/* 5681-6, 3042-1: a new segment for each of the first two duplicates; on the third the first
+ * segment again, at once; ssthresh = half of what was in flight without those two (RFC 5681 3.2
+ * step 2). [5681-3, 2525-8] */
 static void fast_retransmit(void **state) {
     (void)state;
     for (unsigned family = 4; family <= 6; family += 2) {
@@ -156,7 +157,7 @@ static void partial_ack(void **state) {
 }
 
 /* RFC 6582 3.2 step 2: duplicates that follow a recovery, and cover no more than what was out when
- * it began, start none: they may come from what was sent twice. */
+ * it began, start none: they may come from what was sent twice. [6582-2] */
 static void no_second_recovery(void **state) {
     (void)state;
     struct peer p;
@@ -216,7 +217,7 @@ static void recover_stays_fresh(void **state) {
 }
 
 /* 5681-4, 2525-2: a timeout leaves one segment; 2525-14: exactly one is sent, with timestamps too,
- * and with no crumb after it. */
+ * and with no crumb after it. [5681-3, MUST-19] */
 static void timeout_sends_one(void **state) {
     (void)state;
     for (unsigned timestamps = 0; timestamps < 2; timestamps++) {
@@ -242,7 +243,7 @@ static void timeout_sends_one(void **state) {
     }
 }
 
-/* RFC 6582 section 4, 6582-1: after a timeout no fast retransmit for duplicates below recover. */
+/* RFC 6582 section 4, 6582-2: after a timeout no fast retransmit for duplicates below recover. */
 static void no_fast_retransmit_after_timeout(void **state) {
     (void)state;
     struct peer p;
@@ -265,7 +266,8 @@ static void no_fast_retransmit_after_timeout(void **state) {
 }
 
 /* 5681-2: an ACK of N octets adds N in slow start; a window's worth of them adds one segment in
- * congestion avoidance, however many ACKs it is cut into (Savage's ACK division; 2525-6). */
+ * congestion avoidance, however many ACKs it is cut into (Savage's ACK division; 2525-6). [3465-1,
+ * MUST-19] */
 static void growth(void **state) {
     (void)state;
     for (unsigned pieces = 1; pieces <= 1000; pieces *= 10) {
@@ -336,7 +338,7 @@ static void restart_after_idle(void **state) {
     }
 }
 
-/* RW = min(IW, cwnd): a window a little above IW falls to it, one below stays. */
+/* RW = min(IW, cwnd): a window a little above IW falls to it, one below stays. [5681-8] */
 static void restart_window(void **state) {
     (void)state;
     for (unsigned segments = 5; segments <= 15; segments += 10) {

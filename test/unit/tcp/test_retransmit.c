@@ -14,7 +14,7 @@ static void round_trip(struct peer *p, uint32_t socket, uint64_t rtt) {
 }
 
 /* 6298-2: RTTVAR first, with the old SRTT; the variance's part at least 200 ms, as Linux has it.
- * The handshake gave a sample of 0 (counted as 1 us). */
+ * The handshake gave a sample of 0 (counted as 1 us). [6298-3] */
 static void rto_of_samples(void **state) {
     (void)state;
     static const struct {
@@ -44,7 +44,7 @@ static void rto_of_samples(void **state) {
 }
 
 /* RFC 6298 5.5, 2525-10: 200 ms doubling to 120 s; MUST-20, SHLD-11: after 15 of them the
- * connection ends with ETIMEDOUT, and nothing more is sent. */
+ * connection ends with ETIMEDOUT, and nothing more is sent. [6298-4, 6298-5, 2525-4, MUST-19] */
 static void backoff_to_the_end(void **state) {
     (void)state;
     for (unsigned f = 0; f < 2; f++) {
@@ -74,7 +74,7 @@ static void backoff_to_the_end(void **state) {
 }
 
 /* MUST-18, Karn: without timestamps an ACK of what was sent twice is no sample, and the timer stays
- * backed off until there is one. With timestamps the echo says which was meant. */
+ * backed off until there is one. With timestamps the echo says which was meant. [6298-7] */
 static void karn(void **state) {
     (void)state;
     for (unsigned timestamps = 0; timestamps < 2; timestamps++) {
@@ -107,7 +107,7 @@ static void karn(void **state) {
     }
 }
 
-/* A sample ends the backoff. */
+/* A sample ends the backoff. [MUST-18] */
 static void karn_ends(void **state) {
     (void)state;
     struct peer p;
@@ -129,7 +129,7 @@ static void karn_ends(void **state) {
     peer_end(&p);
 }
 
-/* RFC 6298 5.2, 5.3: an ACK of new octets starts the timer anew; the last one stops it. */
+/* RFC 6298 5.2, 5.3: an ACK of new octets starts the timer anew; the last one stops it. [6298-4] */
 static void restart_and_stop(void **state) {
     (void)state;
     struct peer p;
@@ -154,7 +154,8 @@ static void restart_and_stop(void **state) {
     peer_end(&p);
 }
 
-/* RFC 6298 5.7: after a SYN that was lost, and without a sample, the first octets wait for 3 s. */
+/* RFC 6298 5.7: after a SYN that was lost, and without a sample, the first octets wait for 3 s.
+ * [6298-6] */
 static void after_lost_syn(void **state) {
     (void)state;
     struct peer p;
@@ -178,7 +179,7 @@ static void after_lost_syn(void **state) {
     peer_end(&p);
 }
 
-/* The same for one that we accepted. */
+/* The same for one that we accepted. [6298-6] */
 static void after_lost_syn_ack(void **state) {
     (void)state;
     struct peer p;

@@ -27,7 +27,8 @@ static uint32_t brought_to(struct peer *p, int family, unsigned state, const cha
     return socket;
 }
 
-/* 5961-1: exactly RCV.NXT resets; elsewhere in the window a challenge; outside nothing. */
+/* 5961-1: exactly RCV.NXT resets; elsewhere in the window a challenge; outside nothing. [5961-5,
+ * MUST-12, MAY-12] */
 static void reset_zones(void **state) {
     (void)state;
     static const struct {
@@ -73,7 +74,7 @@ static void reset_with_more(void **state) {
     }
 }
 
-/* 5961-2: a SYN, wherever it lies, resets nothing and is challenged. */
+/* 5961-2: a SYN, wherever it lies, resets nothing and is challenged. [5961-5, MAY-12] */
 static void syn_zones(void **state) {
     (void)state;
     static const int32_t zones[] = {0, 1, 60000, -1, -60000, 1 << 24, INT32_MIN};
@@ -92,7 +93,7 @@ static void syn_zones(void **state) {
 }
 
 /* 5961-3: an ACK counts in [SND.UNA - MAX.SND.WND, SND.NXT]; octets with another are dropped, and
- * answered. */
+ * answered. [9293-E7, MAY-12] */
 static void ack_range(void **state) {
     (void)state;
     static const struct {
@@ -173,7 +174,8 @@ static void nothing_stays(void **state) {
     }
 }
 
-/* An ACK storm (two ends that disagree answer each other): fewer than three in a second. */
+/* An ACK storm (two ends that disagree answer each other): fewer than three in a second. [5961-4]
+ */
 static void no_storm(void **state) {
     (void)state;
     struct peer p;
@@ -193,7 +195,7 @@ static void no_storm(void **state) {
     peer_end(&p);
 }
 
-/* A segment without ACK, SYN and RST means nothing (3.10.7.4, fifth check). */
+/* A segment without ACK, SYN and RST means nothing (3.10.7.4, fifth check). [9293-E6] */
 static void no_ack(void **state) {
     (void)state;
     struct peer p;

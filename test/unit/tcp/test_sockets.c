@@ -23,6 +23,7 @@ static void check_calls(struct peer *p, uint32_t socket, const struct results *w
     assert_int_equal(tcp_urgent(p->tcp, socket), -EINVAL);
 }
 
+/* [9293-E14] */
 static void calls_by_state(void **state) {
     (void)state;
     struct peer p;
@@ -200,7 +201,7 @@ static void options(void **state) {
     }
 }
 
-/* MUST-48, 49: TOS and TTL on all that the connection sends; SYNCNT; MAXSEG. */
+/* MUST-48, MUST-49: TOS and TTL on all that the connection sends; SYNCNT; MAXSEG. [MUST-22] */
 static void options_on_the_wire(void **state) {
     (void)state;
     struct peer p;

@@ -4,7 +4,8 @@
 static const uint32_t isns[] = {0, 1000, 0x7fffffff, 0x80000000, 0xfffffffe, 0xffffffff};
 enum { ISNS = sizeof isns / sizeof *isns };
 
-/* RFC 9293 3.5 figure 6, 3.10.7.3; RFC 7323 2.2: the SYN,ACK's window is not scaled */
+/* RFC 9293 3.5 figure 6, 3.10.7.3; RFC 7323 2.2: the SYN,ACK's window is not scaled [MUST-14,
+ * 7323-W1] */
 static void handshake(void **state) {
     (void)state;
     for (int family = 4; family <= 6; family += 2)
@@ -36,7 +37,7 @@ static void handshake(void **state) {
         }
 }
 
-/* RFC 7323 2.2, 3.2, MUST-15: what the SYN,ACK lacks is not used. */
+/* RFC 7323 2.2, 3.2, MUST-15: what the SYN,ACK lacks is not used. [7323-W1] */
 static void bare_syn_ack(void **state) {
     (void)state;
     struct peer p;
@@ -90,7 +91,8 @@ static void flag_sweep(void **state) {
         }
 }
 
-/* RFC 6298, Linux's tcp_syn_retries: 1, 3, 7, 15, 31, 63 s, ETIMEDOUT at 127 s. */
+/* RFC 6298, Linux's tcp_syn_retries: 1, 3, 7, 15, 31, 63 s, ETIMEDOUT at 127 s. [6298-1, MUST-22,
+ * MUST-23, MUST-19, 2525-10] */
 static void retransmissions(void **state) {
     (void)state;
     static const unsigned seconds[] = {1, 3, 7, 15, 31, 63};
@@ -119,7 +121,8 @@ static void retransmissions(void **state) {
     peer_end(&p);
 }
 
-/* Karn and RFC 5681 3.1: after a lost SYN one segment, and no sample but the echo's. */
+/* Karn and RFC 5681 3.1: after a lost SYN one segment, and no sample but the echo's. [MUST-18,
+ * 6298-7, 5681-1] */
 static void lost_syn(void **state) {
     (void)state;
     for (unsigned timestamps = 0; timestamps < 2; timestamps++) {
@@ -235,7 +238,8 @@ static void simultaneous_reset(void **state) {
     peer_end(&p);
 }
 
-/* RFC 9293 3.5: a socket that connects to itself opens simultaneously with itself (as on Linux). */
+/* RFC 9293 3.5: a socket that connects to itself opens simultaneously with itself (as on Linux).
+ * [MUST-10] */
 static void to_itself(void **state) {
     (void)state;
     struct peer p;
@@ -268,7 +272,8 @@ static void to_itself(void **state) {
 }
 
 /* MUST-8, RFC 6528: the ISNs of four numbers rise by one each 4 us; another seed changes all; other
- * ports' ISNs look unrelated. RFC 7323 7.1: so do the timestamps. */
+ * ports' ISNs look unrelated. RFC 7323 7.1: so do the timestamps. [MUST-9, SHLD-1, 6528-1, 6528-2,
+ * 7323-T6] */
 static void isn(void **state) {
     (void)state;
     struct peer p, q;

@@ -20,7 +20,7 @@ static void close_first(struct peer *p, uint32_t listener, uint32_t isn, bool ti
     peer_silent(p);
 }
 
-/* MUST-13: two maximum lifetimes, in a small record of its own, to the millisecond. */
+/* MUST-13: two maximum lifetimes, in a small record of its own, to the millisecond. [9293-M1] */
 static void life(void **state) {
     (void)state;
     for (unsigned timestamps = 0; timestamps < 2; timestamps++) {
@@ -68,7 +68,7 @@ static void fin_again(void **state) {
 }
 
 /* A FIN that comes again with octets before it counts as well (a retransmission may be cut anew).
- */
+ * [9293-E12] */
 static void fin_with_octets(void **state) {
     (void)state;
     struct peer p;
@@ -82,7 +82,7 @@ static void fin_with_octets(void **state) {
 }
 
 /* Nothing else extends the wait: not octets, old or new, not ACKs, not RSTs, not a FIN that is not
- * the peer's, acknowledges what was not sent or is from the past (RFC 7323 5.3). */
+ * the peer's, acknowledges what was not sent or is from the past (RFC 7323 5.3). [9293-E12] */
 static void nothing_else(void **state) {
     (void)state;
     static const struct {
@@ -117,7 +117,7 @@ static void nothing_else(void **state) {
     }
 }
 
-/* RFC 1337: a RST does not end the wait; a late FIN is still acknowledged. */
+/* RFC 1337: a RST does not end the wait; a late FIN is still acknowledged. [1337-1] */
 static void reset_ignored(void **state) {
     (void)state;
     struct peer p;
@@ -147,7 +147,8 @@ static void no_war(void **state) {
     peer_end(&p);
 }
 
-/* MAY-2, RFC 6191 2 (6191-1): which SYN opens anew. The last timestamp seen is 1. */
+/* MAY-2, RFC 6191 2 (6191-1): which SYN opens anew. The last timestamp seen is 1. [SHLD-4, 6191-2]
+ */
 static void reopening(void **state) {
     (void)state;
     enum { NONE = 1000 };
@@ -229,7 +230,8 @@ static void nobody_listens(void **state) {
     peer_end(&p);
 }
 
-/* Both close at once: CLOSING, then TIME-WAIT with the ACK of our FIN (RFC 9293 figure 13). */
+/* Both close at once: CLOSING, then TIME-WAIT with the ACK of our FIN (RFC 9293 figure 13).
+ * [9293-E9] */
 static void simultaneous_close(void **state) {
     (void)state;
     struct peer p;

@@ -12,8 +12,8 @@ static ssize_t reads(struct peer *p, uint32_t socket, unsigned flags) {
     return tcp_receive(p->tcp, socket, octets, sizeof octets, flags, p->now);
 }
 
-/* MUST-30..33: told at once; the octet before the pointer is urgent; a read stops before it, and
- * goes on behind it; it is read out of band, once. */
+/* MUST-30, MUST-32, MUST-33: told at once; the octet before the pointer is urgent; a read stops
+ * before it, and goes on behind it; it is read out of band, once. [MUST-62] */
 static void one_octet(void **state) {
     (void)state;
     for (unsigned family = 4; family <= 6; family += 2) {
@@ -50,7 +50,8 @@ static void in_line(void **state) {
     peer_end(&p);
 }
 
-/* MUST-31: the pointer may be far ahead; the octet is waited for. It moves on, never back. */
+/* MUST-31: the pointer may be far ahead; the octet is waited for. It moves on, never back.
+ * [MUST-32] */
 static void far_ahead(void **state) {
     (void)state;
     struct peer p;
@@ -120,7 +121,7 @@ static void borrowed(void **state) {
 }
 
 /* What we send: the pointer is just behind the octet (MUST-62), on all segments before it, and on
- * probes of a closed window; Nagle does not hold it. */
+ * probes of a closed window; Nagle does not hold it. [MUST-30, SHLD-13] */
 static void sent(void **state) {
     (void)state;
     struct peer p;

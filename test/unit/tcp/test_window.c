@@ -1,8 +1,8 @@
 /* Flow control: RFC 9293 3.8.6 (probes, silly windows, shrunk windows), RFC 5961 section 5. */
 #include "test/unit/tcp/opened.h"
 
-/* MUST-35, 36, SHLD-29, 30: the first probe after an RTO, then each interval twice the last, up to
- * 120 s; MUST-37: answered, they go on for ever (here: more than a day). */
+/* MUST-35, MUST-36, SHLD-29, SHLD-30: the first probe after an RTO, then each interval twice the
+ * last, up to 120 s; MUST-37: answered, they go on for ever (here: more than a day). [2525-12] */
 static void probes(void **state) {
     (void)state;
     for (unsigned family = 4; family <= 6; family += 2) {
@@ -47,7 +47,7 @@ static void unanswered_probes(void **state) {
 }
 
 /* RFC 6429: the application's policy, TCP_USER_TIMEOUT, and the host's, for orphans, end what a
- * peer pins with a window that stays closed, though it answers. */
+ * peer pins with a window that stays closed, though it answers. [6429-1] */
 static void pinned(void **state) {
     (void)state;
     for (unsigned orphan = 0; orphan < 2; orphan++) {
@@ -79,8 +79,9 @@ static void pinned(void **state) {
     }
 }
 
-/* MUST-34, SHLD-15..17: the peer closes its window over what is in flight. Nothing goes beyond, it
- * is probed for as long as it answers, and what was lost goes again when the window opens. */
+/* MUST-34, SHLD-15, SHLD-17: the peer closes its window over what is in flight. Nothing goes
+ * beyond, it is probed for as long as it answers, and what was lost goes again when the window
+ * opens. */
 static void closed_over_flight(void **state) {
     (void)state;
     struct peer p;
@@ -109,7 +110,7 @@ static void closed_over_flight(void **state) {
     peer_end(&p);
 }
 
-/* SHLD-15, 16: shrunk to half a segment: nothing new; what is inside goes again. */
+/* SHLD-15, SHLD-16: shrunk to half a segment: nothing new; what is inside goes again. [MAY-7] */
 static void shrunk(void **state) {
     (void)state;
     struct peer p;
@@ -254,7 +255,7 @@ static void receiver_silly_window(void **state) {
 }
 
 /* A peer that probes our closed window with an octet is answered (MUST-37, and MUST-66: RST, URG
- * and ACK count even then). */
+ * and ACK count even then). [MAY-8] */
 static void our_window_is_closed(void **state) {
     (void)state;
     struct peer p;
@@ -341,7 +342,7 @@ static void edge_never_left(void **state) {
     }
 }
 
-/* RFC 9293 3.10.7.4: which segment's window counts. */
+/* RFC 9293 3.10.7.4: which segment's window counts. [9293-E8] */
 static void window_updates(void **state) {
     (void)state;
     static const struct {

@@ -191,7 +191,7 @@ static void test_send_bound(void **state) {
     peer_stop(&peer);
 }
 
-/* RFC 768: a sum of zero goes as all ones; zero would say that there is none. */
+/* RFC 768: a sum of zero goes as all ones; zero would say that there is none. [1122-U3] */
 static void test_checksum_zero(void **state) {
     (void)state;
     struct peer peer;

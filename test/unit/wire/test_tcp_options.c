@@ -52,7 +52,7 @@ static void the_end_ends(void **state) {
     assert_false(options.has_timestamps);
 }
 
-/* RFC 9293 3.1, MUST-6: unknown ones are skipped by their length. */
+/* RFC 9293 3.1, MUST-6: unknown ones are skipped by their length. [MUST-68] */
 static void unknown_options_are_skipped(void **state) {
     (void)state;
     static const uint8_t kinds[] = {6, 7, 9, 14, 19, 28, 30, 34, 69, 200, 253, 254, 255};
@@ -113,7 +113,7 @@ static void a_wrong_length_of_a_known_option_does_not_count(void **state) {
     }
 }
 
-/* RFC 9293 3.7.1, MUST-65; RFC 7323 2.2; RFC 2018 2. */
+/* RFC 9293 3.7.1, MUST-65; RFC 7323 2.2; RFC 2018 2. [7323-W1] */
 static void what_belongs_to_a_syn_counts_only_there(void **state) {
     (void)state;
     static const uint8_t octets[] = {2, 4, 5, 0xb4, 4, 2, 3, 3, 7, 5, 10, 0, 0, 0, 1, 0, 0, 0, 2};
@@ -126,7 +126,7 @@ static void what_belongs_to_a_syn_counts_only_there(void **state) {
     assert_int_equal(options.sack_count, 1);
 }
 
-/* RFC 7323 2.3: a shift of more than 14 is taken as 14. */
+/* RFC 7323 2.3: a shift of more than 14 is taken as 14. [7323-W2] */
 static void scale_is_at_most_14(void **state) {
     (void)state;
     for (unsigned shift = 0; shift < 256; shift++) {
