@@ -52,6 +52,8 @@ void listener_serve(struct server *server, struct conduit *listener, uint64_t no
 
 /* ---- active opens: calls_connect.c ---- */
 
+/* Gives the program's end the send buffer that a connected stream has. */
+void stream_end_widen(struct conduit *conduit, int end);
 /* Makes the program's end, of which `end` is a duplicate, not writable. */
 void end_stuff(struct conduit *conduit, int end);
 void connect_succeeded(struct server *server, struct conduit *conduit, uint64_t now);

@@ -25,12 +25,15 @@ static struct conduit *connection_enter(struct server *server, const struct cond
                                         berth_handle socket, bool nonblocking, uint64_t now,
                                         int *error) {
     struct berth_host *host = conduit_host(server, listener);
-    struct conduit *conduit = conduit_new(BERTH_TCP, nonblocking, error);
+    struct conduit *conduit = conduit_new(BERTH_TCP, nonblocking, server->descriptors, error);
     if (conduit) {
         conduit->host = listener->host;
         conduit->family = listener->family;
         conduit->socket = socket;
         conduit->state = CONDUIT_CONNECTED;
+        conduit->send_buffer_asked = listener->send_buffer_asked;
+        conduit->receive_buffer_asked = listener->receive_buffer_asked;
+        stream_end_widen(conduit, conduit->spare_end);
         *error = conduit_enter(server, conduit);
         if (*error < 0) {
             conduit_free(conduit);
@@ -194,8 +197,9 @@ static void listener_quiet(struct call *call, struct conduit *listener) {
         return;
     char octets[READY_OCTETS];
     ssize_t n;
-    while ((n = recv(call->end, octets, sizeof octets, MSG_DONTWAIT)) > 0)
-        listener->ready_octets -= (unsigned)n;
+    while (listener->ready_octets && (n = recv(call->end, octets, sizeof octets, MSG_DONTWAIT)) > 0)
+        listener->ready_octets -=
+            (unsigned)n < listener->ready_octets ? (unsigned)n : listener->ready_octets;
     listener->ready_octets = 0;
 }
 

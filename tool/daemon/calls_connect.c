@@ -25,12 +25,13 @@ enum { JUNK = 2 };
 
 /* ---- not writable yet ---- */
 
-static void end_resize(int end, int size) {
-    setsockopt(end, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+void stream_end_widen(struct conduit *conduit, int end) {
+    descriptor_resize(end, conduit->send_buffer_asked ? conduit->send_buffer_asked
+                                                      : CONDUIT_STREAM_BUFFER);
 }
 
 void end_stuff(struct conduit *conduit, int end) {
-    end_resize(end, 0);
+    descriptor_resize(end, 0);
     conduit->slim = true;
     for (int i = 0; i < JUNK; i++)
         if (send(end, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL) == 1)
@@ -50,17 +51,9 @@ static void end_unstuff(struct server *server, struct conduit *conduit) {
     conduit->slim = false;
     int end = conduit_program_end(server, conduit);
     if (end >= 0) {
-        end_resize(end,
-                   conduit->send_buffer_asked ? conduit->send_buffer_asked : CONDUIT_STREAM_BUFFER);
+        stream_end_widen(conduit, end);
         close(end);
     }
-    junk_take(conduit);
-}
-
-/* For a connection that stands already: the one edge that a program may wait for. */
-static void end_edge(struct conduit *conduit, int end) {
-    if (send(end, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL) == 1)
-        conduit->junk = 1;
     junk_take(conduit);
 }
 
@@ -82,7 +75,7 @@ void connect_succeeded(struct server *server, struct conduit *conduit, uint64_t 
         return;
     end_unstuff(server, conduit);
     conduit->report_connected = !connect_answer(conduit, 0);
-    conduit_watch(server, conduit);
+    conduit_ready(server, conduit);
 }
 
 void connect_failed(struct server *server, struct conduit *conduit, uint64_t now) {
@@ -133,9 +126,8 @@ static long connect_proceed(struct call *call, struct conduit *conduit) {
     }
     bool nonblocking = call_nonblocking(call);
     conduit->report_connected = nonblocking;
-    if (nonblocking)
-        end_edge(conduit, call->end);
-    conduit_watch(call->server, conduit);
+    stream_end_widen(conduit,
+                     call->end); /* which is also the one edge that a program may wait for */
     return nonblocking ? -EINPROGRESS : 0;
 }
 

@@ -99,8 +99,8 @@ long call_socket(struct call *call) {
     if (protocol < 0)
         return protocol;
     int error;
-    struct conduit *conduit =
-        conduit_new((enum berth_protocol)protocol, type & SOCK_NONBLOCK, &error);
+    struct conduit *conduit = conduit_new((enum berth_protocol)protocol, type & SOCK_NONBLOCK,
+                                          call->server->descriptors, &error);
     if (!conduit)
         return error;
     conduit->family = domain == AF_INET6 ? 6 : 4;

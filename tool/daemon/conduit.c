@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -12,7 +11,7 @@
 #define SO_COOKIE 57
 #endif
 
-enum { FIRST_SLOTS = 64, SPARE = 48 };
+enum { FIRST_SLOTS = 64 };
 
 /* ---- the table ---- */
 
@@ -128,16 +127,15 @@ uint64_t descriptor_cookie(int fd) {
     return getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &length) == 0 ? cookie : 0;
 }
 
-/* The last descriptors are for the people who ask what is going on, and for runs. */
-static bool descriptors_spare(int highest) {
-    struct rlimit limit;
-    return getrlimit(RLIMIT_NOFILE, &limit) < 0 || (rlim_t)highest + SPARE < limit.rlim_cur;
+void descriptor_resize(int fd, int size) {
+    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
 }
 
 /* A stream becomes a stream. Datagrams need boundaries and a sign of the other end's close, which
  * SOCK_DGRAM pairs do not give: SEQPACKET. The urgent octet of a stream must stay in its place
- * among the others: SO_OOBINLINE on the held end. */
-static int pair_make(struct conduit *conduit, bool nonblocking) {
+ * among the others: SO_OOBINLINE on the held end. A stream's buffers get their size when it is
+ * known that it is used (calls_connect.c, calls_accept.c, data_out.c). */
+static int pair_make(struct conduit *conduit, bool nonblocking, int most) {
     bool stream = conduit->protocol == BERTH_TCP;
     int type = (stream ? SOCK_STREAM : SOCK_SEQPACKET) | SOCK_CLOEXEC;
     int ends[2];
@@ -145,11 +143,12 @@ static int pair_make(struct conduit *conduit, bool nonblocking) {
         return errno == EMFILE ? -ENFILE : -errno;
     conduit->held = ends[0];
     conduit->spare_end = ends[1];
-    if (!descriptors_spare(ends[1]))
+    if (ends[1] >= most)
         return -ENFILE;
-    int size = stream ? CONDUIT_STREAM_BUFFER : CONDUIT_DATAGRAM_BUFFER;
-    setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
-    setsockopt(ends[1], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+    if (!stream) {
+        descriptor_resize(ends[0], CONDUIT_DATAGRAM_BUFFER);
+        descriptor_resize(ends[1], CONDUIT_DATAGRAM_BUFFER);
+    }
     conduit->cookie = descriptor_cookie(ends[1]);
     struct stat status;
     if (fstat(ends[1], &status) == 0)
@@ -157,7 +156,7 @@ static int pair_make(struct conduit *conduit, bool nonblocking) {
     return conduit->cookie ? 0 : -ENOTSOCK;
 }
 
-struct conduit *conduit_new(enum berth_protocol protocol, bool nonblocking, int *error) {
+struct conduit *conduit_new(enum berth_protocol protocol, bool nonblocking, int most, int *error) {
     struct conduit *conduit = calloc(1, sizeof *conduit);
     if (!conduit) {
         *error = -ENOMEM;
@@ -166,7 +165,7 @@ struct conduit *conduit_new(enum berth_protocol protocol, bool nonblocking, int 
     conduit->protocol = (uint8_t)protocol;
     conduit->state = CONDUIT_FRESH;
     conduit->held = conduit->spare_end = conduit->fd = -1;
-    *error = pair_make(conduit, nonblocking);
+    *error = pair_make(conduit, nonblocking, most);
     if (*error < 0) {
         conduit_free(conduit);
         return NULL;

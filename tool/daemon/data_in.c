@@ -26,8 +26,8 @@ enum {
     INLETS = 64,
     ARENA = 64 * 1024,
     ARENA_LEAST = 4 * 1024, /* an arena with less room left is given up */
-    BULK = 256 * 1024,
-    BULK_FROM = 32 * 1024, /* a receive of so much makes a flow a bulk flow */
+    BULK = 128 * 1024,      /* two of the largest segments; more costs more than it saves */
+    BULK_FROM = 32 * 1024,  /* a receive of so much makes a flow a bulk flow */
 };
 
 struct inlet {

@@ -61,6 +61,16 @@ static ssize_t stream_move(struct server *server, struct conduit *conduit, struc
     return moved;
 }
 
+/* A flow that has filled the program's queue once gets a larger one. */
+static bool stream_widen(struct conduit *conduit) {
+    if (conduit->wide)
+        return false;
+    conduit->wide = true;
+    descriptor_resize(conduit->held, conduit->receive_buffer_asked ? conduit->receive_buffer_asked
+                                                                   : CONDUIT_STREAM_BUFFER);
+    return true;
+}
+
 static void stream_end(struct server *server, struct conduit *conduit) {
     if (conduit->peer_closed && !conduit->fin_given) {
         conduit->fin_given = true;
@@ -83,7 +93,7 @@ void stream_deliver(struct server *server, struct conduit *conduit, uint64_t now
                 return;
             moved = 1;
         }
-    } while (moved > 0);
+    } while (moved > 0 || (moved == -EAGAIN && stream_widen(conduit)));
     if (moved == -EAGAIN)
         conduit_watch_room(server, conduit, true);
     else

@@ -2,9 +2,10 @@
  *
  * It floats over the processors (SCHED_BATCH, no pinning: next to the client is best for one
  * workload and worst for another), waits in epoll, edge-triggered, and works in batches. Waking a
- * thread on an idle processor costs 25 to 50 us, more than everything else here; so after a small
- * batch, while traffic flows, it looks again for some 20 us, giving the processor away to whoever
- * is runnable, before it sleeps. */
+ * thread on an idle processor costs 25 to 50 us, more than everything else here, and the programs
+ * pay for it; so while traffic flows it looks again for a while, giving the processor away to
+ * whoever is runnable, before it sleeps. For how long follows the traffic: longer after a sleep
+ * that looking for longer would have spared, shorter after one that it would not. */
 #define _GNU_SOURCE
 #include "tool/daemon/call.h"
 #include "tool/daemon/waiters.h"
@@ -18,7 +19,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-enum { EVENTS = 64, POLL_NS = 20000, SMALL_BATCH = 1 };
+enum { EVENTS = 64, POLL_LEAST_NS = 20000, POLL_MOST_NS = 160000 };
 
 /* ---- what epoll says ---- */
 
@@ -78,17 +79,22 @@ static int epoll_until(struct server *server, struct epoll_event *events, uint64
     return n < 0 ? 0 : n;
 }
 
-/* Looks a few times before it sleeps. `asleep` is not set: what others leave for this thread it
- * finds when it looks at the lists afterwards. */
-static int epoll_poll(struct server *server, struct epoll_event *events) {
-    uint64_t end = clock_now() + POLL_NS;
+/* Looks a few times before it sleeps, but not beyond `end`. `asleep` is not set: who leaves work
+ * for this thread sets `called`. */
+static int epoll_poll(struct server *server, struct epoll_event *events, uint64_t end) {
     do {
         int n = epoll_wait(server->epoll, events, EVENTS, 0);
         if (n > 0)
             return n;
         sched_yield();
-    } while (clock_now() < end);
+    } while (!atomic_load_explicit(&server->called, memory_order_relaxed) && clock_now() < end);
     return 0;
+}
+
+static uint64_t poll_adapt(uint64_t span, uint64_t slept) {
+    if (slept < POLL_MOST_NS)
+        return span * 2 < POLL_MOST_NS ? span * 2 : POLL_MOST_NS;
+    return span / 2 > POLL_LEAST_NS ? span / 2 : POLL_LEAST_NS;
 }
 
 /* ---- a turn ---- */
@@ -98,7 +104,7 @@ static int epoll_poll(struct server *server, struct epoll_event *events) {
 static void turn(struct server *server, struct inlets *inlets, const struct epoll_event *events,
                  int count) {
     uint64_t now = server_enter(server);
-    server->asleep = false;
+    server->asleep = server->called = false;
     for (int i = 0; i < count; i++)
         event_notice(server, &events[i], now);
     waiters_expire(server, now);
@@ -134,14 +140,20 @@ void *data_thread_run(void *argument) {
     sched_setscheduler(0, SCHED_BATCH, &(struct sched_param){0});
     pthread_setname_np(pthread_self(), "berth-data");
     int count = 0;
-    bool polled = true;
+    uint64_t span = POLL_LEAST_NS;
     while (inlets && !server->stopping) {
         turn(server, inlets, events, count);
-        bool poll = count > 0 && count <= SMALL_BATCH && !polled;
+        bool poll = count > 0;
         uint64_t until = turn_end(server, !poll);
-        count =
-            poll && until != 0 ? epoll_poll(server, events) : epoll_until(server, events, until);
-        polled = poll && count == 0;
+        if (poll && until != 0) {
+            uint64_t end = clock_now() + span;
+            count = epoll_poll(server, events, end < until ? end : until);
+            continue;
+        }
+        uint64_t since = clock_now();
+        count = epoll_until(server, events, until);
+        if (until != 0 && count > 0)
+            span = poll_adapt(span, clock_now() - since);
     }
     inlets_free(inlets);
     return NULL;

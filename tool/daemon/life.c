@@ -14,16 +14,11 @@
 
 /* ---- epoll ---- */
 
-/* Edge-triggered, each descriptor added once. Until a stream is connected, or its octets mean data,
- * only its hanging up is told (that needs no asking for). Room is asked for only while something
- * waits for it: AF_UNIX tells of it with every read. */
+/* Edge-triggered, each descriptor added once. Room is asked for only while something waits for it:
+ * AF_UNIX tells of it with every read. */
 static uint32_t watch_bits(const struct conduit *conduit) {
-    uint32_t bits = EPOLLET;
-    if (conduit->watched)
-        bits |= EPOLLIN | EPOLLRDHUP | EPOLLPRI;
-    if (conduit->out_full)
-        bits |= EPOLLOUT;
-    return bits;
+    uint32_t bits = EPOLLET | EPOLLIN | EPOLLRDHUP | EPOLLPRI;
+    return conduit->out_full ? bits | EPOLLOUT : bits;
 }
 
 static int watch_set(struct server *server, struct conduit *conduit, int operation) {
@@ -35,18 +30,10 @@ int conduit_enter(struct server *server, struct conduit *conduit) {
     int r = conduit_table_insert(&server->conduits, conduit);
     if (r < 0)
         return r;
-    conduit->watched = conduit->protocol == BERTH_UDP || conduit->state == CONDUIT_CONNECTED;
     r = watch_set(server, conduit, EPOLL_CTL_ADD);
     if (r < 0)
         conduit_table_remove(&server->conduits, conduit);
     return r;
-}
-
-void conduit_watch(struct server *server, struct conduit *conduit) {
-    if (conduit->watched || conduit->held < 0)
-        return;
-    conduit->watched = true;
-    watch_set(server, conduit, EPOLL_CTL_MOD);
 }
 
 void conduit_watch_room(struct server *server, struct conduit *conduit, bool wanted) {

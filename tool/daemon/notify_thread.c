@@ -231,7 +231,7 @@ static void call_serve(struct run *run, const struct seccomp_notif *notification
     if (call_replay(&call))
         return;
     if (run->waiter_count) {
-        pthread_mutex_lock(&run->server->lock);
+        server_take(run->server);
         call.deadline = waiter_deadline_of(&call);
         waiters_void(run, call.thread);
         pthread_mutex_unlock(&run->server->lock);
@@ -311,7 +311,7 @@ int server_attach(struct server *server, int host, int listener, int reach, pid_
         run_free(run);
         return r;
     }
-    pthread_mutex_lock(&server->lock);
+    server_take(server);
     run->number = server->next_run++;
     run->next = server->runs;
     server->runs = run;
@@ -328,7 +328,7 @@ int server_attach(struct server *server, int host, int listener, int reach, pid_
 
 /* The lock is not held. */
 static struct run *run_find(struct server *server, int number) {
-    pthread_mutex_lock(&server->lock);
+    server_take(server);
     struct run *run = server->runs;
     while (run && run->number != number)
         run = run->next;
@@ -360,7 +360,7 @@ void server_detach(struct server *server, int number) {
     }
     if (started)
         pthread_join(run->thread, NULL);
-    pthread_mutex_lock(&server->lock);
+    server_take(server);
     run_unlink(server, run);
     pthread_mutex_unlock(&server->lock);
     run_free(run);

@@ -35,10 +35,13 @@ struct server {
     struct run *runs;
     int next_run;
     int epoll;
-    int wake; /* eventfd */
+    int wake;        /* eventfd */
+    int descriptors; /* conduits may have those below this number */
+    int spin;        /* looks at the lock before sleeping on it */
     pthread_t data_thread;
     atomic_bool stopping;
-    bool asleep; /* the data thread waits, and must be woken for work that only it can do */
+    atomic_bool called; /* there is work that only the data thread can do */
+    bool asleep;        /* the data thread waits, and must be woken for work that only it can do */
     uint64_t asleep_until;              /* ... and goes on by itself then */
     bool unsettled;                     /* the network has more to do at once */
     struct conduit *ready;              /* to receive from */
@@ -86,6 +89,7 @@ struct run {
 
 /* ---- server.c ---- */
 
+void server_take(struct server *server);      /* locks */
 uint64_t server_enter(struct server *server); /* locks; the time */
 void server_leave(struct server *server,
                   uint64_t now); /* settles, wakes the data thread if it must, unlocks */
@@ -100,8 +104,6 @@ void server_settle(struct server *server, uint64_t now);
 struct berth_host *conduit_host(struct server *server, const struct conduit *conduit);
 /* Into the table and epoll. 0 or a negative errno. */
 int conduit_enter(struct server *server, struct conduit *conduit);
-/* From now on epoll tells what the program writes. */
-void conduit_watch(struct server *server, struct conduit *conduit);
 /* Asks epoll to tell (or no more) when the program's queue has room. */
 void conduit_watch_room(struct server *server, struct conduit *conduit, bool wanted);
 /* Has the data thread receive from it. */
