@@ -26,6 +26,7 @@ void berth_host_config_init(struct berth_host_config *config) {
         .tcp_retries_1 = 3,
         .tcp_retries_2 = 15,
         .tcp_initial_window = 10,
+        .tcp_congestion = BERTH_CUBIC,
         .tcp_timestamps = 1,
         .tcp_window_scaling = 1,
         .udp_receive_buffer = 212992,
@@ -53,7 +54,8 @@ static bool config_read(struct berth_host_config *to, const struct berth_host_co
            to->port_first <= to->port_last && to->default_ttl != 0 && to->neighbor_max != 0 &&
            to->neighbor_max < UINT32_MAX / 2 && to->tcp_rto_min != 0 &&
            to->tcp_rto_min <= to->tcp_rto_max && to->tcp_initial_window != 0 &&
-           to->tcp_max_sockets != 0 && to->tcp_send_buffer != 0 && to->tcp_receive_buffer != 0;
+           berth_congestion_name(to->tcp_congestion) && to->tcp_max_sockets != 0 &&
+           to->tcp_send_buffer != 0 && to->tcp_receive_buffer != 0;
 }
 
 /* An error about a datagram of ours goes to the protocol that sent it. */

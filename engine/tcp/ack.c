@@ -46,6 +46,10 @@ static bool is_duplicate(const struct tcp_connection *c, const struct tcp_segmen
 static void sample_rtt(struct tcp *tcp, struct tcp_connection *c, uint32_t ack,
                        const struct tcp_options *options) {
     struct tcp_active *a = c->active;
+    uint32_t echoed = tcp_ts_now(tcp, c) - options->ts_echo;
+    if ((c->flags & TCP_F_TIMESTAMPS) && options->has_timestamps && options->ts_echo &&
+        echoed < 120000)
+        congestion_on_rtt(c, echoed * 1000);
     if (a->rtt_at && seq_ge(ack, a->rtt_seq)) {
         rtt_sample(tcp, c, tcp->now - a->rtt_at);
         a->rtt_at = 0;
@@ -125,7 +129,7 @@ static enum tcp_verdict opened(struct tcp *tcp, struct tcp_connection *c,
     c->snd_wnd = offered(c, segment);
     c->snd_wl1 = segment->seq;
     if (c->active) {
-        congestion_of(c)->start(tcp, c, c->active->retransmits > 0);
+        congestion_start(tcp, c, c->active->retransmits > 0);
         if (c->active->retransmits > 0)
             rtt_after_lost_syn(c);
         c->active->rto_at = c->active->stalled_since = c->active->rtt_at = 0;

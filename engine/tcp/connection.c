@@ -13,6 +13,7 @@ struct tcp_connection *connection_new(struct tcp *tcp, int family) {
     c->state = BERTH_TCP_CLOSED;
     c->flags = family == 6 ? TCP_F_IPV6 : 0;
     c->ssthresh = UINT32_MAX;
+    c->congestion = tcp->config.tcp_congestion & 3u;
     timer_link_init(&c->timer);
     return c;
 }
@@ -125,7 +126,7 @@ void connection_settle(struct tcp *tcp, struct tcp_connection *c) {
         if (c->active->challenge_at <= tcp->now)
             c->active->challenge_at = 0;
         if (timers_rest_at(tcp, c) <= tcp->now)
-            congestion_of(c)->on_idle(tcp, c);
+            congestion_on_idle(tcp, c);
         if (is_idle(tcp, c))
             active_give(tcp, c);
     }

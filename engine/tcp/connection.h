@@ -88,7 +88,10 @@ struct tcp_connection {
     uint32_t srtt;       /* us << 3; 0: no sample yet */
     uint32_t rttvar;     /* us << 2 */
     uint32_t cwnd, ssthresh; /* octets */
-    uint8_t state;           /* enum berth_tcp_state */
+    uint8_t state : 4;       /* enum berth_tcp_state */
+    uint8_t congestion : 2;  /* enum berth_congestion: what survives idleness of the algorithm */
+    uint8_t ecn : 1;         /* both ends are capable of ECN (RFC 3168) */
+    uint8_t sack : 1;        /* both ends permitted SACK (RFC 2018) */
     uint8_t scales;          /* theirs (for snd_wnd) | ours << 4 */
     uint8_t interface;
     uint8_t events; /* enum berth_event_bits not yet reported */
@@ -129,7 +132,7 @@ struct tcp_active {
         resend; /* segments at snd_una to be retransmitted at once (fast retransmit, partial ACK) */
     uint16_t flags;   /* enum tcp_active_flags */
     uint16_t limited; /* segments that limited transmit allows beyond cwnd (RFC 3042) */
-    union congestion_state congestion;
+    struct congestion_state congestion;
     /* receiving */
     struct tcp_run *runs; /* out-of-order octets, by sequence number, none overlapping */
     uint32_t run_count, run_size, run_octets;

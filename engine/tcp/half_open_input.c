@@ -42,6 +42,7 @@ static bool inherit(struct tcp *tcp, struct tcp_connection *c,
                     const struct tcp_connection *listener) {
     const uint16_t flags = TCP_F_NODELAY | TCP_F_KEEPALIVE | TCP_F_OOBINLINE;
     c->flags |= listener->flags & flags;
+    c->congestion = listener->congestion;
     if (!listener->extra->options_set)
         return true;
     struct tcp_extra *extra = connection_extra(tcp, c);
@@ -92,7 +93,7 @@ static struct tcp_connection *promote(struct tcp *tcp, const struct tcp_half_ope
     sample(tcp, c, record, options);
     if (half_open_retries(record) > 0)
         rtt_after_lost_syn(c);
-    congestion_of(c)->start(tcp, c, half_open_retries(record) > 0); /* RFC 5681 3.1 */
+    congestion_start(tcp, c, half_open_retries(record) > 0); /* RFC 5681 3.1 */
     return c;
 }
 

@@ -42,6 +42,7 @@ static const struct option_rule rules[BERTH_V6ONLY + 1] = {
     [BERTH_TCP_USER_TIMEOUT] = NUMBER(0, INT32_MAX, 0),
     [BERTH_TCP_DEFER_ACCEPT] = NUMBER(0, INT32_MAX, 0),
     [BERTH_TCP_NOTSENT_LOWAT] = NUMBER(0, INT32_MAX, 0),
+    [BERTH_TCP_CONGESTION] = NUMBER(INT32_MIN, INT32_MAX, 0),
     [BERTH_IP_TTL] = NUMBER(1, 255, -1),
     [BERTH_IP_TOS] = NUMBER(0, 255, 0),
     [BERTH_IP_RECVERR] = TRUTH,
@@ -95,6 +96,8 @@ int tcp_set_option(struct tcp *tcp, uint32_t socket, enum berth_option option, i
         value = value != 0;
     else if (value < rule->least || value > rule->most)
         return -EINVAL;
+    if (option == BERTH_TCP_CONGESTION)
+        return congestion_choose(c, value);
     if (rule->flag) {
         c->flags = (uint16_t)(value ? c->flags | rule->flag : c->flags & ~rule->flag);
     } else {
@@ -150,6 +153,8 @@ int tcp_get_option(struct tcp *tcp, uint32_t socket, enum berth_option option, i
             c->flags &= (uint16_t)~TCP_F_CONNECTING; /* the outcome of connect() has been told */
     } else if (option == BERTH_SO_ACCEPTCONN) {
         *value = c->state == BERTH_LISTEN;
+    } else if (option == BERTH_TCP_CONGESTION) {
+        *value = c->congestion;
     } else if (rule->flag) {
         *value = (c->flags & rule->flag) != 0;
     } else {

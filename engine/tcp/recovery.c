@@ -11,7 +11,7 @@ static void enter(struct tcp *tcp, struct tcp_connection *c) {
     struct tcp_active *a = c->active;
     /* RFC 5681 3.2 step 2: without what limited transmit has added. */
     uint32_t flight = tcp_flight(c) < c->cwnd ? tcp_flight(c) : c->cwnd;
-    congestion_of(c)->on_loss(tcp, c, flight);
+    congestion_on_loss(c, flight);
     a->recover = a->snd_max;
     a->flags |= TCP_A_RECOVERY;
     a->resend = 1;
@@ -60,7 +60,7 @@ void recovery_new_ack(struct tcp *tcp, struct tcp_connection *c, uint32_t ack, u
     if (a->flags & TCP_A_RECOVERY) {
         if (seq_ge(ack, a->recover)) {
             a->flags &= (uint16_t)~TCP_A_RECOVERY;
-            congestion_of(c)->on_recovered(tcp, c, tcp_flight(c));
+            congestion_on_recovered(c, tcp_flight(c));
         } else {
             partial(tcp, c, acked);
         }
@@ -68,7 +68,7 @@ void recovery_new_ack(struct tcp *tcp, struct tcp_connection *c, uint32_t ack, u
     }
     if (seq_gt(ack, a->recover))
         a->recover = ack - 1; /* it must not fall behind by half of the sequence space */
-    congestion_of(c)->on_ack(tcp, c, acked, !(a->flags & TCP_A_CWND_FULL));
+    congestion_on_ack(tcp, c, acked, !(a->flags & TCP_A_CWND_FULL));
     if (seq_ge(ack, a->cwnd_seq))
         a->flags &= (uint16_t)~TCP_A_CWND_FULL;
 }
@@ -86,7 +86,7 @@ void recovery_go_back(struct tcp_connection *c) {
 
 void recovery_timeout(struct tcp *tcp, struct tcp_connection *c) {
     struct tcp_active *a = c->active;
-    congestion_of(c)->on_timeout(tcp, c, tcp_flight(c), a->retransmits == 0);
+    congestion_on_timeout(c, tcp_flight(c), a->retransmits == 0);
     recovery_go_back(c); /* without SACK what followed the loss is taken as lost too */
     if (a->retransmits < UINT8_MAX)
         a->retransmits++;

@@ -78,7 +78,7 @@ static void open_up(struct tcp *tcp, struct tcp_connection *c, const struct tcp_
     if (syn_lost)
         rtt_after_lost_syn(c);
     stop_clocks(c->active);
-    congestion_of(c)->start(tcp, c, syn_lost); /* RFC 5681 3.1 */
+    congestion_start(tcp, c, syn_lost); /* RFC 5681 3.1 */
     connection_raise(tcp, c, BERTH_CONNECTED | BERTH_WRITABLE);
     c->flags |= TCP_F_ACK_NOW;
     connection_owes(tcp, c);

@@ -54,7 +54,7 @@ static bool ready_to_send(struct tcp *tcp, struct tcp_connection *c) {
     bool idle = tcp_flight(c) == 0 && (!c->active || c->active->send.length == 0);
     struct tcp_active *a = connection_activate(tcp, c);
     if (a && idle && timers_rest_at(tcp, c) <= tcp->now)
-        congestion_of(c)->on_idle(tcp, c); /* RFC 5681 4.1 */
+        congestion_on_idle(tcp, c); /* RFC 5681 4.1 */
     return a != NULL;
 }
 

@@ -35,6 +35,16 @@ typedef uint64_t berth_handle;
 #define BERTH_MS UINT64_C(1000000)
 #define BERTH_SECOND UINT64_C(1000000000)
 
+/* Algorithms of congestion control. */
+enum berth_congestion {
+    BERTH_CUBIC = 0,   /* "cubic": RFC 9438 */
+    BERTH_NEWRENO = 1, /* "reno": RFC 5681, 6582 */
+};
+/* The algorithm's name as Linux has it (NULL: no such number), and the number of a name or -ENOENT.
+ */
+const char *berth_congestion_name(int congestion);
+int berth_congestion_find(const char *name);
+
 /* Set size with berth_host_config_init(), then change what you like. Times in nanoseconds. */
 struct berth_host_config {
     size_t size; /* of this struct; set by berth_host_config_init */
@@ -60,6 +70,7 @@ struct berth_host_config {
     uint8_t tcp_retries_1;        /* 3:  then the route is doubted (R1) */
     uint8_t tcp_retries_2;        /* 15: then the connection ends (R2) */
     uint8_t tcp_initial_window;   /* segments: 10 (RFC 6928) */
+    uint8_t tcp_congestion;       /* enum berth_congestion: BERTH_CUBIC */
     uint8_t tcp_timestamps;       /* 1 */
     uint8_t tcp_window_scaling;   /* 1 */
     uint8_t tcp_sack;             /* reserved for selective acknowledgment; 0 in this release */

@@ -142,6 +142,7 @@ enum berth_option {
     BERTH_TCP_USER_TIMEOUT, /* ms */
     BERTH_TCP_DEFER_ACCEPT,
     BERTH_TCP_NOTSENT_LOWAT,
+    BERTH_TCP_CONGESTION, /* enum berth_congestion; -ENOENT for another number */
     BERTH_IP_TTL,
     BERTH_IP_TOS,
     BERTH_IP_RECVERR,
