@@ -228,5 +228,7 @@ void connection_negotiate(struct tcp *tcp, struct tcp_connection *c,
         c->flags |= TCP_F_TIMESTAMPS;
         c->ts_recent = options->ts_value;
     }
+    c->sack =
+        we_offered && options->sack_permitted && tcp->config.tcp_sack; /* RFC 2018 section 2 */
     c->last_heard = tcp_ms(tcp);
 }

@@ -26,6 +26,7 @@
 #include "engine/base/timer_wheel.h"
 #include "engine/buffer/stream.h"
 #include "engine/tcp/congestion.h"
+#include "engine/tcp/sack.h"
 #include "engine/tcp/tcp.h"
 #include "engine/wire/tcp.h"
 #include "engine/wire/tcp_options.h"
@@ -136,6 +137,7 @@ struct tcp_active {
     /* receiving */
     struct tcp_run *runs; /* out-of-order octets, by sequence number, none overlapping */
     uint32_t run_count, run_size, run_octets;
+    struct sack_said said;   /* of them, with TCP's option SACK */
     uint32_t last_ack_sent;  /* RFC 7323 Last.ACK.sent */
     uint32_t ack_octets;     /* received since, not yet acknowledged */
     uint64_t delayed_ack_at; /* ns; 0: none owed later */
@@ -190,12 +192,13 @@ struct tcp_half_open {
     uint32_t next; /* in the queue of its retry count; the pool's link while free */
     struct tuple tuple;
     uint32_t irs, iss;
-    uint32_t ts_recent; /* low bit kept; valid if timestamps */
-    uint32_t listener;  /* index of its connection record; 0: dead, to be freed by its queue */
-    uint32_t due;       /* ms */
-    uint16_t mss;       /* the peer's; 0: it named none */
-    uint8_t scale;      /* the peer's shift and what else fits: see half_open.c */
-    uint8_t state;      /* retries | interface << 3 */
+    uint32_t ts_recent;     /* low bit kept; valid if timestamps */
+    uint32_t listener : 30; /* index of its connection record; 0: dead, to be freed by its queue */
+    uint32_t sack : 1;      /* the client's SYN permitted SACK, and we do */
+    uint32_t due;           /* ms */
+    uint16_t mss;           /* the peer's; 0: it named none */
+    uint8_t scale;          /* the peer's shift and what else fits: see half_open.c */
+    uint8_t state;          /* retries | interface << 3 */
 };
 _Static_assert(sizeof(struct tcp_half_open) <= 64, "a half-open record");
 

@@ -66,6 +66,7 @@ bool half_open_synack(const struct tcp *tcp, const struct tcp_reply *reply,
         options->mss = (uint16_t)asked;
     options->has_wscale = (record->scale & HALF_OPEN_SCALE) != HALF_OPEN_SCALE;
     options->wscale = connection_scale(tcp);
+    options->sack_permitted = record->sack; /* RFC 2018 section 2 */
     options->has_timestamps = record->scale & HALF_OPEN_TIMESTAMPS;
     options->ts_value = tcp_ms(tcp) + isn_ts_offset(tcp, &record->tuple);
     options->ts_echo = record->ts_recent;
@@ -108,7 +109,8 @@ bool half_open_make(struct tcp *tcp, struct tcp_connection *listener,
         .irs = segment->seq,
         .iss = iss,
         .ts_recent = options->ts_value,
-        .listener = listener->self,
+        .listener = listener->self & TCP_INDEX_MASK,
+        .sack = options->sack_permitted && tcp->config.tcp_sack,
         .due = record_due(tcp, 0),
         .mss = options->mss,
         .scale = (uint8_t)((scaling ? options->wscale : HALF_OPEN_SCALE) |

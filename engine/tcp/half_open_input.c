@@ -32,6 +32,7 @@ static struct tcp_options remembered(const struct tcp_half_open *record) {
         .mss = record->mss,
         .has_wscale = scale != HALF_OPEN_SCALE,
         .wscale = scale,
+        .sack_permitted = record->sack,
         .has_timestamps = record->scale & HALF_OPEN_TIMESTAMPS,
         .ts_value = record->ts_recent,
     };

@@ -45,8 +45,11 @@ static enum tcp_verdict check_sequence(struct tcp *tcp, struct tcp_connection *c
     if (segment->flags & TCP_RST)
         return TCP_DROP;
     if (segment->length || (segment->flags & TCP_FIN)) {
-        if (c->active)
-            c->active->quick_acks = 2; /* the peer sends again what we have: our ACKs got lost */
+        struct tcp_active *a = connection_activate(tcp, c);
+        if (a)
+            a->quick_acks = 2; /* the peer sends again what we have: our ACKs got lost */
+        if (a && segment->length && seq_le(segment->seq + segment->length, c->rcv_nxt))
+            sack_duplicate(&a->said, segment->seq, segment->seq + segment->length);
         c->flags |= TCP_F_ACK_NOW;
         connection_owes(tcp, c);
     } else { /* a keep-alive or window probe of the peer's, or a stray ACK: no storm of them */

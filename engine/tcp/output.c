@@ -7,9 +7,41 @@
  * Every segment carries the ACK and the window of the moment, and so settles what was owed. */
 #include "engine/tcp/connection.h"
 
-/* Writes the header; what it says of ACK and window is noted as said. */
+/* The SACK blocks that the next segment carries. data: it is to have octets, and at least half of
+ * its room is for them. */
+static unsigned sack_blocks(const struct tcp_connection *c, bool data) {
+    if (!c->sack || !c->active)
+        return 0;
+    unsigned count = sack_count(&c->active->said), most = c->flags & TCP_F_TIMESTAMPS ? 3 : 4;
+    while (data && count && sack_length(count) > connection_payload_most(c) / 2)
+        count--;
+    return count < most ? count : most;
+}
+
+/* Octets of payload in a full segment of now (RFC 6691). */
+static uint32_t payload_most(const struct tcp_connection *c) {
+    return connection_payload_most(c) - sack_length(sack_blocks(c, true));
+}
+
+/* Says what is held beyond a gap (RFC 2018 section 4: in every segment that acknowledges). */
+static void fill_sack(struct tcp *tcp, struct tcp_connection *c, struct tcp_emit *emit,
+                      unsigned blocks) {
+    struct tcp_active *a = c->active;
+    struct tcp_options options = {
+        .has_timestamps = (c->flags & TCP_F_TIMESTAMPS) != 0,
+        .ts_value = tcp_ts_now(tcp, c),
+        .ts_echo = c->ts_recent,
+    };
+    sack_say(&a->said, a->duplicates, blocks, &options);
+    a->said.twice.left = a->said.twice.right; /* RFC 2883 section 4: once only */
+    emit->header_length =
+        (uint8_t)(TCP_HEADER_MIN + tcp_options_write(emit->header + TCP_HEADER_MIN, &options));
+    emit->header[12] = (uint8_t)(emit->header_length << 2);
+}
+
+/* Writes the header, with so many SACK blocks; what it says of ACK and window is noted as said. */
 static void fill(struct tcp *tcp, struct tcp_connection *c, struct tcp_emit *emit, uint32_t seq,
-                 uint16_t flags) {
+                 uint16_t flags, unsigned blocks) {
     uint8_t *h = emit->header;
     uint32_t window = window_to_offer(tcp, c);
     unsigned shift = c->scales >> 4;
@@ -35,6 +67,8 @@ static void fill(struct tcp *tcp, struct tcp_connection *c, struct tcp_emit *emi
         store_be32(h + 24, tcp_ts_now(tcp, c));
         store_be32(h + 28, c->ts_recent);
     }
+    if (blocks)
+        fill_sack(tcp, c, emit, blocks);
     c->rcv_edge = seq_max(c->rcv_edge, c->rcv_nxt + window);
     c->flags &= (uint16_t)~TCP_F_ACK_NOW;
     if (c->active) {
@@ -81,9 +115,10 @@ static bool send_syn(struct tcp *tcp, struct tcp_connection *c, struct tcp_emit 
     options.wscale = connection_scale(tcp);
     options.has_timestamps =
         tcp->config.tcp_timestamps && (!reply || (c->flags & TCP_F_TIMESTAMPS));
+    options.sack_permitted = tcp->config.tcp_sack && (!reply || c->sack);
     options.ts_value = tcp_ts_now(tcp, c);
     options.ts_echo = reply ? c->ts_recent : 0;
-    fill(tcp, c, emit, c->snd_una, (uint16_t)(TCP_SYN | (reply ? TCP_ACK : 0)));
+    fill(tcp, c, emit, c->snd_una, (uint16_t)(TCP_SYN | (reply ? TCP_ACK : 0)), 0);
     if (!reply)
         store_be32(emit->header + 8, 0);
     window = window > 65535 ? 65535 : window; /* a SYN's window is never scaled (RFC 7323 2.2) */
@@ -112,7 +147,7 @@ static void mark_urgent(const struct tcp_connection *c, struct tcp_emit *emit, u
 static bool send_data(struct tcp *tcp, struct tcp_connection *c, struct tcp_emit *emit,
                       uint32_t seq, uint32_t length, bool fin) {
     struct tcp_active *a = c->active;
-    uint32_t mss = connection_payload_most(c), got = 0;
+    uint32_t mss = payload_most(c), got = 0;
     int parts = 0;
     if (length)
         parts =
@@ -129,7 +164,7 @@ static bool send_data(struct tcp *tcp, struct tcp_connection *c, struct tcp_emit
         flags |= TCP_PSH; /* MUST-61 */
     if (fin)
         flags |= TCP_FIN;
-    fill(tcp, c, emit, seq, flags);
+    fill(tcp, c, emit, seq, flags, sack_blocks(c, length != 0));
     emit->part_count = (uint8_t)parts;
     emit->length = length;
     emit->segment_size = length > mss ? (uint16_t)mss : 0;
@@ -149,7 +184,7 @@ static bool send_data(struct tcp *tcp, struct tcp_connection *c, struct tcp_emit
  * SHLD-12; zero-window probe, MUST-36). */
 static bool send_probe(struct tcp *tcp, struct tcp_connection *c, struct tcp_emit *emit) {
     c->active->flags &= (uint16_t) ~(TCP_A_PROBE | TCP_A_KEEPALIVE);
-    fill(tcp, c, emit, c->snd_una - 1, TCP_ACK);
+    fill(tcp, c, emit, c->snd_una - 1, TCP_ACK, sack_blocks(c, false));
     mark_urgent(c, emit, c->snd_una - 1);
     return true;
 }
@@ -160,7 +195,7 @@ static uint32_t segment_most(const struct tcp *tcp, const struct tcp_connection 
     if (interface->segment_max <= interface->mtu || (c->active->flags & TCP_A_RECOVERY))
         return mss;
     uint32_t headers = (berth_ip_is_v4(&c->tuple.remote) ? 20u : 40u) + TCP_HEADER_MIN +
-                       connection_timestamps_length(c);
+                       connection_timestamps_length(c) + sack_length(sack_blocks(c, true));
     uint32_t most = interface->segment_max > headers ? interface->segment_max - headers : mss;
     return most > mss ? most / mss * mss : mss;
 }
@@ -212,7 +247,7 @@ static bool send_new(struct tcp *tcp, struct tcp_connection *c, struct tcp_emit 
     uint32_t ahead = c->snd_nxt - c->snd_una;
     if (ahead > a->send.length) /* the FIN is out */
         return false;
-    uint32_t waiting = a->send.length - ahead, mss = connection_payload_most(c);
+    uint32_t waiting = a->send.length - ahead, mss = payload_most(c);
     uint32_t congestion = c->cwnd + (uint32_t)a->limited * mss;
     uint32_t window = congestion < c->snd_wnd ? congestion : c->snd_wnd;
     uint32_t usable = window > ahead ? window - ahead : 0;
@@ -247,7 +282,7 @@ static bool send_new(struct tcp *tcp, struct tcp_connection *c, struct tcp_emit 
 /* The first segment that is not acknowledged, again. */
 static bool send_again(struct tcp *tcp, struct tcp_connection *c, struct tcp_emit *emit) {
     struct tcp_active *a = c->active;
-    uint32_t mss = connection_payload_most(c), sent_octets = a->snd_max - c->snd_una;
+    uint32_t mss = payload_most(c), sent_octets = a->snd_max - c->snd_una;
     a->resend = 0;
     uint32_t length = a->send.length < sent_octets ? a->send.length : sent_octets;
     bool fin = length <= mss && sent_octets > length && fin_waits(c);
@@ -278,8 +313,10 @@ bool connection_output(struct tcp *tcp, struct tcp_connection *c, struct tcp_emi
     }
     if (!(c->flags & TCP_F_ACK_NOW) && !(a && a->duplicates))
         return false;
-    if (a && a->duplicates && a->last_ack_sent == c->rcv_nxt) /* else it is none: it is the first */
+    /* The first ACK of its number is no duplicate. */
+    bool duplicate = a && a->duplicates && a->last_ack_sent == c->rcv_nxt;
+    fill(tcp, c, emit, tcp_snd_max(c), TCP_ACK, sack_blocks(c, false));
+    if (duplicate)
         a->duplicates--;
-    fill(tcp, c, emit, tcp_snd_max(c), TCP_ACK);
     return true;
 }

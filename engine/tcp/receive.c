@@ -18,6 +18,7 @@ void receive_drop_runs(struct tcp *tcp, struct tcp_active *a) {
         allocator->release(allocator->context, a->runs, a->run_size * sizeof *a->runs);
     a->runs = NULL;
     a->run_count = a->run_size = a->run_octets = 0;
+    a->said.count = 0;
 }
 
 /* ---- out of order ---- */
@@ -77,8 +78,10 @@ static bool run_insert(struct tcp *tcp, struct tcp_active *a, uint32_t at, uint3
     return true;
 }
 
-/* Keeps what of the part is new: the gaps between the runs that are there. */
-static void run_add(struct tcp *tcp, struct tcp_active *a, uint32_t seq, struct berth_part part) {
+/* Keeps what of the part is new: the gaps between the runs that are there. False when not all of it
+ * is held then; *end is where what is held ends, *twice what of it was there before. */
+static bool run_add(struct tcp *tcp, struct tcp_active *a, uint32_t seq, struct berth_part part,
+                    uint32_t *end, struct sack_block *twice) {
     uint32_t at = run_after(a, seq);
     while (part.length) {
         uint32_t skip = 0, take = part.length;
@@ -95,15 +98,20 @@ static void run_add(struct tcp *tcp, struct tcp_active *a, uint32_t seq, struct 
         if (take) {
             struct berth_part piece = {part.block, part.data, take};
             if (!run_insert(tcp, a, at, seq, &piece))
-                return; /* not kept: the peer will send it again */
+                return false; /* not kept: the peer will send it again */
             at++;
             skip = take;
         }
         skip = skip < part.length ? skip : part.length;
+        if (!take && (twice->left == twice->right || twice->right == seq))
+            *twice =
+                (struct sack_block){twice->left == twice->right ? seq : twice->left, seq + skip};
         seq += skip;
         part.data += skip;
         part.length -= skip;
+        *end = seq;
     }
+    return true;
 }
 
 /* Takes `*skip` octets off a segment's part and cuts it to `length`. False: it lies before them. */
@@ -129,14 +137,21 @@ static void out_of_order(struct tcp *tcp, struct tcp_connection *c,
         receive_drop_runs(tcp, a);
         return;
     }
+    struct sack_block twice = {0, 0};
+    uint32_t held = seq, start = seq;
     for (unsigned i = 0; i < segment->part_count && length; i++) {
         struct berth_part part = segment->parts[i];
         if (!part_cut(&part, &skip, length))
             continue;
-        run_add(tcp, a, seq, part);
+        if (!run_add(tcp, a, seq, part, &held, &twice))
+            break;
         seq += part.length;
         length -= part.length;
     }
+    if (held != start)
+        sack_keep(&a->said, start, held);
+    if (twice.left != twice.right) /* RFC 2883 section 4 (2): the first run of duplicate octets */
+        sack_duplicate(&a->said, twice.left, twice.right);
 }
 
 /* ---- in order ---- */
@@ -164,6 +179,7 @@ static void runs_deliver(struct tcp *tcp, struct tcp_connection *c) {
     if (done == 0)
         return;
     a->run_count -= done;
+    sack_advance(&a->said, c->rcv_nxt);
     memmove(a->runs, a->runs + done, a->run_count * sizeof *a->runs);
     if (a->run_count == 0)
         receive_drop_runs(tcp, a);
@@ -248,6 +264,7 @@ enum tcp_verdict receive_payload(struct tcp *tcp, struct tcp_connection *c,
         return TCP_DROP;           /* no memory: not acknowledged, so sent again */
     if (seq_lt(seq, c->rcv_nxt)) { /* trim what came before (3.10.7.4) */
         skip = c->rcv_nxt - seq;
+        sack_duplicate(&a->said, seq, seq + (skip < length ? skip : length)); /* RFC 2883 4.1 */
         if (skip >= length) {
             a->quick_acks = 2;
             ack_at_once(tcp, c);
@@ -344,6 +361,8 @@ enum tcp_verdict receive_fin(struct tcp *tcp, struct tcp_connection *c,
             (a = connection_activate(tcp, c))) {
             a->fin_seq = fin;
             a->flags |= TCP_A_FIN_AHEAD;
+            sack_keep(&a->said, fin, fin + 1); /* it takes sequence space like an octet */
+            ack_at_once(tcp, c);               /* RFC 5681 4.2 */
         }
     }
     if (a && (a->flags & TCP_A_FIN_AHEAD) && a->fin_seq == c->rcv_nxt)

@@ -73,7 +73,7 @@ struct berth_host_config {
     uint8_t tcp_congestion;       /* enum berth_congestion: BERTH_CUBIC */
     uint8_t tcp_timestamps;       /* 1 */
     uint8_t tcp_window_scaling;   /* 1 */
-    uint8_t tcp_sack;             /* reserved for selective acknowledgment; 0 in this release */
+    uint8_t tcp_sack;             /* 1: selective acknowledgment (Linux net.ipv4.tcp_sack) */
     uint32_t udp_receive_buffer;  /* octets a socket queues: 212992 */
     uint64_t keepalive_idle;      /* 7200 s */
     uint64_t keepalive_interval;  /* 75 s */

@@ -10,7 +10,8 @@
  * A segment is its flags (S F R P A U in any order, - for none), then words with their values:
  *   seq ack win urg len    numbers; len octets of payload, octet i of value (uint8_t)(seq + i)
  *   mss N  wscale N  ts VALUE ECHO  sackok    options;  raw HEX: these octets as options
- *   nomss nowscale nots    peer_gets only: the option must be missing
+ *   sack LEFT RIGHT    a block, in the option's order; peer_gets wants just those that are named
+ *   nomss nowscale nots nosackok nosack    peer_gets only: the option must be missing
  * As a host does, pull until there is nothing more (peer_silent) before time goes on: only then are
  * timers set. The format is printf's. peer_gets checks flags exactly and else only what is named;
  * all it got is in p.got. peer_sends without seq, ack, win uses p.seq, p.ack, p.win. p.tuple is as
@@ -170,6 +171,10 @@ static inline void peer_read_word(struct peer_sent *sent, const char *word, char
         s->options.ts_echo = peer_number(save);
     } else if (strcmp(word, "sackok") == 0) {
         s->options.sack_permitted = true;
+    } else if (strcmp(word, "sack") == 0) {
+        assert_true(s->options.sack_count < 4);
+        s->options.sack[s->options.sack_count].left = peer_number(save);
+        s->options.sack[s->options.sack_count++].right = peer_number(save);
     } else if (strcmp(word, "raw") == 0) {
         peer_read_raw(sent, peer_word(save));
     } else {
@@ -270,6 +275,10 @@ static inline bool peer_check_missing(const struct peer_segment *got, const char
         there = got->options.has_wscale;
     else if (strcmp(word, "nots") == 0)
         there = got->options.has_timestamps;
+    else if (strcmp(word, "nosackok") == 0)
+        there = got->options.sack_permitted;
+    else if (strcmp(word, "nosack") == 0)
+        there = got->options.sack_count != 0;
     else
         return false;
     if (there)
@@ -298,6 +307,20 @@ static inline void peer_check_word(const struct peer_segment *got, const char *w
         peer_check("has ts", got->options.has_timestamps, true, segment);
         peer_check("ts value", got->options.ts_value, want->options.ts_value, segment);
         peer_check("ts echo", got->options.ts_echo, want->options.ts_echo, segment);
+    } else if (strcmp(word, "sackok") == 0) {
+        peer_check("sackok", got->options.sack_permitted, true, segment);
+    }
+}
+
+static inline void peer_check_sack(const struct peer_segment *got, const struct peer_segment *want,
+                                   const char *segment) {
+    unsigned count = want->options.sack_count;
+    if (count == 0)
+        return;
+    peer_check("number of SACK blocks", got->options.sack_count, count, segment);
+    for (unsigned i = 0; i < count; i++) {
+        peer_check("left edge", got->options.sack[i].left, want->options.sack[i].left, segment);
+        peer_check("right edge", got->options.sack[i].right, want->options.sack[i].right, segment);
     }
 }
 
@@ -322,6 +345,7 @@ __attribute__((format(printf, 2, 3))) static inline void peer_gets(struct peer *
         peer_read_word(&want, word, &save);
         peer_check_word(&p->got, word, &want.segment, segment);
     }
+    peer_check_sack(&p->got, &want.segment, segment);
 }
 
 static inline void peer_silent(struct peer *p) {

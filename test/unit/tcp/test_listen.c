@@ -22,8 +22,8 @@ static void handshake(void **state) {
             peer_gets(&p, "SA ack %u mss %d wscale 7", isns[i] + 1, family == 4 ? 1460 : 1440);
             assert_true(p.got.options.has_timestamps);
             assert_int_equal(p.got.options.ts_echo, 77);
-            assert_false(p.got.options.sack_permitted);
-            assert_int_equal(p.got.window, 65535); /* RFC 7323 2.2: not scaled */
+            assert_true(p.got.options.sack_permitted); /* RFC 2018 section 2 */
+            assert_int_equal(p.got.window, 65535);     /* RFC 7323 2.2: not scaled */
             assert_int_equal(p.got.interface, 1);
             peer_silent(&p);
             assert_int_equal(half_open(&p, listener), 1);
