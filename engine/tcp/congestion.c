@@ -4,7 +4,13 @@
  * all of them count, as in Linux and without RFC 3465's L: receivers of large segments acknowledge
  * many at once, each octet was really delivered, and here such a burst is one frame. After a
  * timeout they count likewise, for all in flight counts as never sent then (section 2.3's concern
- * is ACKs of segments that were in flight before it: at most one window). */
+ * is ACKs of segments that were in flight before it: at most one window).
+ *
+ * Congestion window validation: a window that is not used says nothing of the path any more. Linux
+ * does what RFC 2861 says, and so do we: without a segment for an RTO it halves, for each RTO, down
+ * to the restart window of RFC 5681 4.1; partly used for an RTO, it goes halfway to what was used;
+ * ssthresh keeps 3/4 of it, so that slow start is back soon. RFC 7661 would keep it for longer.
+ * net.ipv4.tcp_slow_start_after_idle = 0 switches both off. */
 #include "engine/tcp/connection.h"
 
 enum { CWND_MAX = 1 << 30 };
@@ -58,14 +64,43 @@ void congestion_start(const struct tcp *tcp, struct tcp_connection *c, bool syn_
     c->ssthresh = UINT32_MAX;
 }
 
+/* What slow start is to reach again once a window that was not used has shrunk (RFC 2861 3.1;
+ * Linux's tcp_current_ssthresh). */
+static void remember_window(struct tcp_connection *c) {
+    uint32_t most = c->cwnd - c->cwnd / 4;
+    c->ssthresh = c->ssthresh > most ? c->ssthresh : most;
+}
+
+/* RFC 2861 3.2, 3.3: what has not been used for an RTO is given up half at a time, as Linux does it
+ * (tcp_cwnd_application_limited). */
+static void unused(const struct tcp *tcp, struct tcp_connection *c, uint32_t flight) {
+    struct congestion_state *s = &c->active->congestion;
+    if (flight > s->used)
+        s->used = flight;
+    if (s->unused_since == 0)
+        s->unused_since = tcp->now;
+    if (!tcp->config.tcp_slow_start_after_idle || tcp->now - s->unused_since < rtt_rto(tcp, c))
+        return;
+    uint32_t initial = congestion_initial_window(tcp, c);
+    uint32_t used = s->used > initial ? s->used : initial;
+    if (used < c->cwnd) {
+        remember_window(c);
+        c->cwnd = c->cwnd / 2 + used / 2;
+    }
+    s->unused_since = tcp->now;
+    s->used = 0;
+}
+
 void congestion_on_ack(const struct tcp *tcp, struct tcp_connection *c, uint32_t acked,
                        bool limited) {
     const struct congestion_algorithm *algorithm = congestion_of(c);
     if (limited) { /* RFC 7661's spirit: a window that is not used is no sign that it may grow */
         if (algorithm->rest)
             algorithm->rest(tcp, c);
+        unused(tcp, c, tcp_flight(c) + acked);
         return;
     }
+    c->active->congestion.unused_since = c->active->congestion.used = 0;
     if (c->cwnd < c->ssthresh) {
         uint32_t room = c->ssthresh - c->cwnd;
         uint32_t growth = hystart_increase(c, acked < room ? acked : room);
@@ -103,8 +138,11 @@ void congestion_on_timeout(struct tcp_connection *c, uint32_t flight, bool first
 
 void congestion_on_idle(const struct tcp *tcp, struct tcp_connection *c) {
     uint32_t restart = congestion_initial_window(tcp, c);
-    if (c->cwnd > restart) /* RFC 5681 4.1: RW = min(IW, cwnd) */
-        c->cwnd = restart;
-    if (c->active)
-        congestion_of(c)->restart(c, false);
+    remember_window(c);
+    while (timers_rest_at(tcp, c) <= tcp->now) {
+        c->active->congestion.rests++;
+        c->cwnd = c->cwnd / 2 > restart ? c->cwnd / 2 : restart;
+    }
+    c->active->congestion.unused_since = c->active->congestion.used = 0;
+    congestion_of(c)->restart(c, false);
 }

@@ -37,9 +37,13 @@ struct cubic {
     bool quiet; /* all was acknowledged at `seen` */
 };
 
-/* What an algorithm remembers while the connection is busy. */
+/* What is remembered while the connection is busy; `union`: by its algorithm. */
 struct congestion_state {
     struct hystart hystart;
+    uint64_t unused_since; /* ns: since then cwnd was never used up (or since it was reduced for
+                              that); 0: it is */
+    uint32_t used;         /* the most that was in flight since */
+    uint8_t rests;         /* RTOs without a segment that cwnd has shrunk for */
     union {
         struct {
             uint32_t acked; /* octets acknowledged toward the next increase (RFC 3465) */

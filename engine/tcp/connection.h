@@ -371,8 +371,8 @@ void recovery_go_back(struct tcp_connection *c);
 void timers_fire(struct tcp *tcp, struct tcp_connection *c);
 /* When the connection wants to be looked at next, ns; BERTH_NEVER. */
 uint64_t timers_next(const struct tcp *tcp, const struct tcp_connection *c);
-/* When its cwnd, beyond the initial one, has not been used for an RTO (RFC 5681 4.1); BERTH_NEVER.
- */
+/* When its cwnd, beyond the initial one, has not been used for an RTO (RFC 5681 4.1), or for
+ * another one; BERTH_NEVER. */
 uint64_t timers_rest_at(const struct tcp *tcp, const struct tcp_connection *c);
 
 /* ---- handshake: isn.c, reply.c, listen.c, half_open.c, syn_sent.c, time_wait.c ---- */

@@ -91,6 +91,7 @@ static void sent(struct tcp *tcp, struct tcp_connection *c, uint32_t end, bool f
     if (a->rto_at == 0)
         a->rto_at = rtt_expiry(tcp, c); /* RFC 6298 5.1 */
     a->sent_at = tcp->now;
+    a->congestion.rests = 0;
     if (!fresh) {
         a->rtt_at = 0; /* Karn: what was timed may be what was sent again */
         a->retransmitted++;

@@ -107,6 +107,10 @@ struct ports *tcp_ports(struct tcp *tcp) {
     return tcp->ports;
 }
 
+struct berth_host_config *tcp_config(struct tcp *tcp) {
+    return &tcp->config;
+}
+
 void tcp_set_interface(struct tcp *tcp, unsigned interface, const struct tcp_interface *what) {
     if (interface < TCP_INTERFACES)
         tcp->interfaces[interface] = *what;

@@ -60,6 +60,8 @@ struct tcp *tcp_new(const struct berth_host_config *config, struct random *rando
                     struct berth_counters *counters, uint64_t now);
 void tcp_free(struct tcp *tcp);
 struct ports *tcp_ports(struct tcp *tcp);
+/* Its own copy of the configuration; what may change while it runs: see berth_host_set_sysctl. */
+struct berth_host_config *tcp_config(struct tcp *tcp);
 void tcp_set_interface(struct tcp *tcp, unsigned interface, const struct tcp_interface *what);
 
 /* ---- segments and time ---- */

@@ -35,9 +35,9 @@ static uint64_t fin_wait_2_end(const struct tcp *tcp, const struct tcp_connectio
 uint64_t timers_rest_at(const struct tcp *tcp, const struct tcp_connection *c) {
     const struct tcp_active *a = c->active;
     if (!a || !a->sent_at || a->send.length || tcp_flight(c) ||
-        c->cwnd <= congestion_initial_window(tcp, c))
+        !tcp->config.tcp_slow_start_after_idle || c->cwnd <= congestion_initial_window(tcp, c))
         return BERTH_NEVER;
-    return a->sent_at + rtt_rto(tcp, c);
+    return a->sent_at + (a->congestion.rests + 1u) * rtt_rto(tcp, c);
 }
 
 uint64_t timers_next(const struct tcp *tcp, const struct tcp_connection *c) {

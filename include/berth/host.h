@@ -71,19 +71,21 @@ struct berth_host_config {
     uint8_t tcp_retries_2;        /* 15: then the connection ends (R2) */
     uint8_t tcp_initial_window;   /* segments: 10 (RFC 6928) */
     uint8_t tcp_congestion;       /* enum berth_congestion: BERTH_CUBIC */
-    uint8_t tcp_timestamps;       /* 1 */
-    uint8_t tcp_window_scaling;   /* 1 */
-    uint8_t tcp_sack;             /* 1: selective acknowledgment (Linux net.ipv4.tcp_sack) */
-    uint32_t udp_receive_buffer;  /* octets a socket queues: 212992 */
-    uint64_t keepalive_idle;      /* 7200 s */
-    uint64_t keepalive_interval;  /* 75 s */
-    uint8_t keepalive_probes;     /* 9 */
-    uint8_t default_ttl;          /* 64 */
-    uint32_t neighbor_max;        /* entries of the ARP cache: 1024 */
-    uint64_t neighbor_reachable;  /* 30 s */
-    uint32_t reassembly_limit;    /* octets held for incomplete datagrams: 4 MiB (Linux
-                                     ipfrag_high_thresh) */
-    uint64_t reassembly_timeout;  /* 30 s */
+    /* 1: cwnd shrinks while it is not used (RFC 2861) */
+    uint8_t tcp_slow_start_after_idle;
+    uint8_t tcp_timestamps;      /* 1 */
+    uint8_t tcp_window_scaling;  /* 1 */
+    uint8_t tcp_sack;            /* 1: selective acknowledgment (Linux net.ipv4.tcp_sack) */
+    uint32_t udp_receive_buffer; /* octets a socket queues: 212992 */
+    uint64_t keepalive_idle;     /* 7200 s */
+    uint64_t keepalive_interval; /* 75 s */
+    uint8_t keepalive_probes;    /* 9 */
+    uint8_t default_ttl;         /* 64 */
+    uint32_t neighbor_max;       /* entries of the ARP cache: 1024 */
+    uint64_t neighbor_reachable; /* 30 s */
+    uint32_t reassembly_limit;   /* octets held for incomplete datagrams: 4 MiB (Linux
+                                    ipfrag_high_thresh) */
+    uint64_t reassembly_timeout; /* 30 s */
     /* Keys the initial sequence numbers (RFC 6528) and timestamp offsets (RFC 7323 7.1) of
      * connections; zeroes: made from the seed. A host that takes the place of an earlier one at the
      * same address should have the same, so that its new connections are beyond the old ones that
@@ -92,6 +94,11 @@ struct berth_host_config {
 };
 
 void berth_host_config_init(struct berth_host_config *config);
+/* Sets what Linux's sysctl of that name does ("net.ipv4.tcp_congestion_control", "reno").
+ * -ENOENT: no such name here; -EINVAL: no such value. */
+int berth_sysctl_set(struct berth_host_config *config, const char *name, const char *value);
+/* The names, one by one; NULL after the last. */
+const char *berth_sysctl_name(size_t index);
 
 /* A host with no interface but its loopback (127.0.0.0/8). `config`: borrowed; NULL for the
  * defaults, with a seed of zeroes. Returns NULL when memory is out or the configuration makes no
@@ -134,6 +141,9 @@ int berth_host_add_route(struct berth_host *host, int interface, const struct be
 /* Changes the ephemeral range, as net.ipv4.ip_local_port_range. 0 or -EINVAL (first > last or first
  * 0). */
 int berth_host_set_port_range(struct berth_host *host, uint16_t first, uint16_t last);
+/* As berth_sysctl_set, for a host that is there: connections to come go by it, and those that are
+ * there where nothing of it was agreed upon. */
+int berth_host_set_sysctl(struct berth_host *host, const char *name, const char *value);
 /* Writes up to `max` interface addresses (loopback's too); returns how many there are. */
 struct berth_address {
     int interface;

@@ -60,7 +60,7 @@ with Net("twice") as net:
 BAD = [("hosts: {server: {comand: x}}\n", ("berth.yaml:1", "comand", "command")),
        ("networks: {lan: {subnet: 10.0.0.0/24}}\nhosts:\n  server: {ipv4_address: 10.0.1.1}\n", ("berth.yaml:3", "10.0.1.1")),
        ("networks: {lan: {subnet: 10.0.0.0/99}}\n", ("berth.yaml:1", "10.0.0.0/99")),
-       ("hosts:\n  a: {sysctls: {net.ipv4.tcp_syncookies: 1}}\n", ("berth.yaml:2", "net.ipv4.tcp_syncookies")),
+       ("hosts:\n  a: {sysctls: {net.ipv4.tcp_rmem: 1}}\n", ("berth.yaml:2", "net.ipv4.tcp_rmem")),
        ("hosts: [\n", ("berth.yaml:2",)), ("", ("berth.yaml",)),
        ("a: &a [x]\nb: [*a, *a]\n", ("berth.yaml:",))]
 with Net("yaml") as net:

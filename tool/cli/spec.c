@@ -158,6 +158,7 @@ void spec_clear(struct spec *spec) {
         free(host->environment);
         free(host->argv);
         json_decref(host->link);
+        json_decref(host->sysctls);
         free(host);
     }
     tree_free(spec->root);

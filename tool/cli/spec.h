@@ -18,6 +18,7 @@ struct spec_host {
     char **argv;                    /* NULL-terminated; NULL: no command */
     char **environment;             /* "NAME=value", NULL-terminated, or NULL */
     unsigned port_first, port_last; /* 0: the default range */
+    json_t *sysctls;                /* name: value, or NULL */
     json_t *link;                   /* fields of struct berth_impairment, or NULL */
 };
 

@@ -2,11 +2,11 @@
 #include "tool/cli/spec_read.h"
 #include "tool/control/place.h"
 
-#include <berth/addr.h>
+#include <berth/host.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { COUNT_MAX = 10000 };
+enum { COUNT_MAX = 10000, SYSCTLS_MAX = 64 };
 
 static size_t members(const struct tree_node *node) {
     size_t count = 0;
@@ -104,21 +104,10 @@ static bool environment_read(const struct spec_reader *reader, const struct tree
     return true;
 }
 
-static bool sysctls_read(const struct spec_reader *reader, const struct tree_node *node,
-                         const char *path, struct spec_host *host) {
-    static const char *const keys[] = {"net.ipv4.ip_local_port_range"};
-    const struct tree_node *value = tree_member(node, "sysctls");
-    char inner[SPEC_PATH], leaf[SPEC_PATH], first[16], last[16], rest;
-    const char *range;
-    if (value == NULL)
-        return true;
-    spec_path(inner, path, "sysctls");
-    spec_path(leaf, inner, keys[0]);
-    if (!spec_keys(reader, value, inner, keys, 1) ||
-        !spec_text(reader, value, inner, keys[0], &range))
-        return false;
-    if (range == NULL)
-        return true;
+/* net.ipv4.ip_local_port_range */
+static bool ports_read(const struct spec_reader *reader, const struct tree_node *value,
+                       const char *path, const char *range, struct spec_host *host) {
+    char first[16], last[16], rest;
     if (sscanf(range, "%15s %15s %c", first, last, &rest) == 2) {
         long from = number_of(first), to = number_of(last);
         host->port_first = from > 0 ? (unsigned)from : 0;
@@ -126,8 +115,50 @@ static bool sysctls_read(const struct spec_reader *reader, const struct tree_nod
     }
     if (host->port_first == 0 || host->port_last > 65535 || host->port_first > host->port_last)
         return spec_wrong(
-            reader, tree_member(value, keys[0])->line, leaf,
+            reader, value->line, path,
             "\"%.40s\" should be two ports, the lower one first, such as \"1024 65535\"", range);
+    return true;
+}
+
+static bool sysctl_read(const struct spec_reader *reader, const struct tree_node *map,
+                        const char *path, const char *key, struct spec_host *host) {
+    struct berth_host_config scratch;
+    char leaf[SPEC_PATH];
+    const char *text;
+    if (!spec_text(reader, map, path, key, &text))
+        return false;
+    if (text == NULL)
+        return true;
+    spec_path(leaf, path, key);
+    const struct tree_node *value = tree_member(map, key);
+    if (strcmp(key, "net.ipv4.ip_local_port_range") == 0)
+        return ports_read(reader, value, leaf, text, host);
+    berth_host_config_init(&scratch);
+    if (berth_sysctl_set(&scratch, key, text) < 0)
+        return spec_wrong(reader, value->line, leaf, "cannot be \"%.40s\"", text);
+    if (host->sysctls == NULL)
+        host->sysctls = json_object();
+    if (json_object_set_new(host->sysctls, key, json_string(text)) < 0)
+        return spec_wrong(reader, value->line, leaf, "out of memory");
+    return true;
+}
+
+static bool sysctls_read(const struct spec_reader *reader, const struct tree_node *node,
+                         const char *path, struct spec_host *host) {
+    const char *keys[SYSCTLS_MAX] = {"net.ipv4.ip_local_port_range"};
+    const struct tree_node *value = tree_member(node, "sysctls");
+    char inner[SPEC_PATH];
+    size_t count = 1;
+    if (value == NULL)
+        return true;
+    for (const char *name; count < SYSCTLS_MAX && (name = berth_sysctl_name(count - 1)) != NULL;)
+        keys[count++] = name;
+    spec_path(inner, path, "sysctls");
+    if (!spec_keys(reader, value, inner, keys, count))
+        return false;
+    for (size_t i = 0; i < count; i++)
+        if (!sysctl_read(reader, value, inner, keys[i], host))
+            return false;
     return true;
 }
 

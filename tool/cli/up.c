@@ -47,6 +47,8 @@ static json_t *host_request(const struct spec_host *host) {
     if (host->port_first != 0)
         json_object_set_new(request, "ports",
                             json_pack("[i,i]", (int)host->port_first, (int)host->port_last));
+    if (host->sysctls != NULL)
+        json_object_set(request, "sysctls", host->sysctls);
     if (host->link != NULL)
         json_object_set(request, "link", host->link);
     if (host->argv != NULL) {

@@ -5,12 +5,12 @@
 #include <errno.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <sys/socket.h>
 
 /* What Linux answers for a socket whose buffers nobody has set. */
+enum { CONGESTION_NAME = 16 }; /* Linux's TCP_CA_NAME_MAX */
 enum { TCP_SNDBUF_DEFAULT = 16384, TCP_RCVBUF_DEFAULT = 131072, UDP_BUFFER_DEFAULT = 212992 };
-
-static const char congestion_name[16] = "reno";
 
 static long int_out(void *value, size_t *length, int number) {
     memcpy(value, &number, sizeof number);
@@ -182,19 +182,32 @@ static long mtu_get(struct call *call, struct conduit *conduit, void *value, siz
     return int_out(value, length, 1500);
 }
 
-static long congestion_set(const struct conduit *conduit, const void *value, size_t length) {
+/* Linux reads at most 15 octets of a name, with or without its end. */
+static long congestion_set(struct call *call, struct conduit *conduit, const void *value,
+                           size_t length) {
+    char name[CONGESTION_NAME] = "";
+    struct berth_host *host = conduit_host(call->server, conduit);
     if (conduit->protocol != BERTH_TCP)
         return -ENOPROTOOPT;
-    size_t name = strlen(congestion_name);
-    return length >= name && strnlen(value, length) == name &&
-                   memcmp(value, congestion_name, name) == 0
-               ? 0
-               : -ENOENT;
+    if (length == 0)
+        return -EINVAL;
+    memcpy(name, value, length < sizeof name - 1 ? length : sizeof name - 1);
+    int number = berth_congestion_find(name);
+    if (number < 0 || !host)
+        return number < 0 ? number : 0;
+    return berth_socket_set_option(host, conduit->socket, BERTH_TCP_CONGESTION, number, call->now);
 }
 
-static long congestion_get(void *value, size_t *length) {
-    memcpy(value, congestion_name, sizeof congestion_name);
-    *length = *length < sizeof congestion_name ? *length : sizeof congestion_name;
+static long congestion_get(struct call *call, struct conduit *conduit, void *value,
+                           size_t *length) {
+    char name[CONGESTION_NAME] = "";
+    int number = BERTH_CUBIC;
+    struct berth_host *host = conduit_host(call->server, conduit);
+    if (host)
+        berth_socket_get_option(host, conduit->socket, BERTH_TCP_CONGESTION, &number);
+    snprintf(name, sizeof name, "%s", berth_congestion_name(number));
+    memcpy(value, name, sizeof name);
+    *length = *length < sizeof name ? *length : sizeof name;
     return 0;
 }
 
@@ -237,7 +250,7 @@ long option_special_get(struct call *call, struct conduit *conduit, enum option_
     case SPECIAL_TCP_INFO:
         return tcp_info_get(call, conduit, value, length);
     case SPECIAL_CONGESTION:
-        return tcp ? congestion_get(value, length) : -ENOPROTOOPT;
+        return tcp ? congestion_get(call, conduit, value, length) : -ENOPROTOOPT;
     }
     return -ENOPROTOOPT;
 }
@@ -255,7 +268,7 @@ long option_special_set(struct call *call, struct conduit *conduit, enum option_
     case SPECIAL_IP_OPTIONS:
         return 0;
     case SPECIAL_CONGESTION:
-        return congestion_set(conduit, value, length);
+        return congestion_set(call, conduit, value, length);
     default:
         return -ENOPROTOOPT;
     }

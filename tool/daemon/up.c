@@ -6,6 +6,7 @@
 #include "tool/daemon/requests.h"
 #include "tool/daemon/runs.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -47,6 +48,23 @@ static int ports_set(struct daemon *daemon, const struct computer *computer, jso
     return result;
 }
 
+/* The settings that Linux has as sysctls. 0 or a negative errno. */
+static int sysctls_set(struct daemon *daemon, const struct computer *computer, json_t *sysctls) {
+    const char *name;
+    json_t *value;
+    int result = 0;
+    uint64_t now;
+    struct berth_network *network = server_lock(daemon->server, &now);
+    struct berth_host *host = berth_network_host(network, computer->number);
+    json_object_foreach(sysctls, name, value) {
+        const char *text = json_string_value(value);
+        int r = text != NULL ? berth_host_set_sysctl(host, name, text) : -EINVAL;
+        result = r < 0 ? r : result;
+    }
+    server_unlock(daemon->server);
+    return result;
+}
+
 static bool link_set(struct daemon *daemon, const struct computer *computer, json_t *link,
                      char *error) {
     struct berth_impairment impairment = {.delay = 0};
@@ -68,6 +86,7 @@ void request_host(struct connection *c, json_t *request) {
     const char *ip = json_string_value(json_object_get(request, "ip"));
     const char *command = json_string_value(json_object_get(request, "command"));
     json_t *ports = json_object_get(request, "ports"), *link = json_object_get(request, "link");
+    json_t *sysctls = json_object_get(request, "sysctls");
     char error[SENTENCE];
     if (daemon->up != c || name == NULL) {
         connection_refuse(c, "host comes after up, with a name");
@@ -90,6 +109,8 @@ void request_host(struct connection *c, json_t *request) {
     snprintf(computer->command, sizeof computer->command, "%s", command != NULL ? command : "");
     if (ports != NULL && ports_set(daemon, computer, ports) < 0)
         connection_refuse(c, "ports: no range");
+    else if (sysctls != NULL && sysctls_set(daemon, computer, sysctls) < 0)
+        connection_refuse(c, "sysctls: no such name or value");
     else if (link != NULL && !link_set(daemon, computer, link, error))
         connection_refuse(c, "%s", error);
     else

@@ -156,6 +156,7 @@ static void rest_does_not_count(void **state) {
     (void)state;
     struct flow f;
     flow_start(&f, 1000, 100);
+    f.p.tcp->config.tcp_slow_start_after_idle = 0; /* or an unused window shrinks */
     loses(&f);
     for (unsigned i = 0; i < 10; i++)
         round_trip(&f, false);

@@ -47,7 +47,8 @@ static void reads_all_of_it(void **state) {
         "    count: 3\n"
         "    command: echo $HOST | cat\n"
         "    environment: [X=1, Y=]\n"
-        "    sysctls: {net.ipv4.ip_local_port_range: \"40023\\t40023\"}\n"
+        "    sysctls: {net.ipv4.ip_local_port_range: \"40023\\t40023\", "
+        "net.ipv4.tcp_congestion_control: reno}\n"
         "  bare:\n"
         "links:\n"
         "  - {endpoints: [server, lan], delay: 20ms 5ms, loss: 1%, reorder: 5%}\n"
@@ -75,6 +76,8 @@ static void reads_all_of_it(void **state) {
     assert_string_equal(pc->argv[2], "echo $HOST | cat");
     assert_string_equal(pc->environment[0], "X=1");
     assert_int_equal(pc->port_first, 40023);
+    assert_string_equal(
+        json_string_value(json_object_get(pc->sysctls, "net.ipv4.tcp_congestion_control")), "reno");
     assert_int_equal(pc->port_last, 40023);
     assert_true(fabs(link_of(host_of(&spec, "pc3"), "loss") - 0.005) < 1e-12);
     assert_null(host_of(&spec, "bare")->argv);
@@ -156,9 +159,11 @@ static const struct {
      "berth.yaml:1: hosts.a.environment: each must be NAME: VALUE or NAME=VALUE"},
     {"hosts: {a: {environment: {X: [1]}}}\n",
      "berth.yaml:1: hosts.a.environment: each must be NAME: VALUE or NAME=VALUE"},
-    {"hosts: {a: {sysctls: {net.ipv4.tcp_syncookies: 1}}}\n",
-     "berth.yaml:1: hosts.a.sysctls.net.ipv4.tcp_syncookies: unknown key (there are: "
-     "net.ipv4.ip_local_port_range)"},
+    {"hosts: {a: {sysctls: {net.ipv4.tcp_congestion_contrl: reno}}}\n",
+     "berth.yaml:1: hosts.a.sysctls.net.ipv4.tcp_congestion_contrl: unknown key (did you mean "
+     "\"net.ipv4.tcp_congestion_control\"?)"},
+    {"hosts: {a: {sysctls: {net.ipv4.tcp_congestion_control: vegas}}}\n",
+     "berth.yaml:1: hosts.a.sysctls.net.ipv4.tcp_congestion_control: cannot be \"vegas\""},
     {"hosts: {a: {sysctls: {net.ipv4.ip_local_port_range: 5000}}}\n",
      "berth.yaml:1: hosts.a.sysctls.net.ipv4.ip_local_port_range: \"5000\" should be two ports, "
      "the "

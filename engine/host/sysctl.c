@@ -1,0 +1,80 @@
+/* Settings of a computer by the names that Linux's sysctl gives them. */
+#include "engine/host/host.h"
+#include <errno.h>
+#include <stdlib.h>
+
+struct sysctl {
+    const char *name;
+    size_t offset; /* into the configuration */
+    uint32_t least, most;
+    uint64_t unit; /* 0: an octet; 1: 32 bits; else 64 bits of ns, and the setting counts these */
+};
+
+#define OCTET(name, field, least, most)                                                            \
+    { name, offsetof(struct berth_host_config, field), least, most, 0 }
+#define NUMBER(name, field, least, most)                                                           \
+    { name, offsetof(struct berth_host_config, field), least, most, 1 }
+#define SECONDS(name, field)                                                                       \
+    { name, offsetof(struct berth_host_config, field), 1, 32767, BERTH_SECOND }
+
+static const struct sysctl sysctls[] = {
+    OCTET("net.ipv4.tcp_congestion_control", tcp_congestion, 0, 0), /* by name */
+    OCTET("net.ipv4.tcp_slow_start_after_idle", tcp_slow_start_after_idle, 0, 1),
+    OCTET("net.ipv4.tcp_syn_retries", tcp_syn_retries, 1, 127),
+    OCTET("net.ipv4.tcp_synack_retries", tcp_synack_retries, 0, 127),
+    OCTET("net.ipv4.tcp_retries2", tcp_retries_2, 0, 255),
+    OCTET("net.ipv4.tcp_timestamps", tcp_timestamps, 0, 1),
+    OCTET("net.ipv4.tcp_sack", tcp_sack, 0, 1),
+    OCTET("net.ipv4.tcp_window_scaling", tcp_window_scaling, 0, 1),
+    OCTET("net.ipv4.tcp_keepalive_probes", keepalive_probes, 1, 255),
+    SECONDS("net.ipv4.tcp_keepalive_time", keepalive_idle),
+    SECONDS("net.ipv4.tcp_keepalive_intvl", keepalive_interval),
+    SECONDS("net.ipv4.tcp_fin_timeout", tcp_fin_wait_2),
+    NUMBER("net.ipv4.tcp_max_syn_backlog", tcp_syn_backlog_max, 1, 1 << 20),
+    NUMBER("net.ipv4.tcp_max_tw_buckets", tcp_time_wait_max, 0, 1 << 20),
+};
+enum { SYSCTLS = sizeof sysctls / sizeof sysctls[0] };
+
+const char *berth_sysctl_name(size_t index) {
+    return index < SYSCTLS ? sysctls[index].name : NULL;
+}
+
+/* A number without a sign and nothing else; -EINVAL. */
+static int64_t number_of(const char *text) {
+    size_t length = strlen(text);
+    if (length == 0 || length > 9 || strspn(text, "0123456789") != length)
+        return -EINVAL;
+    return strtol(text, NULL, 10);
+}
+
+static int64_t value_of(const struct sysctl *sysctl, const char *text) {
+    if (sysctl->offset == offsetof(struct berth_host_config, tcp_congestion))
+        return berth_congestion_find(text);
+    int64_t number = number_of(text);
+    return number < sysctl->least || number > sysctl->most ? -EINVAL : number;
+}
+
+int berth_sysctl_set(struct berth_host_config *config, const char *name, const char *value) {
+    const struct sysctl *sysctl = NULL;
+    for (size_t i = 0; i < SYSCTLS; i++)
+        if (strcmp(sysctls[i].name, name) == 0)
+            sysctl = &sysctls[i];
+    if (!sysctl)
+        return -ENOENT;
+    int64_t number = value_of(sysctl, value);
+    if (number < 0)
+        return -EINVAL;
+    uint8_t *field = (uint8_t *)config + sysctl->offset;
+    uint64_t duration = (uint64_t)number * sysctl->unit;
+    if (sysctl->unit == 0)
+        *field = (uint8_t)number;
+    else if (sysctl->unit == 1)
+        memcpy(field, &(uint32_t){(uint32_t)number}, sizeof(uint32_t));
+    else
+        memcpy(field, &duration, sizeof duration);
+    return 0;
+}
+
+int berth_host_set_sysctl(struct berth_host *host, const char *name, const char *value) {
+    return berth_sysctl_set(tcp_config(host->sockets.tcp), name, value);
+}
