@@ -5,7 +5,7 @@
 set -u
 cd "$(dirname "$0")/.." || exit
 build=$1
-suites=${2:-unit install run figures interop}
+suites=${2:-unit conformance install run figures interop}
 passed=0
 failed=0
 not_run=

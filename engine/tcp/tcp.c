@@ -252,6 +252,19 @@ static void shrink_path(struct tcp *tcp, struct tcp_connection *c, uint32_t mtu)
     }
 }
 
+/* Noted, and told if the connection fails (as on Linux); or at once to who asked for it by
+ * IP_RECVERR. */
+static void soft_error(struct tcp *tcp, struct tcp_connection *c, int error) {
+    if (connection_extra(tcp, c)) {
+        c->extra->soft_error = error;
+        c->active->flags |= TCP_A_SOFT_ERROR;
+    }
+    if (tcp_option(c, BERTH_IP_RECVERR, 0) && c->state != BERTH_SYN_SENT) { /* MUST-47, SHLD-20 */
+        c->timer.kind = (uint8_t)error;
+        connection_raise(tcp, c, BERTH_ERROR);
+    }
+}
+
 void tcp_icmp_error(struct tcp *tcp, const struct tuple *tuple, uint32_t seq, int error, bool hard,
                     uint32_t mtu, uint64_t now) {
     uint32_t reference = ports_find(tcp->ports, tuple);
@@ -267,14 +280,12 @@ void tcp_icmp_error(struct tcp *tcp, const struct tuple *tuple, uint32_t seq, in
         return; /* RFC 5927 section 4: it must quote what is in flight */
     if (mtu) {
         shrink_path(tcp, c, mtu);
-    } else if (hard && c->state == BERTH_SYN_SENT) {
-        connection_abort(
-            tcp, c,
-            error); /* RFC 5927 section 5: hard only before the connection is synchronized */
+    } else if (hard &&
+               c->state == BERTH_SYN_SENT) { /* RFC 5927 5: only before it is synchronized */
+        connection_abort(tcp, c, error);
         return;
-    } else if (connection_extra(tcp, c)) {
-        c->extra->soft_error = error;
-        c->active->flags |= TCP_A_SOFT_ERROR;
+    } else {
+        soft_error(tcp, c, error);
     }
     connection_settle(tcp, c);
 }

@@ -35,7 +35,7 @@ static void stream_event(struct server *server, struct conduit *conduit, uint32_
         conduit->in_full = false;
         conduit_ready(server, conduit);
     }
-    if (bits & (BERTH_ERROR | BERTH_CLOSED)) {
+    if (bits & BERTH_CLOSED) { /* an error alone is a soft one (IP_RECVERR): the connection lives */
         struct berth_host *host = conduit_host(server, conduit);
         if (host)
             stream_error(server, conduit, host);
