@@ -28,6 +28,7 @@ void berth_host_config_init(struct berth_host_config *config) {
         .tcp_initial_window = 10,
         .tcp_congestion = BERTH_CUBIC,
         .tcp_slow_start_after_idle = 1,
+        .tcp_syncookies = 1,
         .tcp_timestamps = 1,
         .tcp_window_scaling = 1,
         .tcp_sack = 1,

@@ -176,6 +176,7 @@ struct tcp_listener {
     struct ring accept; /* indices of connections that wait for accept */
     uint32_t half_open; /* half-open records that name this listener */
     int backlog;
+    uint64_t cookies_sent_at; /* ns: the last SYN cookie; 0: none yet */
 };
 
 struct tcp_extra {
@@ -225,6 +226,9 @@ struct tcp_reply {
     bool has_timestamps;
     uint32_t ts_value, ts_echo;
     uint32_t half_open; /* the record whose SYN-ACK this is: options are made from it; 0 none */
+    /* A SYN-ACK that is a cookie */
+    uint16_t mss; /* 0: it is none */
+    bool scaled, sack;
 };
 enum { TCP_REPLIES = 256 };
 
@@ -236,7 +240,7 @@ struct tcp {
     struct berth_host_config config;
     struct berth_counters *counters;
     struct random random;
-    struct siphash_key isn_key, ts_key, flow_key;
+    struct siphash_key isn_key, ts_key, flow_key, cookie_key;
     struct ports *ports;
     struct pool connections, half_opens, time_waits;
     struct pool actives;

@@ -68,9 +68,10 @@ static void sample(struct tcp *tcp, struct tcp_connection *c, const struct tcp_h
         rtt_sample(tcp, c, (uint64_t)ms * BERTH_MS);
 }
 
-/* The record as a connection in ESTABLISHED; NULL when there is no memory for one. */
+/* The record as a connection in ESTABLISHED; NULL when there is no memory for one. index: 0 for a
+ * record that is made of a cookie, of which it is not known when its SYN-ACK was sent. */
 static struct tcp_connection *promote(struct tcp *tcp, const struct tcp_half_open *record,
-                                      const struct tcp_segment *segment,
+                                      uint32_t index, const struct tcp_segment *segment,
                                       const struct tcp_options *options) {
     const struct tcp_connection *listener = tcp_at(tcp, record->listener);
     struct tcp_options said = remembered(record);
@@ -91,21 +92,28 @@ static struct tcp_connection *promote(struct tcp *tcp, const struct tcp_half_ope
     connection_negotiate(tcp, c, &said, true);
     c->snd_wnd = (uint32_t)segment->window << (c->scales & 15);
     c->snd_wl1 = segment->seq;
-    sample(tcp, c, record, options);
+    if (index)
+        sample(tcp, c, record, options);
     if (half_open_retries(record) > 0)
         rtt_after_lost_syn(c);
     congestion_start(tcp, c, half_open_retries(record) > 0); /* RFC 5681 3.1 */
     return c;
 }
 
-/* The handshake is complete: the connection joins the accept queue and gets the segment, whose
- * octets and FIN are its first. */
-static void complete(struct tcp *tcp, uint32_t index, const struct tcp_segment *segment,
-                     const struct tcp_options *options) {
-    const struct tcp_half_open *record = half_open_at(tcp, index);
+/* A cookie's connection takes its four numbers. */
+static bool take_ports(struct tcp *tcp, struct tcp_connection *c) {
+    if (ports_connect(tcp->ports, &c->tuple, tcp_reference(TCP_CONNECTION, c->self)) != 0)
+        return false;
+    c->flags |= TCP_F_IN_PORTS;
+    return true;
+}
+
+void half_open_complete(struct tcp *tcp, const struct tcp_half_open *record, uint32_t index,
+                        const struct tcp_segment *segment, const struct tcp_options *options) {
     struct tcp_connection *listener = tcp_at(tcp, record->listener);
-    struct tcp_connection *c = promote(tcp, record, segment, options);
-    if (c && !ring_push(&listener->extra->listener->accept, c->self)) {
+    struct tcp_connection *c = promote(tcp, record, index, segment, options);
+    if (c && ((index == 0 && !take_ports(tcp, c)) ||
+              !ring_push(&listener->extra->listener->accept, c->self))) {
         connection_free(tcp, c);
         c = NULL;
     }
@@ -113,10 +121,12 @@ static void complete(struct tcp *tcp, uint32_t index, const struct tcp_segment *
         tcp->counters->tcp_listen_drops++;
         return;
     }
-    ports_rename(tcp->ports, &c->tuple, tcp_reference(TCP_HALF_OPEN, index),
-                 tcp_reference(TCP_CONNECTION, c->self));
-    c->flags |= TCP_F_IN_PORTS;
-    half_open_end(tcp, index, false);
+    if (index) {
+        ports_rename(tcp->ports, &c->tuple, tcp_reference(TCP_HALF_OPEN, index),
+                     tcp_reference(TCP_CONNECTION, c->self));
+        c->flags |= TCP_F_IN_PORTS;
+        half_open_end(tcp, index, false);
+    }
     tcp->counters->tcp_passive_opens++;
     connection_raise(tcp, listener, BERTH_ACCEPTABLE);
     connection_input(tcp, c, segment, options);
@@ -215,5 +225,5 @@ void half_open_input(struct tcp *tcp, uint32_t index, const struct tcp_segment *
         check_ack(tcp, record, segment) == TCP_DROP ||
         check_queue(tcp, record, segment) == TCP_DROP)
         return;
-    complete(tcp, index, segment, options);
+    half_open_complete(tcp, record, index, segment, options);
 }

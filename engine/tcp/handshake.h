@@ -103,6 +103,14 @@ static inline bool reply_has_room(const struct tcp *tcp) {
 void listen_syn(struct tcp *tcp, struct tcp_connection *listener, const struct tcp_segment *segment,
                 const struct tcp_options *options, const uint32_t *floor);
 
+/* ---- cookie.c ---- */
+/* Answers a SYN with a cookie: nothing of it is remembered. */
+void cookie_answer(struct tcp *tcp, struct tcp_connection *listener,
+                   const struct tcp_segment *segment, const struct tcp_options *options);
+/* An ACK for a listener. True: it answers a cookie, and is done with. */
+bool cookie_input(struct tcp *tcp, struct tcp_connection *listener,
+                  const struct tcp_segment *segment, const struct tcp_options *options);
+
 /* ---- half_open.c: the records; half_open_input.c: what arrives for them ----
  * state: retries in 3 bits, interface in 5. scale: the peer's shift in 4 bits (15: it offered
  * none), timestamps in 1, whether the client's bare ACK was ignored (TCP_DEFER_ACCEPT) in 1,
@@ -134,6 +142,10 @@ uint64_t half_open_patience(const struct tcp *tcp, unsigned retries);
 bool half_open_make(struct tcp *tcp, struct tcp_connection *listener,
                     const struct tcp_segment *segment, const struct tcp_options *options,
                     uint32_t iss);
+/* The handshake is complete: the connection joins the accept queue and gets the segment, whose
+ * octets and FIN are its first. index: the record's, which ends; 0: it was made of a cookie. */
+void half_open_complete(struct tcp *tcp, const struct tcp_half_open *record, uint32_t index,
+                        const struct tcp_segment *segment, const struct tcp_options *options);
 /* Half-open records of the whole host. */
 uint32_t half_open_count(const struct tcp *tcp);
 /* Ends the oldest record among those that were retried most; of that listener's, unless NULL. False

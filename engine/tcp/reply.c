@@ -75,7 +75,12 @@ bool reply_emit(struct tcp *tcp, struct tcp_emit *emit) {
         tcp->reply_count--;
         struct tcp_options options = {.has_timestamps = reply->has_timestamps,
                                       .ts_value = reply->ts_value,
-                                      .ts_echo = reply->ts_echo};
+                                      .ts_echo = reply->ts_echo,
+                                      .has_mss = reply->mss != 0,
+                                      .mss = reply->mss,
+                                      .has_wscale = reply->scaled,
+                                      .wscale = connection_scale(tcp),
+                                      .sack_permitted = reply->sack};
         if (reply->half_open && !half_open_synack(tcp, reply, &options))
             continue;
         reply_write(reply, &options, emit);

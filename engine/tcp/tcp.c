@@ -65,6 +65,7 @@ struct tcp *tcp_new(const struct berth_host_config *config, struct random *rando
     tcp->now = now;
     make_keys(tcp, random);
     tcp->flow_key = random_key(random);
+    tcp->cookie_key = random_key(random);
     struct ports_owner_ops ops = {tuple_of, prefetch, tcp};
     tcp->ports = ports_new(config->allocator, random, &ops);
     if (!tcp->ports || ports_set_range(tcp->ports, config->port_first, config->port_last) != 0) {

@@ -73,6 +73,9 @@ struct berth_host_config {
     uint8_t tcp_congestion;       /* enum berth_congestion: BERTH_CUBIC */
     /* 1: cwnd shrinks while it is not used (RFC 2861) */
     uint8_t tcp_slow_start_after_idle;
+    /* SYN cookies (RFC 4987 3.6). 1: when a listener has its share of half-open records; 0: never;
+     * 2: always */
+    uint8_t tcp_syncookies;
     uint8_t tcp_timestamps;      /* 1 */
     uint8_t tcp_window_scaling;  /* 1 */
     uint8_t tcp_sack;            /* 1: selective acknowledgment (Linux net.ipv4.tcp_sack) */
@@ -232,10 +235,11 @@ struct berth_counters {
         udp_receive_buffer_errors, udp_out_datagrams;
     uint64_t tcp_active_opens, tcp_passive_opens, tcp_attempt_fails, tcp_estab_resets, tcp_in_segs,
         tcp_out_segs, tcp_retrans_segs, tcp_in_errors, tcp_in_checksum_errors, tcp_out_rsts,
-        tcp_listen_overflows, tcp_listen_drops, tcp_time_wait, tcp_time_wait_overflow,
-        tcp_paws_drops, tcp_challenge_acks, tcp_out_of_order, tcp_out_of_order_pruned,
-        tcp_keepalive_probes, tcp_window_probes, tcp_timeouts, tcp_fast_retransmits,
-        tcp_abort_on_data, tcp_abort_on_timeout, tcp_memory_pressure;
+        tcp_listen_overflows, tcp_listen_drops, tcp_cookies_sent, tcp_cookies_received,
+        tcp_cookies_failed, tcp_time_wait, tcp_time_wait_overflow, tcp_paws_drops,
+        tcp_challenge_acks, tcp_out_of_order, tcp_out_of_order_pruned, tcp_keepalive_probes,
+        tcp_window_probes, tcp_timeouts, tcp_fast_retransmits, tcp_abort_on_data,
+        tcp_abort_on_timeout, tcp_memory_pressure;
 };
 const struct berth_counters *berth_host_counters(const struct berth_host *host);
 

@@ -77,6 +77,7 @@ static void flood(void **state) {
     struct peer p;
     peer_config(&p);
     p.config.tcp_syn_backlog_max = 64;
+    p.config.tcp_syncookies = 0;
     peer_start(&p, 4);
     uint32_t listener = peer_listener(&p, 8);
     for (unsigned i = 0; i < 20000; i++)
@@ -103,6 +104,7 @@ static void two_listeners(void **state) {
     struct peer p;
     peer_config(&p);
     p.config.tcp_syn_backlog_max = 64;
+    p.config.tcp_syncookies = 0;
     peer_start(&p, 4);
     uint32_t first = peer_listener(&p, 8);
     p.tuple.local_port = 81;
@@ -132,6 +134,7 @@ static void oldest_goes(void **state) {
     struct peer p;
     peer_config(&p);
     p.config.tcp_syn_backlog_max = 8;
+    p.config.tcp_syncookies = 0;
     peer_start(&p, 4);
     uint32_t listener = peer_listener(&p, 0);
     for (unsigned i = 0; i < 4; i++)
