@@ -5,7 +5,7 @@ SUITE ?=
 NAME ?=
 JOBS ?= $(shell nproc)
 
-.PHONY: all setup run test check bench install clean help
+.PHONY: all setup run test mutants check bench install clean help
 .DEFAULT_GOAL := all
 
 all: $(BUILD)/build.ninja ## build the library, berth, the examples and the benchmarks
@@ -24,6 +24,9 @@ run: all ## play the figures with real telnet, FTP and HTTP programs on virtual 
 test: ## run the tests [SUITE=unit|conformance|install|run|figures|interop]
 	@scripts/setup.sh build run test
 	@scripts/test.sh $(BUILD) $(SUITE)
+
+mutants: all ## make the cited statements wrong, one at a time: do their tests turn red? [NAME=sample|ID, SEED=...]
+	@python3 -B test/conformance/mutants.py $(BUILD) $(NAME)
 
 check: ## layers, file sizes, globals, links, format, shellcheck, cppcheck, clang-tidy
 	@scripts/setup.sh build check

@@ -68,7 +68,8 @@ static bool segment_read(struct batch *batch, struct ip_packet *packet,
                          struct tcp_segment *segment) {
     struct berth_host *host = batch->host;
     struct tcp_header header;
-    /* Port 0 is nobody's; and no connection is with a group (RFC 9293 3.9.2.3, MUST-57). */
+    /* Port 0 is nobody's (6335-2); and no connection is with a group (RFC 9293 3.9.2.3, MUST-57).
+     */
     if (packet->group || !tcp_header_read(batch, packet, &header) || header.source_port == 0 ||
         header.destination_port == 0) {
         host->counters.tcp_in_errors++;
@@ -126,13 +127,14 @@ static void input_udp(struct batch *batch, struct ip_packet *packet) {
     struct berth_host *host = batch->host;
     struct udp_header header;
     const uint8_t *head = packet_head(batch, packet, UDP_HEADER);
-    /* RFC 768, RFC 8085: a length below 8 or past the payload's end; nobody has port 0. */
+    /* RFC 768, RFC 8085, 768-1, 6335-2: a length below 8 or past the payload's end; nobody has port
+     * 0. */
     if (!head || udp_header_parse(head, UDP_HEADER, packet->length, &header) != 0 ||
         header.source_port == 0 || header.destination_port == 0) {
         host->counters.udp_in_errors++;
         return;
     }
-    /* RFC 1122 4.1.3.4: silently dropped when wrong; zero means that there is none. */
+    /* RFC 1122 4.1.3.4, 1122-U4: silently dropped when wrong; zero means that there is none. */
     if (header.checksum != 0 && !checksum_is_right(packet, header.length)) {
         host->counters.udp_in_checksum_errors++;
         host->counters.udp_in_errors++;
@@ -151,7 +153,7 @@ static void input_udp(struct batch *batch, struct ip_packet *packet) {
     int parts = view_slice(&packet->view, packet->at + UDP_HEADER, arrival.length, batch->parts,
                            VIEW_PARTS, &arrival.parts);
     arrival.part_count = (uint8_t)parts;
-    if (!udp_input(host->sockets.udp, &arrival)) /* RFC 1122 4.1.3.1 */
+    if (!udp_input(host->sockets.udp, &arrival)) /* RFC 1122 4.1.3.1, 1122-U1 */
         icmp_send_error(&host->sockets.ip, packet, ICMP_UNREACHABLE, ICMP_PORT_UNREACHABLE,
                         batch->now);
 }
@@ -172,8 +174,9 @@ static void input_packet(struct batch *batch, struct ip_packet *packet, bool las
         host->counters.ip_in_delivers++;
         icmp_input(&host->sockets.ip, packet, batch->now);
         break;
-    default: /* RFC 1122 3.2.2.1 */
+    default:
         host->counters.ip_in_unknown_protos++;
+        /* RFC 1122 3.2.2.1, 1122-IC4 */
         icmp_send_error(&host->sockets.ip, packet, ICMP_UNREACHABLE, ICMP_PROTOCOL_UNREACHABLE,
                         batch->now);
     }

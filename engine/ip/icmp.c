@@ -27,7 +27,8 @@ static int payload_parts(struct ip *ip, const struct ip_packet *packet, uint32_t
     return 1;
 }
 
-/* RFC 1122 3.2.2.6: the same identifier, sequence number and data; the addresses change places. */
+/* RFC 1122 3.2.2.6, 1122-IC3: the same identifier, sequence number and data; the addresses change
+ * places. */
 static void echo_reply(struct ip *ip, const struct ip_packet *packet,
                        const struct icmp_header *request, uint64_t now) {
     struct berth_part own[VIEW_PARTS];
@@ -74,7 +75,7 @@ void icmp_input(struct ip *ip, const struct ip_packet *packet, uint64_t now) {
     view_read(&packet->view, packet->at, ICMP_HEADER, octets);
     if (icmp_header_parse(octets, ICMP_HEADER, &header) != 0)
         return;
-    /* RFC 1122 3.2.2: unknown types in silence. 3.2.2.6: no echo to a group address. */
+    /* RFC 1122 3.2.2: unknown types in silence (1122-IC6). 3.2.2.6: no echo to a group address. */
     if (header.type == ICMP_ECHO && !packet->group)
         echo_reply(ip, packet, &header, now);
     else if (icmp_is_error(header.type))
@@ -89,8 +90,8 @@ enum {
     ICMP_DESTINATION_BURST = 6, /* then one a second to one destination; Linux's icmp_ratelimit */
 };
 
-/* RFC 1812 4.3.2.8. First the destination's own budget, so that errors to one tell another nothing;
- * and the common one with a little noise, so that it cannot be counted out. */
+/* RFC 1812 4.3.2.8, 1812-1. First the destination's own budget, so that errors to one tell another
+ * nothing; and the common one with a little noise, so that it cannot be counted out. */
 static bool icmp_may_send(struct ip *ip, const struct berth_ip *destination, uint64_t now) {
     uint64_t words[2];
     memcpy(words, destination->bytes, 16);
@@ -115,7 +116,7 @@ static bool icmp_may_send(struct ip *ip, const struct berth_ip *destination, uin
     return true;
 }
 
-/* RFC 792: the header and what fits of the data. */
+/* RFC 792, 1122-IC2: the header and what fits of the data. */
 static struct berth_block *quote_new(struct ip *ip, const struct ip_packet *packet,
                                      uint32_t *length) {
     uint32_t data = packet->length;
@@ -132,9 +133,9 @@ static struct berth_block *quote_new(struct ip *ip, const struct ip_packet *pack
 
 void icmp_send_error(struct ip *ip, const struct ip_packet *packet, uint8_t type, uint8_t code,
                      uint64_t now) {
-    /* RFC 1122 3.2.2: never about an ICMP message (we answer none with an error) nor about what
-     * came to many; sources that are no single host's were dropped before, and fragments are
-     * joined. */
+    /* RFC 1122 3.2.2, 1122-IC1: never about an ICMP message (we answer none with an error) nor
+     * about what came to many; sources that are no single host's were dropped before, and fragments
+     * are joined. */
     if (packet->group || packet->protocol == IPV4_ICMP)
         return;
     if (packet->interface != IP_LOOPBACK && !icmp_may_send(ip, &packet->source, now)) {

@@ -17,7 +17,7 @@ static const struct icmp_meaning unreachable[] = {
 };
 
 /* False for what says nothing about a socket: redirects (RFC 1122 3.2.2.2 lets a host ignore them;
- * we do) and source quench (RFC 6633). */
+ * we do, 1122-IC5) and source quench (RFC 6633, 6633-1). */
 static bool icmp_meaning(const struct icmp_header *header, struct icmp_meaning *meaning) {
     switch (header->type) {
     case ICMP_UNREACHABLE:

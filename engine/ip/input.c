@@ -2,8 +2,8 @@
 
 enum { OPTION_END = 0, OPTION_NOP = 1, OPTION_LSRR = 131, OPTION_SSRR = 137 };
 
-/* RFC 1122 3.2.1.8: options are skipped, and a wrong length among them is not fatal. Source routes
- * are refused (RFC 7126 4.3, 4.4). */
+/* RFC 1122 3.2.1.8, 1122-IP4, 1122-IP7: options are skipped, and a wrong length among them is not
+ * fatal. Source routes are refused (RFC 7126 4.3, 4.4). */
 static bool is_source_routed(const struct ipv4_header *header) {
     unsigned at = 0;
     while (at < header->options_length) {
@@ -23,7 +23,7 @@ static bool is_source_routed(const struct ipv4_header *header) {
     return false;
 }
 
-/* RFC 1122 3.2.1.3: what no host can have sent to us over a link. */
+/* RFC 1122 3.2.1.3, 1122-IP2: what no host can have sent to us over a link. */
 static bool is_martian(const struct ip *ip, unsigned interface, uint32_t v4,
                        const struct berth_ip *source) {
     uint32_t net = v4 >> 24;
@@ -38,8 +38,8 @@ static bool is_for_us(const struct ip *ip, unsigned interface, const struct bert
     if (interface == IP_LOOPBACK)
         return ip_has_address(ip, destination);
     if (ip_has_address(ip, destination))
-        /* RFC 1122 3.3.6: one host's datagram does not come to a link's group address; and
-         * loopback addresses never come over a link. */
+        /* RFC 1122 3.3.6, 1122-IP9: one host's datagram does not come to a link's group address;
+         * and loopback addresses never come over a link. */
         return !link_group && destination->bytes[12] != 127;
     *group = true;
     /* All hosts on the link, 224.0.0.1 (RFC 1112), is the one group that each host is in. */
@@ -55,7 +55,7 @@ enum ip_input ip_input(struct ip *ip, unsigned interface, struct ip_packet *pack
     uint32_t length = 0;
     if (view_ensure(view, at + IPV4_HEADER_MIN, scratch))
         length = (view->head[at] & 15u) * 4;
-    /* RFC 1122 3.2.1.1, 3.2.1.2: version, lengths and checksum; dropped in silence. */
+    /* RFC 1122 3.2.1.1, 3.2.1.2, 1122-IP1: version, lengths and checksum; dropped in silence. */
     if (length < IPV4_HEADER_MIN || !view_ensure(view, at + length, scratch) ||
         ipv4_header_parse(view->head + at, view->head_length - at, available, header) != 0) {
         counters->ip_in_header_errors++;

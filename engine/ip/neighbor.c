@@ -157,7 +157,7 @@ static struct neighbor *neighbor_new(struct ip *ip, uint8_t interface,
     return entry;
 }
 
-/* RFC 1122 2.3.2.1: one request a second at most, and not for ever. */
+/* RFC 1122 2.3.2.1, 826-2: one request a second at most, and not for ever. */
 static void neighbor_request(struct ip *ip, struct neighbor *entry, uint64_t now) {
     struct ip_hop hop = {.kind = IP_UNICAST, .interface = entry->interface, .next = entry->ip};
     struct berth_ip source;
@@ -270,12 +270,13 @@ static void neighbor_hear(struct ip *ip, struct neighbor *entry, const uint8_t *
     neighbor_release_queue(ip, entry);
 }
 
-/* RFC 826, "Packet Reception": an entry that exists is updated; a new one is made only when the
- * packet is for us. */
+/* RFC 826, "Packet Reception", 826-1: an entry that exists is updated; a new one is made only when
+ * the packet is for us. */
 static void neighbor_merge(struct ip *ip, uint8_t interface, const struct arp_packet *packet,
                            bool for_us, uint64_t now) {
     struct berth_ip sender = berth_ip_v4(packet->sender_ip);
-    if (packet->sender_ip == 0) /* a probe for a free address claims none (RFC 5227 2.1.1) */
+    if (packet->sender_ip ==
+        0) /* a probe for a free address claims none (RFC 5227 2.1.1, 5227-1) */
         return;
     struct neighbor *entry = neighbor_find(ip, interface, &sender);
     if (!entry && for_us && packet->operation == ARP_REQUEST &&
@@ -303,7 +304,8 @@ void neighbor_input(struct ip *ip, uint8_t interface, const struct arp_packet *p
     ip->counters->arp_in++;
     if (packet->operation != ARP_REQUEST && packet->operation != ARP_REPLY)
         return;
-    /* A group address is no host's, and nobody else speaks for our addresses (RFC 5227 2.4). */
+    /* A group address is no host's, and nobody else speaks for our addresses (RFC 5227 2.4,
+     * 5227-2). */
     if (ethernet_is_group(packet->sender_mac) || packet->sender_ip >= 0xe0000000 ||
         ip_has_address(ip, &sender)) {
         ip->counters->ip_in_address_errors++;

@@ -85,7 +85,7 @@ void ip_checksum(const struct ip_send *send, uint8_t *transport) {
     checksum_add_parts(&sum, send->parts, send->part_count);
     uint16_t value = checksum_finish(&sum);
     if (send->protocol == IPV4_UDP && value == 0)
-        value = 0xffff; /* RFC 768: zero means none */
+        value = 0xffff; /* RFC 768, 1122-U3: zero means none */
     store_be16(transport + send->checksum_at, value);
 }
 

@@ -19,7 +19,7 @@ uint32_t ip_path_mtu(const struct ip *ip, const struct berth_ip *destination, un
     return mtu;
 }
 
-/* RFC 1191 section 7.1: what to try when an old router does not say. */
+/* RFC 1191 7.1, 1191-3: what to try when an old router does not say. */
 static uint32_t plateau_below(uint32_t length) {
     static const uint16_t plateaus[] = {32000, 17914, 8166, 4352, 2002, 1492, 1006, 508, 296, 68};
     for (size_t i = 0; i < sizeof plateaus / sizeof *plateaus; i++)
@@ -39,7 +39,7 @@ void ip_path_learn(struct ip *ip, const struct berth_ip *destination, uint32_t m
     bool known =
         path->mtu != 0 && now < path->expires && berth_ip_equal(&path->destination, destination);
     if (known && mtu >= path->mtu)
-        return; /* RFC 1191 3: such a message never raises it */
+        return; /* RFC 1191 3, 1191-1: such a message never raises it */
     path->destination = *destination;
     path->mtu = mtu;
     path->expires = now + path_lifetime;

@@ -198,7 +198,7 @@ static enum fragment_fate datagram_add(struct ip *ip, struct datagram *datagram,
 bool reassembly_add(struct ip *ip, const struct ipv4_header *fragment, struct ip_packet *packet,
                     struct berth_block **block, uint8_t header[IPV4_HEADER_MAX], uint64_t now) {
     ip->counters->ip_reasm_requireds++;
-    /* RFC 791 3.2: all but the last are multiples of 8 octets; and none is empty. */
+    /* RFC 791 3.2, 791-1: all but the last are multiples of 8 octets; and none is empty. */
     if (packet->length == 0 || (fragment->more_fragments && packet->length % 8 != 0)) {
         ip->counters->ip_reasm_fails++;
         return false;
@@ -236,7 +236,8 @@ bool reassembly_add(struct ip *ip, const struct ipv4_header *fragment, struct ip
     return *block != NULL;
 }
 
-/* RFC 1122 3.3.2: the sender hears of it if the first fragment, which it can recognise, has come.
+/* RFC 1122 3.3.2, 1122-IP8: the sender hears of it if the first fragment, which it can recognise,
+ * has come.
  */
 static void datagram_report(struct ip *ip, const struct datagram *datagram, uint64_t now) {
     const struct fragment *first = datagram->fragments;

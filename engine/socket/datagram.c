@@ -60,7 +60,7 @@ int socket_connect_udp(struct sockets *sockets, uint32_t index,
     return error ? error : udp_connect(sockets->udp, index, &way);
 }
 
-/* RFC 8085 3.2: a sender that minds the path's MTU hears of it before, not in fragments. */
+/* RFC 8085 3.2, 8085-1: a sender that minds the path's MTU hears of it before, not in fragments. */
 static int check_size(struct sockets *sockets, uint32_t index, const struct udp_way *way,
                       size_t length, uint64_t now) {
     int mode = UDP_MTU_WANT;

@@ -2,8 +2,8 @@
  * brings, and the transitions it makes. */
 #include "engine/tcp/connection.h"
 
-/* An ACK for what was not asked: answered, but at most every 500 ms a connection (RFC 5961 section
- * 7; Linux's tcp_invalid_ratelimit), so that no two hosts can keep answering each other and no
+/* An ACK for what was not asked: answered, but at most every 500 ms a connection (RFC 5961 7,
+ * 5961-4; Linux's tcp_invalid_ratelimit), so that no two hosts can keep answering each other and no
  * shared counter is there to be watched. */
 void ack_challenge(struct tcp *tcp, struct tcp_connection *c) {
     struct tcp_active *a = connection_activate(tcp, c);
@@ -15,13 +15,14 @@ void ack_challenge(struct tcp *tcp, struct tcp_connection *c) {
     connection_owes(tcp, c);
 }
 
-/* Octets; a SYN's window is never scaled (RFC 7323 2.2). */
+/* Octets; a SYN's window is never scaled (RFC 7323 2.2, 7323-W1). */
 static uint32_t offered(const struct tcp_connection *c, const struct tcp_segment *segment) {
     return (uint32_t)segment->window << (segment->flags & TCP_SYN ? 0 : c->scales & 15);
 }
 
 void ack_window(struct tcp_connection *c, const struct tcp_segment *segment) {
-    /* Newer by sequence number, or as new and no smaller (RFC 9293 3.10.7.4; WL2 is SND.UNA here).
+    /* Newer by sequence number, or as new and no smaller (RFC 9293 3.10.7.4, 9293-E8; WL2 is
+     * SND.UNA here).
      */
     uint32_t window = offered(c, segment);
     if (seq_gt(segment->ack, c->snd_una) || seq_gt(segment->seq, c->snd_wl1) ||
@@ -33,8 +34,8 @@ void ack_window(struct tcp_connection *c, const struct tcp_segment *segment) {
     }
 }
 
-/* RFC 5681 section 2: (a) data outstanding, (b) no data, (c) no SYN or FIN, (d) the greatest ACK so
- * far, (e) the same window. */
+/* RFC 5681 section 2, 5681-5: (a) data outstanding, (b) no data, (c) no SYN or FIN, (d) the
+ * greatest ACK so far, (e) the same window. */
 static bool is_duplicate(const struct tcp_connection *c, const struct tcp_segment *segment,
                          uint32_t old_window) {
     return segment->ack == c->snd_una && tcp_flight(c) != 0 && segment->length == 0 &&
@@ -42,7 +43,7 @@ static bool is_duplicate(const struct tcp_connection *c, const struct tcp_segmen
            !(segment->flags & (TCP_SYN | TCP_FIN)) && c->snd_wnd == old_window;
 }
 
-/* Karn (RFC 6298 section 3, MUST-18): only a sample ends the backoff. */
+/* Karn (RFC 6298 section 3, MUST-18, 6298-7): only a sample ends the backoff. */
 static void sample_rtt(struct tcp *tcp, struct tcp_connection *c, uint32_t ack,
                        const struct tcp_options *options) {
     struct tcp_active *a = c->active;
@@ -74,7 +75,7 @@ static void tell_of_room(struct tcp *tcp, struct tcp_connection *c) {
     }
 }
 
-/* Our FIN is acknowledged. */
+/* Our FIN is acknowledged (9293-E9). */
 static enum tcp_verdict fin_acknowledged(struct tcp *tcp, struct tcp_connection *c) {
     switch (c->state) {
     case BERTH_FIN_WAIT_1:
@@ -110,7 +111,7 @@ static enum tcp_verdict advance(struct tcp *tcp, struct tcp_connection *c, uint3
     recovery_new_ack(tcp, c, ack, octets);
     bool all = a->snd_max == ack;
     a->stalled_since = all ? 0 : tcp->now;
-    a->rto_at = all ? 0 : rtt_expiry(tcp, c); /* RFC 6298 5.2, 5.3 */
+    a->rto_at = all ? 0 : rtt_expiry(tcp, c); /* RFC 6298 5.2, 5.3, 6298-4 */
     tell_of_room(tcp, c);
     return fin ? fin_acknowledged(tcp, c) : TCP_CONTINUE;
 }
@@ -152,8 +153,8 @@ enum tcp_verdict ack_process(struct tcp *tcp, struct tcp_connection *c,
         if (verdict != TCP_CONTINUE)
             return verdict;
     }
-    /* RFC 5961 5.2: acceptable are [SND.UNA - MAX.SND.WND, SND.MAX]; what is not is answered and
-     * dropped, its data too. */
+    /* RFC 5961 5.2, 5961-3, 9293-E7: acceptable are [SND.UNA - MAX.SND.WND, SND.MAX]; what is not
+     * is answered and dropped, its data too. */
     uint32_t widest =
         c->active && c->active->snd_wnd_max > c->snd_wnd ? c->active->snd_wnd_max : c->snd_wnd;
     if (widest < 65535u << (c->scales & 15))

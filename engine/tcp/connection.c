@@ -220,7 +220,7 @@ void connection_negotiate(struct tcp *tcp, struct tcp_connection *c,
         c->mss = (uint16_t)asked;
     c->scales = 0;
     if (we_offered && options->has_wscale &&
-        tcp->config.tcp_window_scaling) /* RFC 7323 2.2: only if both did */
+        tcp->config.tcp_window_scaling) /* RFC 7323 2.2, 7323-W1: only if both did */
         c->scales =
             (uint8_t)((options->wscale > 14 ? 14 : options->wscale) | connection_scale(tcp) << 4);
     c->flags &= (uint16_t)~TCP_F_TIMESTAMPS;

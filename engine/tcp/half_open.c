@@ -171,7 +171,7 @@ static uint32_t find_victim(struct tcp *tcp, struct tcp_queue *queue,
     return 0;
 }
 
-/* RFC 4987 3.5 */
+/* RFC 4987 3.5, 4987-3 */
 bool half_open_recycle(struct tcp *tcp, const struct tcp_connection *listener) {
     unsigned steps = RECYCLE_STEPS;
     for (int i = HALF_OPEN_QUEUES - 1; i >= 0; i--) {
@@ -197,7 +197,8 @@ void half_open_forget(struct tcp *tcp, const struct tcp_connection *listener) {
     trim(tcp);
 }
 
-/* RFC 9293 3.9.2.2, RFC 5927 4: only an error that quotes our SYN-ACK counts, and only a hard one.
+/* RFC 9293 3.9.2.2, RFC 5927 4, 5927-1: only an error that quotes our SYN-ACK counts, and only a
+ * hard one.
  */
 void half_open_icmp(struct tcp *tcp, uint32_t index, uint32_t seq, bool hard) {
     if (!hard || seq != half_open_at(tcp, index)->iss)

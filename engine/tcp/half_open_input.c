@@ -54,8 +54,8 @@ static bool inherit(struct tcp *tcp, struct tcp_connection *c,
     return true;
 }
 
-/* RFC 6298 2.2: the SYN-ACK's round trip, from the echoed timestamp or, if it was sent once only
- * (Karn: MUST-18), from the time it was sent. */
+/* RFC 6298 2.2, 6298-2: the SYN-ACK's round trip, from the echoed timestamp or, if it was sent once
+ * only (Karn: MUST-18), from the time it was sent. */
 static void sample(struct tcp *tcp, struct tcp_connection *c, const struct tcp_half_open *record,
                    const struct tcp_options *options) {
     uint32_t patience = (uint32_t)(half_open_patience(tcp, 0) / BERTH_MS);
@@ -96,7 +96,7 @@ static struct tcp_connection *promote(struct tcp *tcp, const struct tcp_half_ope
         sample(tcp, c, record, options);
     if (half_open_retries(record) > 0)
         rtt_after_lost_syn(c);
-    congestion_start(tcp, c, half_open_retries(record) > 0); /* RFC 5681 3.1 */
+    congestion_start(tcp, c, half_open_retries(record) > 0); /* RFC 5681 3.1, 5681-1 */
     return c;
 }
 
@@ -150,7 +150,7 @@ static enum tcp_verdict check_syn_again(struct tcp *tcp, uint32_t index,
     return TCP_DROP;
 }
 
-/* RFC 7323 5.3 R1: a segment from the past. */
+/* RFC 7323 5.3 R1, 7323-P1: a segment from the past. */
 static enum tcp_verdict check_paws(struct tcp *tcp, struct tcp_half_open *record,
                                    const struct tcp_segment *segment,
                                    const struct tcp_options *options) {
@@ -163,7 +163,7 @@ static enum tcp_verdict check_paws(struct tcp *tcp, struct tcp_half_open *record
 }
 
 /* First: the sequence number. Second: RST, which ends the record without a word to the application
- * (MUST-11), if it is exact (RFC 5961 3.2). Fourth: SYN (RFC 5961 4.2). */
+ * (MUST-11), if it is exact (RFC 5961 3.2, 5961-1). Fourth: SYN (RFC 5961 4.2, 5961-2). */
 static enum tcp_verdict check_numbers(struct tcp *tcp, uint32_t index,
                                       const struct tcp_segment *segment) {
     struct tcp_half_open *record = half_open_at(tcp, index);

@@ -4,15 +4,15 @@
 
 enum { DAYS_24_MS = 24 * 24 * 3600 * 1000u };
 
-/* RFC 7323 5.3 R1: a timestamp older than TS.Recent is an old duplicate, unless TS.Recent itself is
- * too old (5.5). RSTs are exempt. */
+/* RFC 7323 5.3 R1, 7323-P1, 7323-P2, 7323-P3: a timestamp older than TS.Recent is an old duplicate,
+ * unless TS.Recent itself is too old (5.5). RSTs are exempt. */
 static enum tcp_verdict check_timestamp(struct tcp *tcp, struct tcp_connection *c,
                                         const struct tcp_segment *segment,
                                         const struct tcp_options *options) {
     if (!(c->flags & TCP_F_TIMESTAMPS) || (segment->flags & TCP_RST))
         return TCP_CONTINUE;
     if (!options->has_timestamps)
-        return TCP_DROP; /* RFC 7323 3.2: once negotiated, what lacks it is dropped */
+        return TCP_DROP; /* RFC 7323 3.2, 7323-T1: once negotiated, what lacks it is dropped */
     if (seq_lt(options->ts_value, c->ts_recent) && tcp_ms(tcp) - c->last_heard < DAYS_24_MS) {
         tcp->counters->tcp_paws_drops++;
         ack_challenge(tcp, c);
@@ -21,7 +21,8 @@ static enum tcp_verdict check_timestamp(struct tcp *tcp, struct tcp_connection *
     return TCP_CONTINUE;
 }
 
-/* RFC 9293 3.10.7.4, first check: is any of it in the window? The four cases of table 6. */
+/* RFC 9293 3.10.7.4, first check, 9293-E4: is any of it in the window? The four cases of table 6.
+ */
 static bool is_acceptable(const struct tcp_connection *c, const struct tcp_segment *segment) {
     uint32_t length = segment->length + !!(segment->flags & TCP_SYN) + !!(segment->flags & TCP_FIN);
     uint32_t window = seq_gt(c->rcv_edge, c->rcv_nxt) ? c->rcv_edge - c->rcv_nxt : 0;
@@ -58,7 +59,8 @@ static enum tcp_verdict check_sequence(struct tcp *tcp, struct tcp_connection *c
     return TCP_DROP;
 }
 
-/* RFC 7323 4.3 (2): TS.Recent follows segments that begin at or before the last ACK sent. */
+/* RFC 7323 4.3 (2), 7323-T2, 7323-T3: TS.Recent follows segments that begin at or before the last
+ * ACK sent. */
 static void note_timestamp(struct tcp *tcp, struct tcp_connection *c,
                            const struct tcp_segment *segment, const struct tcp_options *options) {
     uint32_t last_ack = c->active ? c->active->last_ack_sent : c->rcv_nxt;
@@ -71,7 +73,7 @@ static void note_timestamp(struct tcp *tcp, struct tcp_connection *c,
         c->last_heard = tcp_ms(tcp);
 }
 
-/* Second check (RFC 5961 3.2): only RCV.NXT exactly resets; elsewhere in the window it is
+/* Second check (RFC 5961 3.2, 5961-1): only RCV.NXT exactly resets; elsewhere in the window it is
  * challenged. */
 static enum tcp_verdict check_rst(struct tcp *tcp, struct tcp_connection *c,
                                   const struct tcp_segment *segment) {
@@ -88,7 +90,7 @@ static enum tcp_verdict check_rst(struct tcp *tcp, struct tcp_connection *c,
     return TCP_GONE;
 }
 
-/* Fourth check (RFC 5961 4.2): a SYN resets nothing, it is challenged. */
+/* Fourth check (RFC 5961 4.2, 5961-2): a SYN resets nothing, it is challenged. */
 static enum tcp_verdict check_syn(struct tcp *tcp, struct tcp_connection *c,
                                   const struct tcp_segment *segment) {
     if (!(segment->flags & TCP_SYN))

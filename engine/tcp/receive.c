@@ -228,7 +228,7 @@ static void ack_at_once(struct tcp *tcp, struct tcp_connection *c) {
 }
 
 /* When to acknowledge what was received in order: every second full segment at once, else delayed
- * (SHLD-18, 19, MUST-40). */
+ * (SHLD-18, SHLD-19, MUST-40). */
 static void ack_policy(struct tcp *tcp, struct tcp_connection *c, const struct tcp_segment *segment,
                        uint32_t taken) {
     struct tcp_active *a = c->active;
@@ -282,7 +282,8 @@ enum tcp_verdict receive_payload(struct tcp *tcp, struct tcp_connection *c,
     if (seq != c->rcv_nxt) {
         out_of_order(tcp, c, segment, seq, skip, length);
         a->quick_acks = 8;
-        /* RFC 5681 4.2: at once, and one for each segment of a batch, for the peer counts them. */
+        /* RFC 5681 4.2, 5681-7, MAY-13: at once, and one for each segment of a batch, for the peer
+         * counts them. */
         if (a->duplicates < UINT8_MAX)
             a->duplicates++;
         ack_at_once(tcp, c);
@@ -292,7 +293,7 @@ enum tcp_verdict receive_payload(struct tcp *tcp, struct tcp_connection *c,
     uint32_t taken = deliver(tcp, c, segment, skip, length);
     a->duplicates = 0; /* what was missing is there, and the next ACK says so */
     if (filled)
-        ack_at_once(tcp, c); /* RFC 5681 4.2: a gap was filled, all or in part */
+        ack_at_once(tcp, c); /* RFC 5681 4.2, 5681-7: a gap was filled, all or in part */
     else
         ack_policy(tcp, c, segment, taken);
     if (taken)
@@ -307,7 +308,8 @@ void receive_urgent(struct tcp *tcp, struct tcp_connection *c, const struct tcp_
     if (c->state != BERTH_ESTABLISHED && c->state != BERTH_FIN_WAIT_1 &&
         c->state != BERTH_FIN_WAIT_2)
         return;
-    /* The pointer is just after the urgent octet (RFC 6093 section 2.1, as all have it). */
+    /* MUST-62: the pointer is just after the urgent octet (RFC 6093 section 2.1, as all have it).
+     */
     uint32_t octet = segment->seq + segment->urgent - 1;
     struct tcp_active *a = c->active;
     if (seq_lt(octet, c->rcv_nxt) ||
@@ -323,6 +325,7 @@ void receive_urgent(struct tcp *tcp, struct tcp_connection *c, const struct tcp_
 
 /* ---- the FIN ---- */
 
+/* 9293-E9, 9293-E11 */
 static enum tcp_verdict fin_in_sequence(struct tcp *tcp, struct tcp_connection *c) {
     c->rcv_nxt++;
     c->flags |= TCP_F_FIN_READ;

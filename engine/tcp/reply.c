@@ -12,7 +12,7 @@ void reply_queue(struct tcp *tcp, const struct tcp_reply *reply) {
     tcp->reply_count++;
 }
 
-/* RFC 9293 3.10.7.1, 3.5.2: a RST that the sender of the segment will believe. */
+/* RFC 9293 3.10.7.1, 3.5.2, 9293-E1: a RST that the sender of the segment will believe. */
 void reply_reset(struct tcp *tcp, const struct tcp_segment *segment) {
     if (segment->flags & TCP_RST)
         return;
@@ -37,7 +37,7 @@ void reply_abort(struct tcp *tcp, const struct tcp_connection *c) {
         .interface = c->interface,
         .tos = (uint8_t)tcp_option(c, BERTH_IP_TOS, 0),
         .ttl = (uint8_t)tcp_option(c, BERTH_IP_TTL, 0),
-        .has_timestamps = c->flags & TCP_F_TIMESTAMPS, /* RFC 7323 3.2 */
+        .has_timestamps = c->flags & TCP_F_TIMESTAMPS, /* RFC 7323 3.2, 7323-T1 */
         .ts_value = tcp_ts_now(tcp, c),
         .ts_echo = c->ts_recent,
     };

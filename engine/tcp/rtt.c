@@ -7,7 +7,7 @@ void rtt_sample(struct tcp *tcp, struct tcp_connection *c, uint64_t rtt) {
     uint32_t sample = us > 120000000 ? 120000000 : us == 0 ? 1 : (uint32_t)us;
     (void)tcp;
     if (c->srtt == 0) {
-        c->srtt = sample << 3;   /* RFC 6298 2.2 */
+        c->srtt = sample << 3;   /* RFC 6298 2.2, 6298-2 */
         c->rttvar = sample << 1; /* R/2, kept << 2 */
         return;
     }
@@ -39,7 +39,8 @@ uint64_t rtt_rto(const struct tcp *tcp, const struct tcp_connection *c) {
     return rto < config->tcp_rto_max ? rto : config->tcp_rto_max;
 }
 
-/* RFC 6298 5.7: a SYN was lost and nothing is known of the path: 3 s for the first octets. */
+/* RFC 6298 5.7, 6298-6: a SYN was lost and nothing is known of the path: 3 s for the first octets.
+ */
 void rtt_after_lost_syn(struct tcp_connection *c) {
     if (c->srtt == 0)
         c->rttvar = 3000000;

@@ -18,7 +18,7 @@ static enum tcp_verdict check_ack(struct tcp *tcp, const struct tcp_connection *
     return TCP_DROP;
 }
 
-/* Second: a RST counts only if it acknowledges our SYN (RFC 5961 3.2). */
+/* Second: a RST counts only if it acknowledges our SYN (RFC 5961 3.2, 9293-E3). */
 static enum tcp_verdict check_reset(struct tcp *tcp, struct tcp_connection *c,
                                     const struct tcp_segment *segment) {
     if (!(segment->flags & TCP_RST))
@@ -43,7 +43,7 @@ static void take_syn(struct tcp *tcp, struct tcp_connection *c, const struct tcp
     a->read_seq = a->last_ack_sent = c->rcv_nxt;
 }
 
-/* RFC 6298 2.2, Karn (MUST-18): a SYN that was retransmitted is timed by the echo alone. */
+/* RFC 6298 2.2, Karn (MUST-18, 6298-7): a SYN that was retransmitted is timed by the echo alone. */
 static void sample(struct tcp *tcp, struct tcp_connection *c, const struct tcp_options *options) {
     const struct tcp_active *a = c->active;
     int32_t ms = seq_diff(tcp_ts_now(tcp, c), options->ts_echo);
@@ -78,7 +78,7 @@ static void open_up(struct tcp *tcp, struct tcp_connection *c, const struct tcp_
     if (syn_lost)
         rtt_after_lost_syn(c);
     stop_clocks(c->active);
-    congestion_start(tcp, c, syn_lost); /* RFC 5681 3.1 */
+    congestion_start(tcp, c, syn_lost); /* RFC 5681 3.1, 5681-1 */
     connection_raise(tcp, c, BERTH_CONNECTED | BERTH_WRITABLE);
     c->flags |= TCP_F_ACK_NOW;
     connection_owes(tcp, c);

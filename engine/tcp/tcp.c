@@ -145,7 +145,7 @@ static void to_listener(struct tcp *tcp, const struct tcp_segment *segment,
         listen_input(tcp, tcp_at(tcp, owner), segment, options);
         return;
     }
-    reply_reset(tcp, segment); /* RFC 9293 3.10.7.1 */
+    reply_reset(tcp, segment); /* RFC 9293 3.10.7.1, 9293-E1 */
 }
 
 void tcp_input(struct tcp *tcp, const struct tcp_segment *segment, uint64_t now) {
@@ -238,8 +238,8 @@ void tcp_advance(struct tcp *tcp, uint64_t now) {
 
 /* ---- ICMP ---- */
 
-/* RFC 1191: segments shrink to the next hop's MTU, never below 552 (or 1280), never grow. What was
- * too big goes again. */
+/* RFC 1191, 1191-1: segments shrink to the next hop's MTU, never below 552 (or 1280), never grow.
+ * What was too big goes again. */
 static void shrink_path(struct tcp *tcp, struct tcp_connection *c, uint32_t mtu) {
     bool v4 = berth_ip_is_v4(&c->tuple.remote);
     uint32_t floor = v4 ? 552 : 1280, headers = v4 ? 40 : 60;
@@ -278,11 +278,12 @@ void tcp_icmp_error(struct tcp *tcp, const struct tuple *tuple, uint32_t seq, in
     }
     struct tcp_connection *c = tcp_at(tcp, tcp_index_of(reference));
     if (!c->active || tcp_flight(c) == 0 || !seq_in(seq, c->snd_una, tcp_flight(c)))
-        return; /* RFC 5927 section 4: it must quote what is in flight */
+        return; /* RFC 5927 4, 5927-1: it must quote what is in flight */
     if (mtu) {
         shrink_path(tcp, c, mtu);
     } else if (hard &&
-               c->state == BERTH_SYN_SENT) { /* RFC 5927 5: only before it is synchronized */
+               c->state ==
+                   BERTH_SYN_SENT) { /* RFC 5927 5, 5927-2: only before it is synchronized */
         connection_abort(tcp, c, error);
         return;
     } else {

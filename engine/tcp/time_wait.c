@@ -84,7 +84,7 @@ static void acknowledge(struct tcp *tcp, const struct tcp_time_wait *record) {
         .flags = TCP_ACK,
         .window = record->window,
         .interface = record->interface,
-        .has_timestamps = record->timestamps, /* RFC 7323 3.2 */
+        .has_timestamps = record->timestamps, /* RFC 7323 3.2, 7323-T1 */
         .ts_value = tcp_ms(tcp) + record->ts_offset,
         .ts_echo = record->ts_recent,
     };
@@ -122,7 +122,7 @@ static void acknowledge_empty(struct tcp *tcp, struct tcp_time_wait *record) {
 }
 
 /* True if the SYN cannot be an old one of the connection that ended here: RFC 6191 2, RFC 9293
- * MAY-2, SHLD-4. */
+ * MAY-2, SHLD-4, 6191-1. */
 static bool is_new(const struct tcp *tcp, const struct tcp_time_wait *record,
                    const struct tcp_segment *segment, const struct tcp_options *options) {
     bool later = seq_gt(segment->seq, record->rcv_nxt);
@@ -179,7 +179,7 @@ void time_wait_input(struct tcp *tcp, uint32_t index, const struct tcp_segment *
     bool stale = is_stale(record, options), empty = segment_span(segment) == 0;
     tcp->counters->tcp_paws_drops += stale;
     if (segment->flags & TCP_RST)
-        return; /* RFC 1337: else old duplicates could end the wait */
+        return; /* RFC 1337, 1337-1: else old duplicates could end the wait */
     if (segment->flags & TCP_SYN) {
         check_syn(tcp, index, segment, options);
         return;
@@ -191,7 +191,8 @@ void time_wait_input(struct tcp *tcp, uint32_t index, const struct tcp_segment *
         return;
     }
     acknowledge(tcp, record);
-    /* MUST-13, and nothing else extends the wait: the peer's FIN, which ends where all ended. */
+    /* MUST-13, 9293-E12, and nothing else extends the wait: the peer's FIN, which ends where all
+     * ended. */
     bool fin = segment->flags & TCP_FIN && segment->seq + segment_span(segment) == record->rcv_nxt;
     if (fin && !stale && segment->flags & TCP_ACK && segment->ack == record->snd_nxt)
         wait_again(tcp, index);

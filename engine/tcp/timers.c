@@ -8,6 +8,7 @@ static uint64_t ms_to_time(const struct tcp *tcp, uint32_t ms) {
     return (tcp->now / BERTH_MS - (tcp_ms(tcp) - ms)) * BERTH_MS;
 }
 
+/* RFC 9293 3.8.4: MUST-24, MUST-26, MUST-27, MUST-28 */
 static uint64_t keepalive_at(const struct tcp *tcp, const struct tcp_connection *c) {
     bool synchronized = c->state != BERTH_LISTEN && c->state != BERTH_SYN_SENT &&
                         c->state != BERTH_SYN_RECEIVED && c->state != BERTH_TCP_CLOSED;
@@ -56,6 +57,7 @@ uint64_t timers_next(const struct tcp *tcp, const struct tcp_connection *c) {
     return rest < next ? rest : next;
 }
 
+/* MUST-21 */
 static bool too_long(const struct tcp *tcp, const struct tcp_connection *c) {
     int limit = tcp_option(c, BERTH_TCP_USER_TIMEOUT, 0);
     return limit > 0 && c->active->stalled_since &&
@@ -102,7 +104,7 @@ static void retransmission_due(struct tcp *tcp, struct tcp_connection *c) {
 }
 
 /* Attackers keep a server's memory with windows that never open: an orphan, which no application
- * looks after, ends when its probes have backed off all the way (RFC 6429; as Linux). */
+ * looks after, ends when its probes have backed off all the way (RFC 6429, 6429-1; as Linux). */
 static bool is_pinned(const struct tcp *tcp, const struct tcp_connection *c) {
     return (c->flags & TCP_F_ORPHAN) && rtt_rto(tcp, c) >= tcp->config.tcp_rto_max;
 }
@@ -131,6 +133,7 @@ static void persist_due(struct tcp *tcp, struct tcp_connection *c) {
     connection_owes(tcp, c);
 }
 
+/* RFC 9293 3.8.4: MUST-29 */
 static void keepalive_due(struct tcp *tcp, struct tcp_connection *c) {
     struct tcp_active *a = connection_activate(tcp, c);
     if (!a) { /* no memory for a probe now: as if the peer had been silent for a second less */

@@ -12,6 +12,7 @@ static uint32_t room(const struct tcp *tcp, const struct tcp_connection *c) {
     return limit > held ? limit - held : 0;
 }
 
+/* SHLD-14, MUST-39, 7323-W3 */
 uint32_t window_to_offer(const struct tcp *tcp, const struct tcp_connection *c) {
     unsigned shift = c->scales >> 4;
     uint32_t most = 65535u << shift;
@@ -30,6 +31,7 @@ uint32_t window_to_offer(const struct tcp *tcp, const struct tcp_connection *c) 
     return free > most ? most : free;
 }
 
+/* MUST-39 */
 bool window_update_due(const struct tcp *tcp, const struct tcp_connection *c) {
     uint32_t offered = seq_lt(c->rcv_edge, c->rcv_nxt) ? 0 : c->rcv_edge - c->rcv_nxt;
     uint32_t next = window_to_offer(tcp, c);

@@ -79,8 +79,8 @@ bool udp_input(struct udp *udp, const struct udp_arrival *arrival) {
     return true;
 }
 
-/* RFC 1122 4.1.3.3, as Linux does it: a connected socket hears of hard errors, any socket of all
- * when it asked for that (IP_RECVERR). */
+/* RFC 1122 4.1.3.3, 1122-U2, as Linux does it: a connected socket hears of hard errors, any socket
+ * of all when it asked for that (IP_RECVERR). */
 bool udp_error(struct udp *udp, const struct tuple *tuple, int error, bool hard) {
     uint32_t found = find_socket(udp, tuple);
     if (!found)

@@ -112,7 +112,7 @@ int udp_set_option(struct udp *udp, uint32_t socket, enum berth_option option, i
         at->receive_buffer = buffer_size(value);
         return 0;
     case BERTH_IP_TTL:
-        return set_octet(&at->ttl, value, 1); /* RFC 1122 3.2.1.7: never 0 */
+        return set_octet(&at->ttl, value, 1); /* RFC 1122 3.2.1.7, 1122-IP5, 1122-U7: never 0 */
     case BERTH_IP_TOS:
         return set_octet(&at->tos, value, 0);
     case BERTH_IP_RECVERR:

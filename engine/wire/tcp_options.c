@@ -37,7 +37,7 @@ static void option_read(struct tcp_options *options, uint8_t kind, const uint8_t
         options->mss = load_be16(body);
     } else if (kind == WSCALE && syn && whole == WSCALE_LENGTH) {
         options->has_wscale = true;
-        options->wscale = body[0] < WSCALE_MAX ? body[0] : WSCALE_MAX; /* RFC 7323 2.3 */
+        options->wscale = body[0] < WSCALE_MAX ? body[0] : WSCALE_MAX; /* RFC 7323 2.3, 7323-W2 */
     } else if (kind == SACK_PERMITTED && syn && whole == SACK_PERMITTED_LENGTH) {
         options->sack_permitted = true;
     }

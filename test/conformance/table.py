@@ -152,4 +152,5 @@ def main():
     sys.exit(bool(complaints))
 
 
-main()
+if __name__ == "__main__":
+    main()
