@@ -11,6 +11,7 @@ packages() {
         bind9-dnsutils openssl ;;
     check) echo clang-format clang-tidy cppcheck shellcheck ;;
     bench) echo wrk redis-server redis-tools iperf3 iproute2 ;;
+    kernel61) echo qemu-system-x86 busybox-static ;;
     *) echo "setup.sh: unknown group $1" >&2; exit 2 ;;
     esac
 }

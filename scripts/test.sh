@@ -2,6 +2,7 @@
 # Runs the tests: test.sh BUILD [SUITE]. Suites: unit (the engine at packet level in virtual time, by gcc and by clang, with
 # sanitizers), conformance (which test shows which requirement of which RFC), install (what a program that embeds libberth gets),
 # run (unmodified programs), figures (`make run`, checked), interop (Linux's own TCP at the other end of a TAP).
+# Only when asked for: kernel61 (Linux 6.1 itself, fetched and emulated).
 set -u
 cd "$(dirname "$0")/.." || exit
 build=$1
@@ -71,7 +72,8 @@ for suite in $suites; do
     run) script run test/run/run.sh "$build" ;;
     figures) script figures test/figures/run.sh "$build" ;;
     interop) script interop test/interop/run.sh "$build" ;;
-    *) echo "no suite $suite; there are: unit conformance install run figures interop" >&2; exit 2 ;;
+    kernel61) script kernel61 test/kernel61/run.sh "$build" ;;
+    *) echo "no suite $suite; there are: unit conformance install run figures interop kernel61" >&2; exit 2 ;;
     esac
 done
 say "$passed passed, $failed failed${not_run:+; NOT RUN (needs root or sudo -n):$not_run}"

@@ -143,8 +143,9 @@ static bool inlet_prepare(struct inlets *inlets, struct inlet *inlet) {
 }
 
 /* Octets up to the urgent mark, or the urgent octet alone, which is taken as such: some kernels
- * drop it when it is read over. Once it is taken the mark stays for a while, without an octet
- * (EINVAL); and a plain receive may stop there with nothing, which is not the end of the stream. */
+ * drop it when it is read over. Once it is taken, newer kernels keep the mark for a while, without
+ * an octet (EINVAL), and a plain receive may stop there with nothing, which is not the end of the
+ * stream; Linux 6.1 says EAGAIN there, once, whatever follows. */
 static ssize_t marked_receive(struct inlet *inlet, uint8_t *to) {
     int held = inlet->conduit->held, mark = 0;
     if (ioctl(held, SIOCATMARK, &mark) == 0 && mark) {
@@ -155,7 +156,7 @@ static ssize_t marked_receive(struct inlet *inlet, uint8_t *to) {
     }
     ssize_t n = recv(held, to, inlet->room, MSG_DONTWAIT);
     struct pollfd poll_held = {.fd = held, .events = POLLRDHUP};
-    if (n == 0 && poll(&poll_held, 1, 0) == 0)
+    if ((n < 0 && errno == EAGAIN) || (n == 0 && poll(&poll_held, 1, 0) == 0))
         n = recv(held, to, inlet->room, MSG_DONTWAIT);
     return n;
 }
