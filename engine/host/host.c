@@ -29,6 +29,7 @@ void berth_host_config_init(struct berth_host_config *config) {
         .tcp_congestion = BERTH_CUBIC,
         .tcp_slow_start_after_idle = 1,
         .tcp_syncookies = 1,
+        .tcp_ecn = 2,
         .tcp_timestamps = 1,
         .tcp_window_scaling = 1,
         .tcp_sack = 1,

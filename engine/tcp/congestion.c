@@ -120,6 +120,7 @@ void congestion_on_rtt(struct tcp_connection *c, uint32_t us) {
 void congestion_on_loss(struct tcp_connection *c, uint32_t flight) {
     c->ssthresh = congestion_of(c)->reduce(c, flight);
     congestion_of(c)->restart(c, false);
+    ecn_reduced(c);
 }
 
 void congestion_on_recovered(struct tcp_connection *c, uint32_t flight) {
@@ -134,6 +135,7 @@ void congestion_on_timeout(struct tcp_connection *c, uint32_t flight, bool first
         c->ssthresh = congestion_of(c)->reduce(c, flight);
     c->cwnd = c->mss; /* the loss window (RFC 5681 3.1) */
     congestion_of(c)->restart(c, true);
+    ecn_reduced(c);
 }
 
 void congestion_on_idle(const struct tcp *tcp, struct tcp_connection *c) {

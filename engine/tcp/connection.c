@@ -81,7 +81,7 @@ struct tcp_active *connection_activate(struct tcp *tcp, struct tcp_connection *c
     stream_init(&a->receive);
     a->snd_max = c->snd_nxt;
     a->snd_wnd_max = c->snd_wnd ? c->snd_wnd : c->mss; /* a closed one says nothing of its size */
-    a->recover = c->snd_una - 1;
+    a->recover = a->ecn.reduced_at = c->snd_una - 1;
     a->push_seq = a->small_seq = c->snd_una;
     a->read_seq = c->rcv_nxt;
     a->last_ack_sent = c->rcv_nxt;
@@ -107,7 +107,8 @@ static bool is_idle(const struct tcp *tcp, const struct tcp_connection *c) {
     return quiet_state && a->send.length == 0 && a->receive.length == 0 && a->run_count == 0 &&
            a->snd_max == c->snd_una && a->delayed_ack_at == 0 &&
            !(c->flags & (TCP_F_ACK_NOW | TCP_F_OUTPUT)) && a->challenge_at == 0 &&
-           a->retry_at == 0 && a->backoff == 0 && /* Karn: it lasts until there is a sample */
+           a->retry_at == 0 && !a->ecn.echo && !a->ecn.reduced &&
+           a->backoff == 0 && /* Karn: it lasts until there is a sample */
            timers_rest_at(tcp, c) == BERTH_NEVER &&
            !(a->flags & (TCP_A_SND_URGENT | TCP_A_RCV_URGENT | TCP_A_FIN_AHEAD | TCP_A_PROBE |
                          TCP_A_KEEPALIVE)) &&

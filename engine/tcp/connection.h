@@ -101,6 +101,13 @@ struct tcp_connection {
 };
 _Static_assert(sizeof(struct tcp_connection) <= 144, "an idle connection's record");
 
+/* RFC 3168; see ecn.c. */
+struct ecn_state {
+    uint32_t reduced_at; /* snd_max when the window was reduced last */
+    bool reduced;        /* the peer is to be told (CWR) */
+    bool echo;           /* it is to be told of its octets' marks (ECE) */
+};
+
 /* One run of octets that arrived ahead of a gap. */
 struct tcp_run {
     uint32_t seq;
@@ -134,6 +141,7 @@ struct tcp_active {
     uint16_t flags;   /* enum tcp_active_flags */
     uint16_t limited; /* segments that limited transmit allows beyond cwnd (RFC 3042) */
     struct congestion_state congestion;
+    struct ecn_state ecn;
     /* receiving */
     struct tcp_run *runs; /* out-of-order octets, by sequence number, none overlapping */
     uint32_t run_count, run_size, run_octets;
@@ -196,6 +204,7 @@ struct tcp_half_open {
     uint32_t ts_recent;     /* low bit kept; valid if timestamps */
     uint32_t listener : 30; /* index of its connection record; 0: dead, to be freed by its queue */
     uint32_t sack : 1;      /* the client's SYN permitted SACK, and we do */
+    uint32_t ecn : 1;       /* the same with ECN */
     uint32_t due;           /* ms */
     uint16_t mss;           /* the peer's; 0: it named none */
     uint8_t scale;          /* the peer's shift and what else fits: see half_open.c */
@@ -359,6 +368,22 @@ bool connection_output(struct tcp *tcp, struct tcp_connection *c, struct tcp_emi
 uint32_t window_to_offer(const struct tcp *tcp, const struct tcp_connection *c);
 /* True if reading has opened the window enough to be told (MUST-39). */
 bool window_update_due(const struct tcp *tcp, const struct tcp_connection *c);
+
+/* ---- ecn.c ---- */
+/* A SYN asks for ECN, and we do it. */
+bool ecn_asked(const struct tcp *tcp, const struct tcp_segment *segment);
+/* What our SYN says of it. */
+uint16_t ecn_syn_flags(const struct tcp *tcp, const struct tcp_connection *c);
+/* The SYN,ACK that answers our SYN agrees. */
+bool ecn_agreed(const struct tcp *tcp, const struct tcp_segment *segment);
+/* An acceptable segment: its mark, and whether it ends our echo. */
+void ecn_receive(struct tcp *tcp, struct tcp_connection *c, const struct tcp_segment *segment);
+/* The same, before its ACK is looked at: does it echo a mark of ours? */
+void ecn_echoed(struct tcp *tcp, struct tcp_connection *c, const struct tcp_segment *segment);
+/* The congestion window was reduced, for whatever reason. */
+void ecn_reduced(struct tcp_connection *c);
+/* Marks a segment that is about to go; fresh: its octets go for the first time. */
+void ecn_mark(struct tcp_connection *c, struct tcp_emit *emit, bool fresh);
 
 /* ---- rtt.c, recovery.c, timers.c ---- */
 void rtt_sample(struct tcp *tcp, struct tcp_connection *c, uint64_t rtt);

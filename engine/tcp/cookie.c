@@ -78,7 +78,9 @@ void cookie_answer(struct tcp *tcp, struct tcp_connection *listener,
     bool stamps = options->has_timestamps && tcp->config.tcp_timestamps;
     bool scaled = stamps && options->has_wscale && tcp->config.tcp_window_scaling;
     bool sack = stamps && options->sack_permitted && tcp->config.tcp_sack;
-    uint32_t bits = (scaled ? options->wscale : BITS_SCALE) | (sack ? BIT_SACK : 0);
+    bool ecn = stamps && ecn_asked(tcp, segment);
+    uint32_t bits = (scaled ? options->wscale : (uint32_t)BITS_SCALE) |
+                    (sack ? (uint32_t)BIT_SACK : 0) | (ecn ? (uint32_t)BIT_ECN : 0);
     uint32_t slot = slot_now(tcp), window = connection_receive_limit(tcp, listener);
     uint16_t ours = connection_mss_for(tcp, segment->interface, v4);
     int asked = tcp_option(listener, BERTH_TCP_MAXSEG, 65535);
@@ -87,7 +89,7 @@ void cookie_answer(struct tcp *tcp, struct tcp_connection *listener,
         .seq = base(tcp, tuple, segment->seq) + (slot << 24) +
                ((mark(tcp, tuple, segment->seq, slot) + index_of(segment, options)) & 0xffffff),
         .ack = segment->seq + 1,
-        .flags = TCP_SYN | TCP_ACK,
+        .flags = (uint16_t)(TCP_SYN | TCP_ACK | (ecn ? TCP_ECE : 0)),
         .window = (uint16_t)(window < 65535 ? window : 65535), /* RFC 7323 2.2: never scaled */
         .interface = segment->interface,
         .tos = (uint8_t)tcp_option(listener, BERTH_IP_TOS, 0),
@@ -145,7 +147,8 @@ bool cookie_input(struct tcp *tcp, struct tcp_connection *listener,
         .iss = cookie,
         .ts_recent = options->ts_value,
         .listener = listener->self & TCP_INDEX_MASK,
-        .sack = stamps && bits & BIT_SACK,
+        .sack = stamps && bits & BIT_SACK && tcp->config.tcp_sack,
+        .ecn = stamps && bits & BIT_ECN && tcp->config.tcp_ecn,
         .mss = sizes[index],
         .scale = (uint8_t)(stamps ? (bits & BITS_SCALE) | HALF_OPEN_TIMESTAMPS : HALF_OPEN_SCALE),
     };

@@ -42,7 +42,7 @@ void half_open_answer(struct tcp *tcp, uint32_t index) {
         .tuple = record->tuple,
         .seq = record->iss,
         .ack = record->irs + 1,
-        .flags = TCP_SYN | TCP_ACK,
+        .flags = (uint16_t)(TCP_SYN | TCP_ACK | (record->ecn ? TCP_ECE : 0)), /* RFC 3168 6.1.1 */
         .window = (uint16_t)half_open_window(tcp, record),
         .interface = half_open_interface(record),
         .tos = (uint8_t)tcp_option(listener, BERTH_IP_TOS, 0), /* RFC 9293 MUST-48 */
@@ -111,6 +111,7 @@ bool half_open_make(struct tcp *tcp, struct tcp_connection *listener,
         .ts_recent = options->ts_value,
         .listener = listener->self & TCP_INDEX_MASK,
         .sack = options->sack_permitted && tcp->config.tcp_sack,
+        .ecn = ecn_asked(tcp, segment),
         .due = record_due(tcp, 0),
         .mss = options->mss,
         .scale = (uint8_t)((scaling ? options->wscale : HALF_OPEN_SCALE) |

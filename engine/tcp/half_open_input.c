@@ -90,6 +90,7 @@ static struct tcp_connection *promote(struct tcp *tcp, const struct tcp_half_ope
     c->rcv_edge = c->rcv_nxt + half_open_window(tcp, record);
     c->ts_offset = isn_ts_offset(tcp, &c->tuple);
     connection_negotiate(tcp, c, &said, true);
+    c->ecn = record->ecn;
     c->snd_wnd = (uint32_t)segment->window << (c->scales & 15);
     c->snd_wl1 = segment->seq;
     if (index)

@@ -113,9 +113,11 @@ static enum tcp_verdict steps(struct tcp *tcp, struct tcp_connection *c,
         verdict = check_syn(tcp, c, segment);
     if (verdict == TCP_CONTINUE) {
         note_timestamp(tcp, c, segment, options);
+        ecn_echoed(tcp, c, segment);
         verdict = ack_process(tcp, c, segment, options);
     }
     if (verdict == TCP_CONTINUE) {
+        ecn_receive(tcp, c, segment);
         receive_urgent(tcp, c, segment);
         verdict = receive_payload(tcp, c, segment);
     }

@@ -96,6 +96,8 @@ int tcp_set_option(struct tcp *tcp, uint32_t socket, enum berth_option option, i
         value = value != 0;
     else if (value < rule->least || value > rule->most)
         return -EINVAL;
+    if (option == BERTH_IP_TOS)
+        value &= ~3; /* the lower two bits are ECN's (RFC 3168 5; as on Linux) */
     if (option == BERTH_TCP_CONGESTION)
         return congestion_choose(c, value);
     if (rule->flag) {

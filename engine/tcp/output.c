@@ -59,7 +59,8 @@ static void fill(struct tcp *tcp, struct tcp_connection *c, struct tcp_emit *emi
     store_be32(h + 4, seq);
     store_be32(h + 8, c->rcv_nxt);
     h[12] = (uint8_t)(emit->header_length << 2);
-    h[13] = (uint8_t)flags;
+    h[13] =
+        (uint8_t)(flags | (c->active && c->active->ecn.echo ? TCP_ECE : 0)); /* RFC 3168 6.1.3 */
     store_be16(h + 14, (uint16_t)(window >> shift));
     store_be32(h + 16, 0);
     if (c->flags & TCP_F_TIMESTAMPS) {
@@ -119,7 +120,8 @@ static bool send_syn(struct tcp *tcp, struct tcp_connection *c, struct tcp_emit 
     options.sack_permitted = tcp->config.tcp_sack && (!reply || c->sack);
     options.ts_value = tcp_ts_now(tcp, c);
     options.ts_echo = reply ? c->ts_recent : 0;
-    fill(tcp, c, emit, c->snd_una, (uint16_t)(TCP_SYN | (reply ? TCP_ACK : 0)), 0);
+    fill(tcp, c, emit, c->snd_una, (uint16_t)(TCP_SYN | (reply ? TCP_ACK : ecn_syn_flags(tcp, c))),
+         0);
     if (!reply)
         store_be32(emit->header + 8, 0);
     window = window > 65535 ? 65535 : window; /* a SYN's window is never scaled (RFC 7323 2.2) */
@@ -174,6 +176,7 @@ static bool send_data(struct tcp *tcp, struct tcp_connection *c, struct tcp_emit
         a->small_seq = end;
     end += fin;
     bool fresh = seq_ge(seq, a->snd_max);
+    ecn_mark(c, emit, fresh);
     if (seq_gt(end, c->snd_nxt))
         c->snd_nxt = end;
     a->snd_max = seq_max(a->snd_max, c->snd_nxt);

@@ -179,5 +179,6 @@ int tcp_connect(struct tcp *tcp, uint32_t socket, const struct berth_ip *local, 
                              TCP_F_WAS_FULL);
     c->srtt = c->rttvar = 0;
     c->scales = 0;
+    c->ecn = 0;
     return start(tcp, c, local, interface, remote);
 }

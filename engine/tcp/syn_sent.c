@@ -70,10 +70,11 @@ static void open_up(struct tcp *tcp, struct tcp_connection *c, const struct tcp_
     bool syn_lost = c->active->retransmits > 0;
     take_syn(tcp, c, segment, options);
     c->state = BERTH_ESTABLISHED;
+    c->ecn = ecn_agreed(tcp, segment);
     c->snd_una = segment->ack;
     c->snd_nxt = tcp_snd_max(c);
     c->active->push_seq = c->active->small_seq = c->snd_una;
-    c->active->recover = c->snd_una - 1;
+    c->active->recover = c->active->ecn.reduced_at = c->snd_una - 1;
     sample(tcp, c, options);
     if (syn_lost)
         rtt_after_lost_syn(c);

@@ -76,6 +76,8 @@ struct berth_host_config {
     /* SYN cookies (RFC 4987 3.6). 1: when a listener has its share of half-open records; 0: never;
      * 2: always */
     uint8_t tcp_syncookies;
+    /* ECN (RFC 3168). 2: for who asks; 1: and we ask; 0: not at all */
+    uint8_t tcp_ecn;
     uint8_t tcp_timestamps;      /* 1 */
     uint8_t tcp_window_scaling;  /* 1 */
     uint8_t tcp_sack;            /* 1: selective acknowledgment (Linux net.ipv4.tcp_sack) */
@@ -238,8 +240,8 @@ struct berth_counters {
         tcp_listen_overflows, tcp_listen_drops, tcp_cookies_sent, tcp_cookies_received,
         tcp_cookies_failed, tcp_time_wait, tcp_time_wait_overflow, tcp_paws_drops,
         tcp_challenge_acks, tcp_out_of_order, tcp_out_of_order_pruned, tcp_keepalive_probes,
-        tcp_window_probes, tcp_timeouts, tcp_fast_retransmits, tcp_abort_on_data,
-        tcp_abort_on_timeout, tcp_memory_pressure;
+        tcp_window_probes, tcp_timeouts, tcp_fast_retransmits, tcp_ecn_reductions,
+        tcp_abort_on_data, tcp_abort_on_timeout, tcp_memory_pressure;
 };
 const struct berth_counters *berth_host_counters(const struct berth_host *host);
 

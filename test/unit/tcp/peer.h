@@ -7,8 +7,8 @@
  *   peer_silent(&p);                                  it has nothing to send
  *   peer_waits(&p, 3 * BERTH_SECOND);                 time goes on, timers fire
  *
- * A segment is its flags (S F R P A U in any order, - for none), then words with their values:
- *   seq ack win urg len    numbers; len octets of payload, octet i of value (uint8_t)(seq + i)
+ * A segment is its flags (S F R P A U E C in any order, - for none), then words with their values:
+ *   seq ack win urg len tos    numbers; len octets of payload, octet i of value (uint8_t)(seq + i)
  *   mss N  wscale N  ts VALUE ECHO  sackok    options;  raw HEX: these octets as options
  *   sack LEFT RIGHT    a block, in the option's order; peer_gets wants just those that are named
  *   nomss nowscale nots nosackok nosack    peer_gets only: the option must be missing
@@ -50,7 +50,7 @@ struct peer {
 /* ---- flags ---- */
 
 static inline uint16_t peer_flags(const char *text) {
-    static const char letters[] = "FSRPAU"; /* in the order of the bits */
+    static const char letters[] = "FSRPAUEC"; /* in the order of the bits */
     uint16_t flags = 0;
     for (; *text; text++)
         for (unsigned i = 0; letters[i]; i++)
@@ -59,8 +59,8 @@ static inline uint16_t peer_flags(const char *text) {
     return flags;
 }
 
-static inline const char *peer_flags_text(uint16_t flags, char text[8]) {
-    static const char letters[] = "FSRPAU";
+static inline const char *peer_flags_text(uint16_t flags, char text[12]) {
+    static const char letters[] = "FSRPAUEC";
     char *at = text;
     for (unsigned i = 0; letters[i]; i++)
         if (flags >> i & 1)
@@ -159,6 +159,8 @@ static inline void peer_read_word(struct peer_sent *sent, const char *word, char
         s->urgent = (uint16_t)peer_number(save);
     } else if (strcmp(word, "len") == 0) {
         s->length = peer_number(save);
+    } else if (strcmp(word, "tos") == 0) {
+        s->tos = (uint8_t)peer_number(save);
     } else if (strcmp(word, "mss") == 0) {
         s->options.has_mss = true;
         s->options.mss = (uint16_t)peer_number(save);
@@ -200,6 +202,7 @@ static inline void peer_inject(struct peer *p, const struct peer_sent *sent) {
         .options = sent->raw ? sent->raw : octets,
         .options_length = (uint8_t)(sent->raw ? sent->raw_length : length),
         .interface = 1,
+        .tos = s->tos,
         .ttl = 64,
         .part_count = s->length != 0,
         .length = s->length,
@@ -298,6 +301,8 @@ static inline void peer_check_word(const struct peer_segment *got, const char *w
         peer_check(word, got->urgent, want->urgent, segment);
     else if (strcmp(word, "len") == 0)
         peer_check(word, got->length, want->length, segment);
+    else if (strcmp(word, "tos") == 0)
+        peer_check(word, got->tos, want->tos, segment);
     else if (strcmp(word, "mss") == 0)
         peer_check(word, got->options.has_mss ? got->options.mss : 0, want->options.mss, segment);
     else if (strcmp(word, "wscale") == 0)
@@ -327,7 +332,7 @@ static inline void peer_check_sack(const struct peer_segment *got, const struct 
 __attribute__((format(printf, 2, 3))) static inline void peer_gets(struct peer *p,
                                                                    const char *format, ...) {
     struct peer_sent want = {.raw = NULL};
-    char text[256], segment[256], flags[8], *save = text;
+    char text[256], segment[256], flags[12], *save = text;
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
@@ -349,7 +354,7 @@ __attribute__((format(printf, 2, 3))) static inline void peer_gets(struct peer *
 }
 
 static inline void peer_silent(struct peer *p) {
-    char flags[8];
+    char flags[12];
     if (peer_pull(p))
         fail_msg("not silent: flags %s seq %u ack %u len %u", peer_flags_text(p->got.flags, flags),
                  p->got.seq, p->got.ack, p->got.length);

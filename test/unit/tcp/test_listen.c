@@ -110,7 +110,7 @@ static void flag_sweep(void **state) {
     for (unsigned listening = 0; listening < 2; listening++)
         for (uint16_t flags = 0; flags < 64; flags++) {
             struct peer p;
-            char text[8];
+            char text[12];
             peer_setup(&p, 4);
             if (listening)
                 peer_listener(&p, 5);

@@ -58,7 +58,7 @@ static void flag_sweep(void **state) {
     for (unsigned i = 0; i < 5; i++)
         for (uint16_t flags = 0; flags < 64; flags++) {
             struct peer p;
-            char text[8];
+            char text[12];
             peer_setup(&p, 4);
             uint32_t socket = peer_connects(&p);
             peer_gets(&p, "S");
