@@ -31,7 +31,7 @@ class Berth:
 
     def __init__(self):
         self.net = f"bench-{os.getpid()}"
-        self.features = "cubic, timestamps, window scaling, large segments"
+        self.features = "cubic, SACK with RACK-TLP, timestamps, window scaling, large segments"
 
     def inside(self, host, pin=()):
         # The daemon is started by the first run and floats, unless all is to be on one core.

@@ -108,7 +108,8 @@ static enum tcp_verdict advance(struct tcp *tcp, struct tcp_connection *c, uint3
         a->flags &= (uint16_t)~TCP_A_SOFT_ERROR;
     if ((a->flags & TCP_A_SND_URGENT) && seq_ge(ack, a->urgent_seq))
         a->flags &= (uint16_t)~TCP_A_SND_URGENT;
-    recovery_new_ack(tcp, c, ack, octets);
+    if (!loss_is_used(c))
+        recovery_new_ack(tcp, c, ack, octets);
     bool all = a->snd_max == ack;
     a->stalled_since = all ? 0 : tcp->now;
     a->rto_at = all ? 0 : rtt_expiry(tcp, c); /* RFC 6298 5.2, 5.3, 6298-4 */
@@ -169,16 +170,22 @@ enum tcp_verdict ack_process(struct tcp *tcp, struct tcp_connection *c,
     if (!a)
         return TCP_CONTINUE;
     enum tcp_verdict verdict = TCP_CONTINUE;
+    struct loss_news news;
+    bool scored = loss_is_used(c) && seq_ge(ack, c->snd_una);
     a->keepalive_probes = 0;
+    if (scored)
+        loss_hear(tcp, c, ack, options, &news);
     if (seq_gt(ack, c->snd_una)) {
         verdict = advance(tcp, c, ack, options);
         if (verdict != TCP_CONTINUE)
             return verdict;
     } else if (ack == c->snd_una) {
         a->probes = 0; /* the peer is there, though its window may be closed (MUST-37) */
-        if (is_duplicate(c, segment, old_window))
+        if (!scored && is_duplicate(c, segment, old_window))
             recovery_dup_ack(tcp, c);
     }
+    if (scored)
+        loss_act(tcp, c, &news);
     if ((a->flags & TCP_A_PERSIST) && c->snd_wnd != 0) {
         a->flags &= (uint16_t)~TCP_A_PERSIST;
         a->rto_at = a->stalled_since = 0;

@@ -23,6 +23,7 @@ static void active_give(struct tcp *tcp, struct tcp_connection *c) {
     stream_clear(&a->send, tcp->config.allocator);
     stream_clear(&a->receive, tcp->config.allocator);
     receive_drop_runs(tcp, a);
+    loss_reset(tcp, c);
     tcp->memory -= a->charged;
     pool_give(&tcp->actives, a->self);
     c->active = NULL;
@@ -85,6 +86,7 @@ struct tcp_active *connection_activate(struct tcp *tcp, struct tcp_connection *c
     a->push_seq = a->small_seq = c->snd_una;
     a->read_seq = c->rcv_nxt;
     a->last_ack_sent = c->rcv_nxt;
+    a->loss.end = a->loss.fack = c->snd_una;
     c->active = a;
     return a;
 }
@@ -116,7 +118,8 @@ static bool is_idle(const struct tcp *tcp, const struct tcp_connection *c) {
 }
 
 static void account(struct tcp *tcp, struct tcp_active *a) {
-    uint64_t charged = (uint64_t)a->send.charged + a->receive.charged + a->run_octets;
+    uint64_t charged = (uint64_t)a->send.charged + a->receive.charged + a->run_octets +
+                       a->loss.score.size * sizeof(struct score_range);
     tcp->memory += charged - a->charged;
     a->charged = (uint32_t)charged;
 }
@@ -164,6 +167,7 @@ void connection_abort(struct tcp *tcp, struct tcp_connection *c, int error) {
         struct tcp_active *a = c->active;
         stream_clear(&a->send, tcp->config.allocator);
         receive_drop_runs(tcp, a);
+        loss_reset(tcp, c);
         c->snd_una = c->snd_nxt = a->snd_max;
         a->rto_at = a->delayed_ack_at = 0;
         account(tcp, a);

@@ -26,6 +26,7 @@
 #include "engine/base/timer_wheel.h"
 #include "engine/buffer/stream.h"
 #include "engine/tcp/congestion.h"
+#include "engine/tcp/loss.h"
 #include "engine/tcp/sack.h"
 #include "engine/tcp/tcp.h"
 #include "engine/wire/tcp.h"
@@ -141,6 +142,7 @@ struct tcp_active {
     uint16_t flags;   /* enum tcp_active_flags */
     uint16_t limited; /* segments that limited transmit allows beyond cwnd (RFC 3042) */
     struct congestion_state congestion;
+    struct loss loss; /* where SACK was negotiated */
     struct ecn_state ecn;
     /* receiving */
     struct tcp_run *runs; /* out-of-order octets, by sequence number, none overlapping */
@@ -396,7 +398,7 @@ void recovery_dup_ack(struct tcp *tcp, struct tcp_connection *c);
 void recovery_new_ack(struct tcp *tcp, struct tcp_connection *c, uint32_t ack, uint32_t acked);
 void recovery_timeout(struct tcp *tcp, struct tcp_connection *c);
 /* All in flight counts as never sent, and recovery is over. */
-void recovery_go_back(struct tcp_connection *c);
+void recovery_go_back(struct tcp *tcp, struct tcp_connection *c);
 void timers_fire(struct tcp *tcp, struct tcp_connection *c);
 /* When the connection wants to be looked at next, ns; BERTH_NEVER. */
 uint64_t timers_next(const struct tcp *tcp, const struct tcp_connection *c);

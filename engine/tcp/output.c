@@ -80,8 +80,9 @@ static void fill(struct tcp *tcp, struct tcp_connection *c, struct tcp_emit *emi
     tcp->counters->tcp_out_segs++;
 }
 
-/* Starts the clocks of what has been sent up to `end`; `fresh`: never sent before. */
-static void sent(struct tcp *tcp, struct tcp_connection *c, uint32_t end, bool fresh) {
+/* Starts the clocks of what has been sent, [seq, end); `fresh`: never sent before. */
+static void sent(struct tcp *tcp, struct tcp_connection *c, uint32_t seq, uint32_t end,
+                 bool fresh) {
     struct tcp_active *a = c->active;
     if (a->rto_at == 0 || (a->flags & TCP_A_PERSIST)) {
         a->flags &= (uint16_t)~TCP_A_PERSIST;
@@ -101,6 +102,8 @@ static void sent(struct tcp *tcp, struct tcp_connection *c, uint32_t end, bool f
         a->rtt_seq = end;
         a->rtt_at = tcp->now;
     }
+    if (loss_is_used(c))
+        loss_sent(tcp, c, seq, end, fresh);
 }
 
 static bool send_syn(struct tcp *tcp, struct tcp_connection *c, struct tcp_emit *emit) {
@@ -132,7 +135,7 @@ static bool send_syn(struct tcp *tcp, struct tcp_connection *c, struct tcp_emit 
     emit->header[12] = (uint8_t)(emit->header_length << 2);
     c->snd_nxt = c->snd_una + 1;
     a->snd_max = seq_max(a->snd_max, c->snd_nxt);
-    sent(tcp, c, c->snd_nxt, fresh);
+    sent(tcp, c, c->snd_una, c->snd_nxt, fresh);
     return true;
 }
 
@@ -180,7 +183,7 @@ static bool send_data(struct tcp *tcp, struct tcp_connection *c, struct tcp_emit
     if (seq_gt(end, c->snd_nxt))
         c->snd_nxt = end;
     a->snd_max = seq_max(a->snd_max, c->snd_nxt);
-    sent(tcp, c, end, fresh);
+    sent(tcp, c, seq, end, fresh);
     return true;
 }
 
@@ -252,14 +255,13 @@ static bool send_new(struct tcp *tcp, struct tcp_connection *c, struct tcp_emit 
     if (ahead > a->send.length) /* the FIN is out */
         return false;
     uint32_t waiting = a->send.length - ahead, mss = payload_most(c);
-    uint32_t congestion = c->cwnd + (uint32_t)a->limited * mss;
-    uint32_t window = congestion < c->snd_wnd ? congestion : c->snd_wnd;
-    uint32_t usable = window > ahead ? window - ahead : 0;
+    uint32_t congestion = loss_room(c), offered = c->snd_wnd > ahead ? c->snd_wnd - ahead : 0;
+    uint32_t usable = congestion < offered ? congestion : offered;
     uint32_t length = waiting < usable ? waiting : usable;
     bool all = length == waiting, fin = all && fin_waits(c);
     if (c->snd_wnd == 0 && seq_lt(c->snd_nxt, a->snd_max))
         fin = false; /* it did not go through a closed window: it is probed instead */
-    if (!all && congestion < c->snd_wnd) {
+    if (!all && congestion < offered) {
         a->flags |= TCP_A_CWND_FULL;
         a->cwnd_seq = c->snd_nxt;
         if (!(a->flags & TCP_A_FORCE))
@@ -283,18 +285,41 @@ static bool send_new(struct tcp *tcp, struct tcp_connection *c, struct tcp_emit 
     return send_data(tcp, c, emit, c->snd_nxt, length, fin);
 }
 
-/* The first segment that is not acknowledged, again. */
-static bool send_again(struct tcp *tcp, struct tcp_connection *c, struct tcp_emit *emit) {
+/* Octets [seq, end) again, or as many of them as a segment holds, with the FIN if it is theirs. */
+static bool send_again(struct tcp *tcp, struct tcp_connection *c, struct tcp_emit *emit,
+                       uint32_t seq, uint32_t end) {
     struct tcp_active *a = c->active;
-    uint32_t mss = payload_most(c), sent_octets = a->snd_max - c->snd_una;
-    a->resend = 0;
-    uint32_t length = a->send.length < sent_octets ? a->send.length : sent_octets;
-    bool fin = length <= mss && sent_octets > length && fin_waits(c);
+    uint32_t mss = payload_most(c), octets = c->snd_una + a->send.length;
+    bool fin = seq_gt(end, octets) && octets - seq <= mss && fin_waits(c);
+    uint32_t length = seq_min(end, octets) - seq;
     if (length == 0 && !fin)
         return false;
-    length = length < mss ? length : mss;
-    a->rto_at = 0; /* RFC 6582 3.2 step 3: the timer starts anew with a retransmission */
-    return send_data(tcp, c, emit, c->snd_una, length, fin);
+    if (seq == c->snd_una)
+        a->rto_at = 0; /* RFC 6582 3.2 step 3: the timer starts anew with a retransmission */
+    return send_data(tcp, c, emit, seq, length < mss ? length : mss, fin);
+}
+
+/* What recovery has found lost. */
+static bool send_lost(struct tcp *tcp, struct tcp_connection *c, struct tcp_emit *emit) {
+    uint32_t seq, end;
+    if (c->active->resend) {
+        c->active->resend = 0;
+        return send_again(tcp, c, emit, c->snd_una, c->active->snd_max);
+    }
+    return loss_next(c, &seq, &end) && send_again(tcp, c, emit, seq, end);
+}
+
+/* A tail loss probe (RFC 8985 7.3): a new segment, even beyond cwnd; else the last one again. */
+static bool send_tail(struct tcp *tcp, struct tcp_connection *c, struct tcp_emit *emit) {
+    struct tcp_active *a = c->active;
+    a->loss.flags &= (uint16_t)~LOSS_PROBE_DUE;
+    a->limited = 1;
+    bool fresh = a->send.length > c->snd_nxt - c->snd_una && send_new(tcp, c, emit);
+    a->limited = 0;
+    if (!fresh && !send_again(tcp, c, emit, tlp_last(c), a->snd_max))
+        return false;
+    tlp_sent(tcp, c, fresh);
+    return true;
 }
 
 bool connection_output(struct tcp *tcp, struct tcp_connection *c, struct tcp_emit *emit) {
@@ -308,11 +333,15 @@ bool connection_output(struct tcp *tcp, struct tcp_connection *c, struct tcp_emi
         return false;
     }
     if (a && c->state != BERTH_SYN_RECEIVED) {
-        if (a->resend && send_again(tcp, c, emit))
+        if (send_lost(tcp, c, emit))
+            return true;
+        if (a->loss.flags & LOSS_PROBE_DUE && send_tail(tcp, c, emit))
             return true;
         if ((a->flags & (TCP_A_PROBE | TCP_A_KEEPALIVE)))
             return send_probe(tcp, c, emit);
-        if ((a->send.length || fin_waits(c)) && send_new(tcp, c, emit))
+        /* RFC 6675 NextSeg: what is lost goes before what is new. */
+        bool lost_first = a->loss.score.waiting && !(a->loss.flags & LOSS_FRTO);
+        if (!lost_first && (a->send.length || fin_waits(c)) && send_new(tcp, c, emit))
             return true;
     }
     if (!(c->flags & TCP_F_ACK_NOW) && !(a && a->duplicates))

@@ -73,8 +73,9 @@ void recovery_new_ack(struct tcp *tcp, struct tcp_connection *c, uint32_t ack, u
         a->flags &= (uint16_t)~TCP_A_CWND_FULL;
 }
 
-void recovery_go_back(struct tcp_connection *c) {
+void recovery_go_back(struct tcp *tcp, struct tcp_connection *c) {
     struct tcp_active *a = c->active;
+    loss_reset(tcp, c);
     a->flags &= (uint16_t)~TCP_A_RECOVERY;
     a->recover = a->snd_max;
     a->dup_acks = 0;
@@ -86,8 +87,12 @@ void recovery_go_back(struct tcp_connection *c) {
 
 void recovery_timeout(struct tcp *tcp, struct tcp_connection *c) {
     struct tcp_active *a = c->active;
-    congestion_on_timeout(c, tcp_flight(c), a->retransmits == 0);
-    recovery_go_back(c); /* without SACK what followed the loss is taken as lost too */
+    if (loss_is_used(c)) {
+        loss_timeout(tcp, c);
+    } else {
+        congestion_on_timeout(c, tcp_flight(c), a->retransmits == 0);
+        recovery_go_back(tcp, c); /* without SACK what followed the loss is taken as lost too */
+    }
     if (a->retransmits < UINT8_MAX)
         a->retransmits++;
     if (a->backoff < 32)

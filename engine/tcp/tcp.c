@@ -248,7 +248,7 @@ static void shrink_path(struct tcp *tcp, struct tcp_connection *c, uint32_t mtu)
         return;
     c->mss = (uint16_t)(mtu - headers);
     if (c->active) {
-        c->snd_nxt = c->snd_una;
+        recovery_go_back(tcp, c);
         connection_owes(tcp, c);
     }
 }

@@ -46,6 +46,8 @@ uint64_t timers_next(const struct tcp *tcp, const struct tcp_connection *c) {
     uint64_t next = keepalive_at(tcp, c);
     if (a && a->rto_at && a->rto_at < next)
         next = a->rto_at;
+    if (a && a->loss.timer_at && a->loss.timer_at < next)
+        next = a->loss.timer_at;
     if (a && a->delayed_ack_at && a->delayed_ack_at < next)
         next = a->delayed_ack_at;
     if (a && a->challenge_at && a->challenge_at < next)
@@ -91,7 +93,7 @@ static void retransmission_due(struct tcp *tcp, struct tcp_connection *c) {
     if (c->snd_wnd == 0 && c->state != BERTH_SYN_SENT && c->state != BERTH_SYN_RECEIVED) {
         /* The peer has closed its window over what is in flight (MUST-34): probes find out when it
          * opens again, and are no reason to give up (SHLD-17). */
-        recovery_go_back(c);
+        recovery_go_back(tcp, c);
         a->flags |= TCP_A_PERSIST;
         persist_due(tcp, c);
         return;
@@ -168,6 +170,8 @@ void timers_fire(struct tcp *tcp, struct tcp_connection *c) {
         c->flags |= TCP_F_ACK_NOW;
         connection_owes(tcp, c);
     }
+    if (c->active && c->active->loss.timer_at && c->active->loss.timer_at <= tcp->now)
+        loss_due(tcp, c);
     if (c->active && c->active->rto_at && c->active->rto_at <= tcp->now) {
         if (c->active->flags & TCP_A_PERSIST)
             persist_due(tcp, c);

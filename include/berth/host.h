@@ -240,8 +240,9 @@ struct berth_counters {
         tcp_listen_overflows, tcp_listen_drops, tcp_cookies_sent, tcp_cookies_received,
         tcp_cookies_failed, tcp_time_wait, tcp_time_wait_overflow, tcp_paws_drops,
         tcp_challenge_acks, tcp_out_of_order, tcp_out_of_order_pruned, tcp_keepalive_probes,
-        tcp_window_probes, tcp_timeouts, tcp_fast_retransmits, tcp_ecn_reductions,
-        tcp_abort_on_data, tcp_abort_on_timeout, tcp_memory_pressure;
+        tcp_window_probes, tcp_timeouts, tcp_fast_retransmits, tcp_loss_probes,
+        tcp_recoveries_undone, tcp_ecn_reductions, tcp_abort_on_data, tcp_abort_on_timeout,
+        tcp_memory_pressure;
 };
 const struct berth_counters *berth_host_counters(const struct berth_host *host);
 
