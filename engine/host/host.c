@@ -42,6 +42,7 @@ void berth_host_config_init(struct berth_host_config *config) {
         .neighbor_reachable = 30 * BERTH_SECOND,
         .reassembly_limit = 4u << 20,
         .reassembly_timeout = 30 * BERTH_SECOND,
+        .reassembly6_timeout = 60 * BERTH_SECOND,
     };
 }
 

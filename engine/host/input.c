@@ -6,7 +6,6 @@
  * misses of a batch overlap: with millions of connections they are what a segment costs. All but
  * TCP is done at once, in the first round. */
 #include "engine/host/host.h"
-#include "engine/wire/icmp.h"
 #include "engine/wire/tcp.h"
 #include "engine/wire/udp.h"
 #include <errno.h>
@@ -123,6 +122,12 @@ static void input_tcp(struct batch *batch, struct ip_packet *packet, bool lastin
     tcp_input(batch->host->sockets.tcp, &alone, batch->now);
 }
 
+/* RFC 768: zero means that there is no checksum. RFC 8200 8.1: over IPv6 there has to be one, if
+ * the link does without it or not. */
+static bool zero_is_wrong(const struct ip_packet *packet) {
+    return packet_is_v6(packet) && (packet->flags & BERTH_FRAME_NO_CHECKSUM) == 0;
+}
+
 static void input_udp(struct batch *batch, struct ip_packet *packet) {
     struct berth_host *host = batch->host;
     struct udp_header header;
@@ -134,8 +139,8 @@ static void input_udp(struct batch *batch, struct ip_packet *packet) {
         host->counters.udp_in_errors++;
         return;
     }
-    /* RFC 1122 4.1.3.4, 1122-U4: silently dropped when wrong; zero means that there is none. */
-    if (header.checksum != 0 && !checksum_is_right(packet, header.length)) {
+    /* RFC 1122 4.1.3.4, 1122-U4: silently dropped when wrong. */
+    if (header.checksum == 0 ? zero_is_wrong(packet) : !checksum_is_right(packet, header.length)) {
         host->counters.udp_in_checksum_errors++;
         host->counters.udp_in_errors++;
         return;
@@ -153,54 +158,64 @@ static void input_udp(struct batch *batch, struct ip_packet *packet) {
     int parts = view_slice(&packet->view, packet->at + UDP_HEADER, arrival.length, batch->parts,
                            VIEW_PARTS, &arrival.parts);
     arrival.part_count = (uint8_t)parts;
-    if (!udp_input(host->sockets.udp, &arrival)) /* RFC 1122 4.1.3.1, 1122-U1 */
-        icmp_send_error(&host->sockets.ip, packet, ICMP_UNREACHABLE, ICMP_PORT_UNREACHABLE,
-                        batch->now);
+    if (!udp_input(host->sockets.udp, &arrival)) /* RFC 1122 4.1.3.1, 1122-U1, RFC 4443 3.1 */
+        icmp_report(&host->sockets.ip, packet, ICMP_ABOUT_PORT, batch->now);
+}
+
+static bool is_icmp(const struct ip_packet *packet) {
+    return packet->protocol == (packet_is_v6(packet) ? IPV6_ICMP : IPV4_ICMP);
 }
 
 /* `lasting`: the packet's octets live as long as the batch's frames. */
 static void input_packet(struct batch *batch, struct ip_packet *packet, bool lasting) {
     struct berth_host *host = batch->host;
-    switch (packet->protocol) {
-    case IPV4_TCP:
+    if (packet->protocol == IPV4_TCP) {
         host->counters.ip_in_delivers++;
         input_tcp(batch, packet, lasting);
-        break;
-    case IPV4_UDP:
+    } else if (packet->protocol == IPV4_UDP) {
         host->counters.ip_in_delivers++;
         input_udp(batch, packet);
-        break;
-    case IPV4_ICMP:
+    } else if (is_icmp(packet)) {
         host->counters.ip_in_delivers++;
-        icmp_input(&host->sockets.ip, packet, batch->now);
-        break;
-    default:
-        host->counters.ip_in_unknown_protos++;
-        /* RFC 1122 3.2.2.1, 1122-IC4 */
-        icmp_send_error(&host->sockets.ip, packet, ICMP_UNREACHABLE, ICMP_PROTOCOL_UNREACHABLE,
-                        batch->now);
+        if (packet_is_v6(packet))
+            icmp6_input(&host->sockets.ip, packet, batch->now);
+        else
+            icmp_input(&host->sockets.ip, packet, batch->now);
+    } else if (!packet_is_v6(packet) || packet->protocol != IPV6_NONE) { /* RFC 8200 4.7 */
+        host->counters.ip_in_unknown_protos++; /* RFC 1122 3.2.2.1, 1122-IC4 */
+        icmp_report(&host->sockets.ip, packet, ICMP_ABOUT_PROTOCOL, batch->now);
     }
 }
 
 static void input_ipv4(struct batch *batch, unsigned interface, struct ip_packet *packet,
                        uint32_t at, bool group) {
     struct ip *ip = &batch->host->sockets.ip;
-    struct ipv4_header header;
-    switch (ip_input(ip, interface, packet, at, group, &header, &batch->scratch)) {
-    case IP_PACKET:
+    struct berth_block *joined;
+    struct piece piece;
+    enum ip_input what = ip_input(ip, interface, packet, at, group, &piece, &batch->scratch);
+    if (what == IP_PACKET) {
         input_packet(batch, packet, true);
-        break;
-    case IP_FRAGMENT: {
-        uint8_t joined_header[IPV4_HEADER_MAX];
-        struct berth_block *joined;
-        if (reassembly_add(ip, &header, packet, &joined, joined_header, batch->now)) {
-            input_packet(batch, packet, false);
-            berth_block_drop(joined);
-        }
-        break;
+    } else if (what == IP_FRAGMENT &&
+               reassembly_add(ip, &ip->reassembly, &piece, packet, &joined, batch->now)) {
+        input_packet(batch, packet, false);
+        berth_block_drop(joined);
     }
-    case IP_DROPPED:
-        break;
+}
+
+static void input_ipv6(struct batch *batch, unsigned interface, struct ip_packet *packet,
+                       uint32_t at, bool group) {
+    struct ip *ip = &batch->host->sockets.ip;
+    struct berth_block *joined;
+    struct piece piece;
+    enum ip_input what = ip6_input(ip, interface, packet, at, group, &batch->scratch);
+    if (what == IP_EXTENDED)
+        what = ip6_walk(ip, packet, &piece, &batch->scratch, batch->now);
+    if (what == IP_PACKET) {
+        input_packet(batch, packet, true);
+    } else if (what == IP_FRAGMENT &&
+               ip6_join(ip, &piece, packet, &joined, &batch->scratch, batch->now)) {
+        input_packet(batch, packet, false);
+        berth_block_drop(joined);
     }
 }
 
@@ -213,7 +228,7 @@ static void input_arp(struct batch *batch, unsigned interface, struct frame_view
         batch->host->counters.ip_in_discards++;
         return;
     }
-    neighbor_input(ip, (uint8_t)interface, &packet, batch->now);
+    arp_input(ip, (uint8_t)interface, &packet, batch->now);
 }
 
 static void input_ethernet(struct batch *batch, unsigned interface, struct ip_packet *packet) {
@@ -232,10 +247,13 @@ static void input_ethernet(struct batch *batch, unsigned interface, struct ip_pa
     case ETHERNET_IPV4:
         input_ipv4(batch, interface, packet, ETHERNET_HEADER, group);
         break;
+    case ETHERNET_IPV6:
+        input_ipv6(batch, interface, packet, ETHERNET_HEADER, group);
+        break;
     case ETHERNET_ARP:
         input_arp(batch, interface, view);
         break;
-    default: /* IPv6 too, for now */
+    default:
         host->counters.ip_in_unknown_protos++;
     }
 }
@@ -261,6 +279,8 @@ void host_input(struct berth_host *host, unsigned interface, const struct berth_
         }
         if (ethernet)
             input_ethernet(&batch, interface, &packet);
+        else if (packet.view.head_length > 0 && packet.view.head[0] >> 4 == 6)
+            input_ipv6(&batch, interface, &packet, 0, false);
         else
             input_ipv4(&batch, interface, &packet, 0, false);
     }

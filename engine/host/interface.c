@@ -48,7 +48,7 @@ size_t berth_host_addresses(const struct berth_host *host, struct berth_address 
         const struct ip_address *own = &ip->addresses[i];
         const struct ip_interface *interface = &ip->interfaces[own->interface];
         addresses[i].interface = own->interface;
-        addresses[i].prefix = own->prefix - 96u;
+        addresses[i].prefix = own->prefix - (berth_ip_is_v4(&own->ip) ? 96u : 0u);
         addresses[i].ip = own->ip;
         addresses[i].mtu = interface->mtu;
         memcpy(addresses[i].mac, interface->mac, sizeof addresses[i].mac);

@@ -1,6 +1,6 @@
 /* ICMP errors about what we sent: their quotes checked, and turned into errors for sockets. */
 #include "engine/ip/ip.h"
-#include "engine/wire/icmp.h"
+#include "engine/wire/icmp6.h"
 #include <errno.h>
 
 struct icmp_meaning {
@@ -36,52 +36,107 @@ static bool icmp_meaning(const struct icmp_header *header, struct icmp_meaning *
     }
 }
 
-/* Fills in the four numbers of the quoted datagram. False when it has none. */
-static bool error_of_quote(const struct ip *ip, const struct icmp_quote *quote,
-                           struct ip_error *error) {
-    if (quote->ip.protocol != IPV4_TCP && quote->ip.protocol != IPV4_UDP)
+/* RFC 4443 3, with Linux's errno for each code. */
+static const struct icmp_meaning unreachable6[] = {
+    {ENETUNREACH, false}, {EACCES, true}, {EHOSTUNREACH, false}, {EHOSTUNREACH, false},
+    {ECONNREFUSED, true}, {EACCES, true}, {EACCES, true},
+};
+
+static bool icmp6_meaning(const struct icmp_header *header, struct icmp_meaning *meaning) {
+    switch (header->type) {
+    case ICMP6_UNREACHABLE:
+        if (header->code >= sizeof unreachable6 / sizeof *unreachable6)
+            return false;
+        *meaning = unreachable6[header->code];
+        return true;
+    case ICMP6_PACKET_TOO_BIG:
+        *meaning = (struct icmp_meaning){EMSGSIZE, false};
+        return true;
+    case ICMP6_TIME_EXCEEDED:
+        *meaning = (struct icmp_meaning){EHOSTUNREACH, false};
+        return true;
+    case ICMP6_PARAMETER_PROBLEM:
+        *meaning = (struct icmp_meaning){EPROTO, true};
+        return true;
+    default:
         return false;
-    error->protocol = quote->ip.protocol;
-    error->local.ip = berth_ip_v4(quote->ip.source);
-    error->local.port = load_be16(quote->transport);
-    error->remote.ip = berth_ip_v4(quote->ip.destination);
-    error->remote.port = load_be16(quote->transport + 2);
-    error->seq = load_be32(quote->transport + 4);
-    return ip_has_address(ip, &error->local.ip); /* else it is none of ours */
+    }
 }
 
+/* Fills in the four numbers of a datagram of ours from its transport's first octets. */
+static bool error_of_ports(const struct ip *ip, uint8_t protocol, const uint8_t *transport,
+                           struct ip_error *error) {
+    error->protocol = protocol;
+    error->local.port = load_be16(transport);
+    error->remote.port = load_be16(transport + 2);
+    error->seq = load_be32(transport + 4);
+    return (protocol == IPV4_TCP || protocol == IPV4_UDP) &&
+           ip_has_address(ip, &error->local.ip); /* else it is none of ours */
+}
+
+/* The same from a quoted datagram data[0..length) of either family. *total: its own length, as its
+ * header says. False when it has none. */
+static bool error_of_quote(const struct ip *ip, const uint8_t *data, size_t length,
+                           struct ip_error *error, uint32_t *total) {
+    struct icmp_quote quote;
+    struct icmp6_quote quote6;
+    if (length > 0 && data[0] >> 4 == 6) {
+        if (icmp6_quote_parse(data, length, &quote6) != 0)
+            return false;
+        error->local.ip = quote6.ip.source;
+        error->remote.ip = quote6.ip.destination;
+        *total = IPV6_HEADER + (uint32_t)quote6.ip.payload_length;
+        return error_of_ports(ip, quote6.protocol, quote6.transport, error);
+    }
+    if (icmp_quote_parse(data, length, &quote) != 0)
+        return false;
+    error->local.ip = berth_ip_v4(quote.ip.source);
+    error->remote.ip = berth_ip_v4(quote.ip.destination);
+    *total = quote.ip.total_length;
+    return error_of_ports(ip, quote.ip.protocol, quote.transport, error);
+}
+
+/* "Fragmentation needed" or "packet too big": the MTU that it speaks of; 0 for other errors. */
+static uint32_t error_mtu(const struct icmp_header *header, bool v6, uint32_t total) {
+    if (v6)
+        return header->type == ICMP6_PACKET_TOO_BIG ? ip6_path_said(header->rest) : 0;
+    return header->type == ICMP_UNREACHABLE && header->code == ICMP_FRAGMENTATION_NEEDED
+               ? ip_path_said(header->rest & 0xffff, total)
+               : 0;
+}
+
+enum { QUOTE_READ = IPV6_HEADER + IPV6_CHAIN_MAX + IPV6_TRANSPORT_MAX };
+
 void icmp_error_input(struct ip *ip, const struct ip_packet *packet, uint64_t now) {
-    uint8_t octets[ICMP_HEADER + IPV4_HEADER_MAX + 8];
+    uint8_t octets[ICMP_HEADER + QUOTE_READ];
     uint32_t length = packet->length < sizeof octets ? packet->length : (uint32_t)sizeof octets;
+    bool v6 = packet_is_v6(packet);
+    uint32_t total;
     struct icmp_header header;
     struct icmp_meaning meaning;
-    struct icmp_quote quote;
     struct ip_error error = {0};
     view_read(&packet->view, packet->at, length, octets);
     if (icmp_header_parse(octets, length, &header) != 0 ||
-        icmp_quote_parse(octets + ICMP_HEADER, length - ICMP_HEADER, &quote) != 0 ||
-        !error_of_quote(ip, &quote, &error)) {
+        !error_of_quote(ip, octets + ICMP_HEADER, length - ICMP_HEADER, &error, &total) ||
+        berth_ip_is_v4(&error.local.ip) == v6) {
         ip->counters->icmp_in_errors++;
         return;
     }
-    if (!icmp_meaning(&header, &meaning))
+    if (!(v6 ? icmp6_meaning(&header, &meaning) : icmp_meaning(&header, &meaning)))
         return;
     error.error = meaning.error;
     error.hard = meaning.hard;
-    bool too_big = header.type == ICMP_UNREACHABLE && header.code == ICMP_FRAGMENTATION_NEEDED;
-    if (too_big)
-        error.mtu = ip_path_said(header.rest & 0xffff, quote.ip.total_length);
-    if (ip->ops.error(ip->ops.context, &error, now) && too_big)
+    error.mtu = error_mtu(&header, v6, total);
+    if (ip->ops.error(ip->ops.context, &error, now) && error.mtu)
         ip_path_learn(ip, &error.remote.ip, error.mtu, now);
 }
 
 void icmp_host_unreachable(struct ip *ip, const struct waiting_frame *frame, uint64_t now) {
     const uint8_t *header = (const uint8_t *)&frame->parts[frame->part_count];
-    struct icmp_quote quote;
     struct ip_error error = {0};
-    if (icmp_quote_parse(header + ETHERNET_HEADER, frame->header_length - ETHERNET_HEADER,
-                         &quote) != 0 ||
-        !error_of_quote(ip, &quote, &error))
+    uint32_t total;
+    if (!error_of_quote(ip, header + ETHERNET_HEADER, frame->header_length - ETHERNET_HEADER,
+                        &error, &total))
         return;
     error.error = EHOSTUNREACH;
     ip->ops.error(ip->ops.context, &error, now);

@@ -47,9 +47,10 @@ static bool is_for_us(const struct ip *ip, unsigned interface, const struct bert
 }
 
 enum ip_input ip_input(struct ip *ip, unsigned interface, struct ip_packet *packet, uint32_t at,
-                       bool group, struct ipv4_header *header, struct view_scratch *scratch) {
+                       bool group, struct piece *piece, struct view_scratch *scratch) {
     struct berth_counters *counters = ip->counters;
     struct frame_view *view = &packet->view;
+    struct ipv4_header header;
     counters->ip_in_receives++;
     uint32_t available = view_length(view) - at;
     uint32_t length = 0;
@@ -57,28 +58,34 @@ enum ip_input ip_input(struct ip *ip, unsigned interface, struct ip_packet *pack
         length = (view->head[at] & 15u) * 4;
     /* RFC 1122 3.2.1.1, 3.2.1.2, 1122-IP1: version, lengths and checksum; dropped in silence. */
     if (length < IPV4_HEADER_MIN || !view_ensure(view, at + length, scratch) ||
-        ipv4_header_parse(view->head + at, view->head_length - at, available, header) != 0) {
+        ipv4_header_parse(view->head + at, view->head_length - at, available, &header) != 0) {
         counters->ip_in_header_errors++;
         return IP_DROPPED;
     }
-    packet->source = berth_ip_v4(header->source);
-    packet->destination = berth_ip_v4(header->destination);
+    packet->source = berth_ip_v4(header.source);
+    packet->destination = berth_ip_v4(header.destination);
     if (!is_for_us(ip, interface, &packet->destination, group, &packet->group) ||
-        (interface != IP_LOOPBACK && is_martian(ip, interface, header->source, &packet->source))) {
+        (interface != IP_LOOPBACK && is_martian(ip, interface, header.source, &packet->source))) {
         counters->ip_in_address_errors++;
         return IP_DROPPED;
     }
-    if (header->options_length != 0 && is_source_routed(header)) {
+    if (header.options_length != 0 && is_source_routed(&header)) {
         counters->ip_in_discards++;
         return IP_DROPPED;
     }
     packet->header = view->head + at;
-    packet->header_length = header->header_length;
-    packet->at = at + header->header_length;
-    packet->length = ipv4_payload_length(header);
-    packet->protocol = header->protocol;
-    packet->tos = header->tos;
-    packet->ttl = header->ttl;
+    packet->header_length = header.header_length;
+    packet->at = at + header.header_length;
+    packet->length = ipv4_payload_length(&header);
+    packet->protocol = header.protocol;
+    packet->tos = header.tos;
+    packet->ttl = header.ttl;
     packet->interface = (uint8_t)interface;
-    return ipv4_is_fragment(header) ? IP_FRAGMENT : IP_PACKET;
+    if (!ipv4_is_fragment(&header))
+        return IP_PACKET;
+    *piece = (struct piece){.id = header.id,
+                            .offset = header.fragment_offset,
+                            .protocol = header.protocol,
+                            .more = header.more_fragments};
+    return IP_FRAGMENT;
 }

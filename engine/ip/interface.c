@@ -1,4 +1,5 @@
 #include "engine/ip/ip.h"
+#include "engine/wire/icmp6.h"
 #include <errno.h>
 
 static bool mtu_is_valid(uint32_t mtu) {
@@ -21,10 +22,17 @@ int ip_add_interface(struct ip *ip, const struct berth_interface_config *config)
     return ip->interface_count++;
 }
 
+static bool interface_has_v6(const struct ip *ip, int interface) {
+    for (uint32_t i = 0; i < ip->address_count; i++)
+        if (ip->addresses[i].interface == interface && !berth_ip_is_v4(&ip->addresses[i].ip))
+            return true;
+    return false;
+}
+
 int ip_set_interface(struct ip *ip, int interface, uint32_t mtu, uint8_t offloads) {
     if (interface <= IP_LOOPBACK || interface >= ip->interface_count)
         return -ENODEV;
-    if (!mtu_is_valid(mtu))
+    if (!mtu_is_valid(mtu) || (mtu < IPV6_MTU_MIN && interface_has_v6(ip, interface)))
         return -EINVAL;
     ip->interfaces[interface].mtu = mtu;
     ip->interfaces[interface].offloads = offloads;
@@ -32,42 +40,129 @@ int ip_set_interface(struct ip *ip, int interface, uint32_t mtu, uint8_t offload
     return 0;
 }
 
-int ip_add_address(struct ip *ip, int interface, const struct berth_ip *address, unsigned prefix) {
-    if (interface < 0 || interface >= ip->interface_count)
-        return -ENODEV;
-    if (!berth_ip_is_v4(address) || prefix > 32)
-        return -EINVAL;
-    uint32_t v4 = berth_ip_to_v4(address);
-    if (v4 >> 24 == 0 || v4 >= 0xe0000000) /* RFC 1122 3.2.1.3: no host's address */
-        return -EINVAL;
-    if (berth_ip_is_loopback(address) != (interface == IP_LOOPBACK))
-        return -EINVAL;
-    for (uint32_t i = 0; i < ip->address_count; i++)
-        if (berth_ip_equal(&ip->addresses[i].ip, address))
-            return -EEXIST;
-    if (ip->address_count == ip->address_size) {
-        void *items = ip->addresses;
+/* ---- addresses ---- */
+
+/* Room for so many more addresses and routes, so that what is added is added whole. */
+static int reserve(struct ip *ip, uint32_t addresses, uint32_t routes) {
+    void *items = ip->addresses;
+    while (ip->address_size < ip->address_count + addresses) {
         int error =
             ip_grow(ip->allocator, &items, &ip->address_size, sizeof *ip->addresses, IP_ADDRESSES);
         if (error)
             return error;
         ip->addresses = items;
     }
-    uint32_t host_bits = prefix == 0 ? UINT32_MAX : prefix == 32 ? 0 : UINT32_MAX >> prefix;
-    if (prefix < 32 && interface != IP_LOOPBACK) {
-        struct berth_ip subnet = berth_ip_v4(v4 & ~host_bits);
-        int error = ip_add_route(ip, interface, &subnet, prefix, NULL);
+    items = ip->routes;
+    while (ip->route_size < ip->route_count + routes) {
+        int error = ip_grow(ip->allocator, &items, &ip->route_size, sizeof *ip->routes, IP_ROUTES);
         if (error)
             return error;
+        ip->routes = items;
     }
-    struct ip_address *added = &ip->addresses[ip->address_count++];
-    added->ip = *address;
-    /* A subnet of two hosts has no broadcast address (RFC 3021). */
-    added->broadcast = prefix < 31 ? berth_ip_v4(v4 | host_bits) : *address;
-    added->prefix = (uint8_t)(96 + prefix);
-    added->interface = (uint8_t)interface;
-    ip->version++;
     return 0;
+}
+
+static bool is_link_local(const struct berth_ip *ip) {
+    return ip->bytes[0] == 0xfe && (ip->bytes[1] & 0xc0) == 0x80;
+}
+
+/* Could a host have it there? RFC 1122 3.2.1.3, RFC 4291 2.5.2, 2.5.3, 2.7. */
+static bool address_is_valid(const struct ip *ip, int interface, const struct berth_ip *address,
+                             unsigned prefix) {
+    if (berth_ip_is_loopback(address) != (interface == IP_LOOPBACK))
+        return false;
+    if (berth_ip_is_v4(address)) {
+        uint32_t v4 = berth_ip_to_v4(address);
+        return prefix <= 32 && v4 >> 24 != 0 && v4 < 0xe0000000;
+    }
+    return prefix <= 128 && !berth_ip_is_any(address) && !berth_ip_is_multicast(address) &&
+           ip->interfaces[interface].mtu >= IPV6_MTU_MIN;
+}
+
+static struct berth_ip prefix_mask(const struct berth_ip *address, unsigned length) {
+    struct berth_ip prefix = {{0}};
+    for (unsigned bit = 0; bit < length; bit++)
+        prefix.bytes[bit / 8] |= (uint8_t)(address->bytes[bit / 8] & 0x80 >> bit % 8);
+    return prefix;
+}
+
+/* There is room for it and its route. */
+static void address_put(struct ip *ip, int interface, const struct berth_ip *address,
+                        unsigned prefix) {
+    bool v4 = berth_ip_is_v4(address);
+    unsigned length = prefix + (v4 ? 96 : 0);
+    struct berth_ip subnet = prefix_mask(address, length);
+    if (length < 128 && interface != IP_LOOPBACK)
+        ip_add_route(ip, interface, &subnet, prefix, NULL);
+    struct ip_address *added = &ip->addresses[ip->address_count++];
+    *added = (struct ip_address){.ip = *address,
+                                 .broadcast = *address,
+                                 .prefix = (uint8_t)length,
+                                 .interface = (uint8_t)interface};
+    if (v4 && prefix < 31) /* a subnet of two hosts has no broadcast address (RFC 3021) */
+        added->broadcast = berth_ip_v4(berth_ip_to_v4(address) | UINT32_MAX >> prefix);
+    ip->version++;
+    if (ip->notify && !v4 && interface != IP_LOOPBACK)
+        nd_announce(ip, (uint8_t)interface, address);
+}
+
+/* What IPv6 needs on an interface besides its first address: a link-local one (RFC 4291 2.8), and a
+ * way for groups. That addresses are unique is the configuration's business: no detection is made
+ * (RFC 4862 5.1: DupAddrDetectTransmits is 0). */
+static void interface_start_v6(struct ip *ip, int interface, const struct berth_ip *first) {
+    static const struct berth_ip groups = {{0xff}};
+    const struct ip_interface *at = &ip->interfaces[interface];
+    struct berth_ip link_local = nd_link_local(at->mac);
+    ip_add_route(ip, interface, &groups, 8, NULL);
+    if (at->link == BERTH_LINK_RAW_IP) { /* no link address to make it from */
+        uint64_t identifier = random_u64(ip->random);
+        memcpy(link_local.bytes + 8, &identifier, sizeof identifier);
+    }
+    if (!is_link_local(first) && !ip_has_address(ip, &link_local))
+        address_put(ip, interface, &link_local, 64);
+}
+
+int ip_add_address(struct ip *ip, int interface, const struct berth_ip *address, unsigned prefix) {
+    if (interface < 0 || interface >= ip->interface_count)
+        return -ENODEV;
+    if (!address_is_valid(ip, interface, address, prefix))
+        return -EINVAL;
+    for (uint32_t i = 0; i < ip->address_count; i++)
+        if (berth_ip_equal(&ip->addresses[i].ip, address))
+            return -EEXIST;
+    bool first =
+        !berth_ip_is_v4(address) && interface != IP_LOOPBACK && !interface_has_v6(ip, interface);
+    int error = reserve(ip, first ? 2 : 1, first ? 3 : 1);
+    if (error)
+        return error;
+    address_put(ip, interface, address, prefix);
+    if (first)
+        interface_start_v6(ip, interface, address);
+    return 0;
+}
+
+bool ip_has_address_on(const struct ip *ip, unsigned interface, const struct berth_ip *address) {
+    for (uint32_t i = 0; i < ip->address_count; i++)
+        if (ip->addresses[i].interface == interface &&
+            berth_ip_equal(&ip->addresses[i].ip, address))
+            return true;
+    return false;
+}
+
+bool ip6_has_group(const struct ip *ip, unsigned interface, const struct berth_ip *group) {
+    static const struct berth_ip all_nodes = {{0xff, 2, [15] = 1}};
+    if (!interface_has_v6(ip, (int)interface))
+        return false;
+    if (berth_ip_equal(group, &all_nodes))
+        return true;
+    for (uint32_t i = 0; i < ip->address_count; i++) {
+        const struct ip_address *own = &ip->addresses[i];
+        struct berth_ip solicited = nd_solicited_node(&own->ip);
+        if (own->interface == interface && !berth_ip_is_v4(&own->ip) &&
+            berth_ip_equal(&solicited, group))
+            return true;
+    }
+    return false;
 }
 
 bool ip_has_address(const struct ip *ip, const struct berth_ip *address) {

@@ -34,6 +34,9 @@ int ip_init(struct ip *ip, const struct berth_host_config *config, struct random
     ip->reassembly.key = random_key(random);
     ip->reassembly.limit = config->reassembly_limit;
     ip->reassembly.timeout = config->reassembly_timeout;
+    ip->reassembly6 = ip->reassembly;
+    ip->reassembly6.timeout = config->reassembly6_timeout;
+    ip->notify = config->ipv6_notify != 0;
     neighbors_init(ip, config->neighbor_max, 0);
     ip->interfaces[IP_LOOPBACK] = (struct ip_interface){
         .link = BERTH_LINK_RAW_IP,
@@ -41,15 +44,17 @@ int ip_init(struct ip *ip, const struct berth_host_config *config, struct random
         .offloads = BERTH_OFFLOAD_CHECKSUM | BERTH_OFFLOAD_SEGMENT,
     };
     ip->interface_count = 1;
-    struct berth_ip localhost = berth_ip_v4(0x7f000001);
-    return ip_add_address(ip, IP_LOOPBACK, &localhost, 8);
+    struct berth_ip localhost = berth_ip_v4(0x7f000001), localhost6 = {.bytes = {[15] = 1}};
+    int error = ip_add_address(ip, IP_LOOPBACK, &localhost, 8);
+    return error ? error : ip_add_address(ip, IP_LOOPBACK, &localhost6, 128);
 }
 
 void ip_clear(struct ip *ip) {
     for (unsigned i = 0; i < ip->interface_count; i++)
         frame_queue_clear(&ip->interfaces[i].ready, ip->allocator);
     neighbors_clear(ip);
-    reassembly_clear(ip);
+    reassembly_clear(ip, &ip->reassembly);
+    reassembly_clear(ip, &ip->reassembly6);
     if (ip->addresses)
         ip->allocator.release(ip->allocator.context, ip->addresses,
                               ip->address_size * sizeof *ip->addresses);
@@ -58,13 +63,18 @@ void ip_clear(struct ip *ip) {
                               ip->route_size * sizeof *ip->routes);
 }
 
+static uint64_t earlier(uint64_t a, uint64_t b) {
+    return a < b ? a : b;
+}
+
 uint64_t ip_deadline(const struct ip *ip) {
-    uint64_t neighbors = timer_deadline(&ip->neighbors.wheel);
-    uint64_t reassembly = reassembly_deadline(&ip->reassembly);
-    return neighbors < reassembly ? neighbors : reassembly;
+    uint64_t reassembly =
+        earlier(reassembly_deadline(&ip->reassembly), reassembly_deadline(&ip->reassembly6));
+    return earlier(timer_deadline(&ip->neighbors.wheel), reassembly);
 }
 
 void ip_advance(struct ip *ip, uint64_t now) {
     neighbors_advance(ip, now);
-    reassembly_advance(ip, now);
+    reassembly_advance(ip, &ip->reassembly, now);
+    reassembly_advance(ip, &ip->reassembly6, now);
 }

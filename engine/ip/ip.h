@@ -1,6 +1,6 @@
-/* One host's IP layer: interfaces, addresses and routes; what comes in is checked and reduced to an
- * ip_packet, what goes out gets its headers. Transport protocols sit on top and are not known here:
- * the host carries packets up to them, and errors through struct ip_ops. */
+/* One host's IP layer, both families: interfaces, addresses and routes; what comes in is checked
+ * and reduced to an ip_packet, what goes out gets its headers. Transport protocols sit on top and
+ * are not known here: the host carries packets up to them, and errors through struct ip_ops. */
 #ifndef ENGINE_IP_IP_H
 #define ENGINE_IP_IP_H
 
@@ -8,6 +8,8 @@
 #include "engine/ip/neighbor.h"
 #include "engine/ip/reassembly.h"
 #include "engine/ip/view.h"
+#include "engine/wire/ipv4.h"
+#include "engine/wire/ipv6.h"
 #include <berth/host.h>
 
 enum {
@@ -58,6 +60,7 @@ struct ip_route {
     struct berth_ip prefix, gateway;
     uint8_t length; /* 0..128 */
     uint8_t interface;
+    bool v4; /* of that family; IPv6's may be of any length, down to one that covers all */
     bool has_gateway;
 };
 
@@ -78,7 +81,7 @@ struct ip_cached {
     uint8_t hint, kind, interface;
 };
 
-/* A path whose MTU is below its interface's (RFC 1191). */
+/* A path whose MTU is below its interface's (RFC 1191, RFC 8201). */
 struct ip_path {
     struct berth_ip destination;
     uint32_t mtu;
@@ -92,6 +95,7 @@ struct ip {
     struct ip_ops ops;
     uint8_t default_ttl;
     uint8_t interface_count;
+    bool notify;      /* new addresses are told to all (IPv6) */
     uint64_t version; /* counts what may change where a hop leads */
     uint32_t address_count, route_count, route_size, address_size;
     struct ip_address *addresses;
@@ -103,7 +107,7 @@ struct ip {
     struct ip_cached cache[IP_CACHE];
     struct ip_interface interfaces[IP_INTERFACES];
     struct neighbors neighbors;
-    struct reassembly reassembly;
+    struct reassembly reassembly, reassembly6;
     struct ip_path paths[IP_PATHS];
     uint64_t icmp_filled; /* the token bucket: when it was last filled, and how many are left */
     uint32_t icmp_tokens;
@@ -117,13 +121,18 @@ struct ip_packet {
     struct frame_view view;
     uint32_t at;           /* where its payload begins in the view */
     uint32_t length;       /* octets of payload */
-    const uint8_t *header; /* the IP header, for quoting */
-    uint8_t header_length;
+    const uint8_t *header; /* the IP header, IPv6's with its extensions, for quoting */
+    uint16_t header_length;
+    uint16_t next_at; /* IPv6: the octet of the header that names `protocol` */
     uint8_t protocol, tos, ttl, interface;
     uint8_t flags; /* enum berth_frame_flags */
     uint16_t segment_size;
     bool group; /* to a broadcast or multicast address, of the link or of IP */
 };
+
+static inline bool packet_is_v6(const struct ip_packet *packet) {
+    return !berth_ip_is_v4(&packet->destination);
+}
 
 /* A datagram that is to go out. */
 struct ip_send {
@@ -135,11 +144,19 @@ struct ip_send {
     uint8_t protocol, tos, ttl; /* ttl 0: the default */
     uint8_t interface;          /* that the route should take, or IP_ANY_INTERFACE */
     uint8_t checksum_at; /* the checksum's place in the header; IP_CHECKSUM_DONE: none to fill in */
-    bool dont_fragment;  /* set DF while it fits */
+    bool dont_fragment;  /* set DF while it fits (IPv4) */
     bool may_fragment;   /* may go in fragments when it does not */
     uint16_t segment_size;
 };
 enum { IP_CHECKSUM_DONE = 0xff };
+
+static inline bool send_is_v6(const struct ip_send *send) {
+    return !berth_ip_is_v4(send->remote);
+}
+/* Octets of its IP header. */
+static inline uint32_t send_header(const struct ip_send *send) {
+    return send_is_v6(send) ? IPV6_HEADER : IPV4_HEADER_MIN;
+}
 
 /* ---- ip.c ---- */
 int ip_init(struct ip *ip, const struct berth_host_config *config, struct random *random,
@@ -157,8 +174,15 @@ int ip_add_interface(struct ip *ip, const struct berth_interface_config *config)
 int ip_set_interface(struct ip *ip, int interface, uint32_t mtu, uint8_t offloads);
 int ip_add_address(struct ip *ip, int interface, const struct berth_ip *address, unsigned prefix);
 bool ip_has_address(const struct ip *ip, const struct berth_ip *address);
+/* Given to that very interface. */
+bool ip_has_address_on(const struct ip *ip, unsigned interface, const struct berth_ip *address);
+/* All nodes, or the solicited-node group of an address of ours (RFC 4291 2.8). */
+bool ip6_has_group(const struct ip *ip, unsigned interface, const struct berth_ip *group);
 /* 255.255.255.255, or a subnet's broadcast address on that interface (IP_ANY_INTERFACE: on any). */
 bool ip_is_broadcast(const struct ip *ip, unsigned interface, const struct berth_ip *address);
+/* True if the prefix's first `length` bits are the address's. */
+bool ip_prefix_covers(const struct berth_ip *prefix, unsigned length,
+                      const struct berth_ip *address);
 /* Octets of the largest datagram that may be handed to the interface whole. */
 static inline uint32_t ip_segment_max(const struct ip_interface *interface) {
     const uint8_t both = BERTH_OFFLOAD_CHECKSUM | BERTH_OFFLOAD_SEGMENT;
@@ -171,11 +195,13 @@ int ip_add_route(struct ip *ip, int interface, const struct berth_ip *prefix, un
 /* The next hop; `interface` is preferred when it has a route. 0 or -ENETUNREACH. */
 int ip_route(const struct ip *ip, const struct berth_ip *destination, unsigned interface,
              struct ip_hop *hop);
+/* True when `address` is on the link of `interface`. */
+bool ip_on_link(const struct ip *ip, unsigned interface, const struct berth_ip *address);
+
+/* ---- source.c ---- */
 /* The source address for that hop. 0 or -EADDRNOTAVAIL. */
 int ip_source(const struct ip *ip, const struct ip_hop *hop, const struct berth_ip *destination,
               struct berth_ip *source);
-/* True when `address` is on the link of `interface`. */
-bool ip_on_link(const struct ip *ip, unsigned interface, const struct berth_ip *address);
 
 /* ---- path.c ---- */
 uint32_t ip_path_mtu(const struct ip *ip, const struct berth_ip *destination, unsigned interface,
@@ -183,15 +209,29 @@ uint32_t ip_path_mtu(const struct ip *ip, const struct berth_ip *destination, un
 /* The MTU that "fragmentation needed" speaks of: what it says, or when it says 0 a guess from the
  * length of what did not pass; never below a floor. */
 uint32_t ip_path_said(uint32_t mtu, uint32_t quoted_length);
+/* The same of "packet too big". */
+uint32_t ip6_path_said(uint32_t mtu);
 /* Keeps the MTU of a path. */
 void ip_path_learn(struct ip *ip, const struct berth_ip *destination, uint32_t mtu, uint64_t now);
 
 /* ---- input.c ---- */
-enum ip_input { IP_DROPPED, IP_PACKET, IP_FRAGMENT };
-/* Checks the IPv4 datagram at view[at..]; fills *packet, and *fragment's header if it is a
- * fragment. `group`: the link's destination was a group address. */
+enum ip_input { IP_DROPPED, IP_PACKET, IP_FRAGMENT, IP_EXTENDED };
+/* Checks the IPv4 datagram at view[at..]; fills *packet, and *piece if it is a fragment. `group`:
+ * the link's destination was a group address. */
 enum ip_input ip_input(struct ip *ip, unsigned interface, struct ip_packet *packet, uint32_t at,
-                       bool group, struct ipv4_header *header, struct view_scratch *scratch);
+                       bool group, struct piece *piece, struct view_scratch *scratch);
+
+/* ---- input6.c ---- */
+/* The same for IPv6; IP_EXTENDED: ip6_walk is next. */
+enum ip_input ip6_input(struct ip *ip, unsigned interface, struct ip_packet *packet, uint32_t at,
+                        bool group, struct view_scratch *scratch);
+/* Passes over the extension headers: IP_PACKET, IP_FRAGMENT (with *piece), or IP_DROPPED. */
+enum ip_input ip6_walk(struct ip *ip, struct ip_packet *packet, struct piece *piece,
+                       struct view_scratch *scratch, uint64_t now);
+/* Adds a fragment. True when its datagram is whole, and *packet that, with its octets in *block,
+ * which the caller drops. */
+bool ip6_join(struct ip *ip, const struct piece *piece, struct ip_packet *packet,
+              struct berth_block **block, struct view_scratch *scratch, uint64_t now);
 
 /* ---- output.c ---- */
 /* Builds the frame of a datagram. Returns the interface that is to carry it, or, when *frame was
@@ -211,16 +251,25 @@ bool ip_take_ready(struct ip *ip, unsigned interface, struct berth_frame *frame)
 /* Sends the datagram in pieces of at most `mtu` octets. 0 or negative errno. */
 int ip_fragment(struct ip *ip, const struct ip_send *send, unsigned interface,
                 struct neighbor *neighbor, const uint8_t *mac, uint32_t mtu);
-/* An identification for datagrams that may be fragmented: unpredictable, and it does not return for
- * 65,536 datagrams (RFC 6864 4.2, RFC 7739). */
-uint16_t ip_identification(struct ip *ip, const struct berth_ip *source,
+/* An identification for datagrams that may be fragmented: unpredictable, and of 16 bits (IPv4) or
+ * 32 it does not return before all others were used (RFC 6864 4.2, RFC 7739). */
+uint32_t ip_identification(struct ip *ip, const struct berth_ip *source,
                            const struct berth_ip *destination, uint8_t protocol);
 
-/* ---- icmp.c, icmp_error.c ---- */
+/* ---- icmp.c, icmp_report.c, icmp_error.c ---- */
 void icmp_input(struct ip *ip, const struct ip_packet *packet, uint64_t now);
-/* An ICMP message about *packet, if the rules and the rate limit let it. */
-void icmp_send_error(struct ip *ip, const struct ip_packet *packet, uint8_t type, uint8_t code,
-                     uint64_t now);
+void icmp6_input(struct ip *ip, const struct ip_packet *packet, uint64_t now);
+/* A message about *packet, if the rules and the rate limit let it: nobody has that port, or knows
+ * that protocol, or the fragments that were missing did not come in time. */
+enum icmp_cause { ICMP_ABOUT_PORT, ICMP_ABOUT_PROTOCOL, ICMP_ABOUT_REASSEMBLY };
+void icmp_report(struct ip *ip, const struct ip_packet *packet, enum icmp_cause cause,
+                 uint64_t now);
+/* The same about a field of an IPv6 datagram's headers (enum ipv6_problem, and the field's place).
+ * tell_group: even if the datagram went to a group. */
+void icmp6_problem(struct ip *ip, const struct ip_packet *packet, uint8_t code, uint32_t pointer,
+                   bool tell_group, uint64_t now);
+/* True, and charged, when the rate limits let a message to that destination go. */
+bool icmp_may_send(struct ip *ip, const struct berth_ip *destination, uint64_t now);
 /* Takes an error that quotes a datagram of ours. */
 void icmp_error_input(struct ip *ip, const struct ip_packet *packet, uint64_t now);
 /* Tells who sent the datagram of that frame (Ethernet header first) that its neighbour is not

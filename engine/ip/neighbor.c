@@ -2,6 +2,7 @@
 #include "engine/ip/ip.h"
 
 static const uint64_t request_interval = BERTH_SECOND;
+static const uint64_t first_probe_delay = 5 * BERTH_SECOND; /* RFC 4861 10 */
 
 static struct neighbor *neighbor_at(const struct neighbors *neighbors, uint32_t index) {
     return pool_at(&neighbors->pool, index);
@@ -111,8 +112,7 @@ static bool neighbor_evict(struct ip *ip, bool own) {
     return true;
 }
 
-static struct neighbor *neighbor_find(struct ip *ip, uint8_t interface,
-                                      const struct berth_ip *address) {
+struct neighbor *neighbor_find(struct ip *ip, uint8_t interface, const struct berth_ip *address) {
     struct neighbors *neighbors = &ip->neighbors;
     if (!neighbors->buckets)
         return NULL;
@@ -157,7 +157,7 @@ static struct neighbor *neighbor_new(struct ip *ip, uint8_t interface,
     return entry;
 }
 
-/* RFC 1122 2.3.2.1, 826-2: one request a second at most, and not for ever. */
+/* RFC 1122 2.3.2.1, 826-2, RFC 4861 7.2.2: one request a second at most, and not for ever. */
 static void neighbor_request(struct ip *ip, struct neighbor *entry, uint64_t now) {
     struct ip_hop hop = {.kind = IP_UNICAST, .interface = entry->interface, .next = entry->ip};
     struct berth_ip source;
@@ -166,8 +166,11 @@ static void neighbor_request(struct ip *ip, struct neighbor *entry, uint64_t now
     if (ip_source(ip, &hop, &entry->ip, &source) != 0)
         return;
     const uint8_t *target = entry->state == NEIGHBOR_PROBE ? entry->mac : NULL;
-    arp_send(ip, entry->interface, ARP_REQUEST, berth_ip_to_v4(&source), target,
-             berth_ip_to_v4(&entry->ip));
+    if (berth_ip_is_v4(&entry->ip))
+        arp_send(ip, entry->interface, ARP_REQUEST, berth_ip_to_v4(&source), target,
+                 berth_ip_to_v4(&entry->ip));
+    else
+        nd_solicit(ip, entry->interface, &source, target, &entry->ip);
 }
 
 struct neighbor *neighbor_get(struct ip *ip, uint8_t interface, const struct berth_ip *address,
@@ -181,17 +184,27 @@ struct neighbor *neighbor_get(struct ip *ip, uint8_t interface, const struct ber
     return entry;
 }
 
+/* An entry that is in use and not confirmed. Neighbour discovery waits a little before it asks (RFC
+ * 4861 7.3.3): most talks are over by then. */
+static void neighbor_doubt(struct ip *ip, struct neighbor *entry, uint64_t now) {
+    entry->requests = 0;
+    if (berth_ip_is_v4(&entry->ip)) {
+        entry->state = NEIGHBOR_PROBE;
+        neighbor_request(ip, entry, now);
+    } else {
+        entry->state = NEIGHBOR_DELAY;
+        timer_set(&ip->neighbors.wheel, entry->index, now + first_probe_delay, 0);
+    }
+}
+
 bool neighbor_use(struct ip *ip, struct neighbor *entry, uint64_t now) {
     entry->used_at = now;
     if (entry->state == NEIGHBOR_INCOMPLETE)
         return false;
     list_move(&ip->neighbors, entry, NEIGHBOR_LIST_ACTIVE);
     bool confirmed = entry->state == NEIGHBOR_REACHABLE && now < entry->reachable_until;
-    if (!confirmed && entry->state != NEIGHBOR_PROBE) {
-        entry->state = NEIGHBOR_PROBE;
-        entry->requests = 0;
-        neighbor_request(ip, entry, now);
-    }
+    if (!confirmed && entry->state != NEIGHBOR_DELAY && entry->state != NEIGHBOR_PROBE)
+        neighbor_doubt(ip, entry, now);
     return true;
 }
 
@@ -225,6 +238,8 @@ void neighbors_advance(struct ip *ip, uint64_t now) {
     uint32_t index;
     while ((index = timer_expired(&ip->neighbors.wheel, now, &kind)) != 0) {
         struct neighbor *entry = neighbor_at(&ip->neighbors, index);
+        if (entry->state == NEIGHBOR_DELAY)
+            entry->state = NEIGHBOR_PROBE;
         if (entry->requests < NEIGHBOR_REQUESTS)
             neighbor_request(ip, entry, now);
         else
@@ -232,7 +247,7 @@ void neighbors_advance(struct ip *ip, uint64_t now) {
     }
 }
 
-/* ---- what ARP packets say ---- */
+/* ---- what neighbours say ---- */
 
 static void neighbor_release_queue(struct ip *ip, struct neighbor *entry) {
     for (struct waiting_frame *at = entry->queue.head; at; at = at->next)
@@ -241,104 +256,26 @@ static void neighbor_release_queue(struct ip *ip, struct neighbor *entry) {
     frame_queue_join(&ip->interfaces[entry->interface].ready, &entry->queue);
 }
 
-static void neighbor_confirm(struct ip *ip, struct neighbor *entry, const uint8_t *mac,
-                             uint64_t now) {
-    memcpy(entry->mac, mac, ETHERNET_MAC);
-    entry->state = NEIGHBOR_REACHABLE;
-    entry->reachable_until = now + ip->neighbor_reachable;
-    entry->updated_at = now;
-    timer_cancel(&ip->neighbors.wheel, entry->index);
-    list_move(&ip->neighbors, entry, NEIGHBOR_LIST_ACTIVE);
-    neighbor_release_queue(ip, entry);
+struct neighbor *neighbor_learn(struct ip *ip, uint8_t interface, const struct berth_ip *address,
+                                const uint8_t *mac, uint64_t now) {
+    struct neighbor *entry = neighbor_new(ip, interface, address, false);
+    if (entry) {
+        memcpy(entry->mac, mac, ETHERNET_MAC);
+        entry->updated_at = now;
+    }
+    return entry;
 }
 
-/* Someone says where an entry's host is, unasked. That is believed, but not as a confirmation, and
- * not within a second of the last change (Linux's locktime): a forger has to win each time. */
-static void neighbor_hear(struct ip *ip, struct neighbor *entry, const uint8_t *mac, uint64_t now) {
-    if (entry->state == NEIGHBOR_INCOMPLETE) {
-        timer_cancel(&ip->neighbors.wheel, entry->index);
+void neighbor_set(struct ip *ip, struct neighbor *entry, const uint8_t *mac,
+                  enum neighbor_state state, uint64_t now) {
+    /* Passive entries stay so until they are used: others' words make none of them ACTIVE. */
+    if (entry->state == NEIGHBOR_INCOMPLETE || state == NEIGHBOR_REACHABLE)
         list_move(&ip->neighbors, entry, NEIGHBOR_LIST_ACTIVE);
-    } else if (memcmp(entry->mac, mac, ETHERNET_MAC) == 0 ||
-               now - entry->updated_at < BERTH_SECOND) {
-        return;
-    } else {
-        timer_cancel(&ip->neighbors.wheel, entry->index);
-    }
     memcpy(entry->mac, mac, ETHERNET_MAC);
-    entry->state = NEIGHBOR_STALE;
+    entry->state = (uint8_t)state;
     entry->updated_at = now;
+    if (state == NEIGHBOR_REACHABLE)
+        entry->reachable_until = now + ip->neighbor_reachable;
+    timer_cancel(&ip->neighbors.wheel, entry->index);
     neighbor_release_queue(ip, entry);
-}
-
-/* RFC 826, "Packet Reception", 826-1: an entry that exists is updated; a new one is made only when
- * the packet is for us. */
-static void neighbor_merge(struct ip *ip, uint8_t interface, const struct arp_packet *packet,
-                           bool for_us, uint64_t now) {
-    struct berth_ip sender = berth_ip_v4(packet->sender_ip);
-    if (packet->sender_ip ==
-        0) /* a probe for a free address claims none (RFC 5227 2.1.1, 5227-1) */
-        return;
-    struct neighbor *entry = neighbor_find(ip, interface, &sender);
-    if (!entry && for_us && packet->operation == ARP_REQUEST &&
-        ip_on_link(ip, interface, &sender)) {
-        entry = neighbor_new(ip, interface, &sender, false);
-        if (entry) {
-            memcpy(entry->mac, packet->sender_mac, ETHERNET_MAC);
-            entry->updated_at = now;
-        }
-        return;
-    }
-    if (!entry)
-        return;
-    bool asked = entry->state == NEIGHBOR_INCOMPLETE || entry->state == NEIGHBOR_PROBE;
-    if (asked && for_us && packet->operation == ARP_REPLY)
-        neighbor_confirm(ip, entry, packet->sender_mac, now);
-    else
-        neighbor_hear(ip, entry, packet->sender_mac, now);
-}
-
-void neighbor_input(struct ip *ip, uint8_t interface, const struct arp_packet *packet,
-                    uint64_t now) {
-    struct berth_ip sender = berth_ip_v4(packet->sender_ip);
-    struct berth_ip target = berth_ip_v4(packet->target_ip);
-    ip->counters->arp_in++;
-    if (packet->operation != ARP_REQUEST && packet->operation != ARP_REPLY)
-        return;
-    /* A group address is no host's, and nobody else speaks for our addresses (RFC 5227 2.4,
-     * 5227-2). */
-    if (ethernet_is_group(packet->sender_mac) || packet->sender_ip >= 0xe0000000 ||
-        ip_has_address(ip, &sender)) {
-        ip->counters->ip_in_address_errors++;
-        return;
-    }
-    bool for_us = !berth_ip_is_loopback(&target) && ip_has_address(ip, &target);
-    neighbor_merge(ip, interface, packet, for_us, now);
-    if (for_us && packet->operation == ARP_REQUEST)
-        arp_send(ip, interface, ARP_REPLY, packet->target_ip, packet->sender_mac,
-                 packet->sender_ip);
-}
-
-void arp_send(struct ip *ip, uint8_t interface, uint16_t operation, uint32_t sender_ip,
-              const uint8_t *target_mac, uint32_t target_ip) {
-    struct berth_frame frame;
-    struct ethernet_header link = {.type = ETHERNET_ARP};
-    struct arp_packet packet = {
-        .operation = operation, .sender_ip = sender_ip, .target_ip = target_ip};
-    memcpy(link.source, ip->interfaces[interface].mac, ETHERNET_MAC);
-    memcpy(packet.sender_mac, ip->interfaces[interface].mac, ETHERNET_MAC);
-    if (target_mac)
-        memcpy(link.destination, target_mac, ETHERNET_MAC);
-    else
-        memset(link.destination, 0xff, ETHERNET_MAC);
-    if (operation == ARP_REPLY && target_mac)
-        memcpy(packet.target_mac, target_mac, ETHERNET_MAC);
-    ethernet_header_write(frame.header, &link);
-    arp_packet_write(frame.header + ETHERNET_HEADER, &packet);
-    frame.header_length = ETHERNET_HEADER + ARP_LENGTH;
-    frame.part_count = 0;
-    frame.flags = 0;
-    frame.segment_size = 0;
-    frame.transport_offset = 0;
-    ip->counters->arp_out++;
-    ip_ready(ip, interface, &frame);
 }

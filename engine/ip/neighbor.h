@@ -1,10 +1,12 @@
-/* Neighbours: the link addresses of the hosts on our links (ARP, RFC 826; RFC 1122 2.3.2).
+/* Neighbours: the link addresses of the hosts on our links, found by ARP (RFC 826; RFC 1122 2.3.2)
+ * or neighbour discovery (RFC 4861 7).
  *
  *   state       link address   leaves it
- *   INCOMPLETE  none yet       a broadcast request at 0, 1 and 2 s; given up at 3 s
- *   REACHABLE   confirmed      30 s after the answer it counts as STALE (seen at the next use)
- *   STALE       not confirmed  the next use sends it on and probes it
- *   PROBE       in use         a unicast request at 0, 1 and 2 s; given up at 3 s
+ *   INCOMPLETE  none yet       a request to all (IPv6: to the solicited-node group) at 0, 1 and 2
+ * s; given up at 3 s REACHABLE   confirmed      30 s after the answer it counts as STALE (seen at
+ * the next use) STALE       not confirmed  the next use sends it on and probes it; IPv6: goes to
+ * DELAY DELAY       in use         IPv6: 5 s later it is probed PROBE       in use         a
+ * unicast request at 0, 1 and 2 s; given up at 3 s
  *
  * An entry that is given up is forgotten, and who waits for it is told. The cache is bounded. Three
  * lists say who goes first when it is full: PASSIVE entries (learned from others' requests, never
@@ -22,8 +24,15 @@
 #include <berth/addr.h>
 
 struct ip;
+struct ip_packet;
 
-enum neighbor_state { NEIGHBOR_INCOMPLETE = 1, NEIGHBOR_REACHABLE, NEIGHBOR_STALE, NEIGHBOR_PROBE };
+enum neighbor_state {
+    NEIGHBOR_INCOMPLETE = 1,
+    NEIGHBOR_REACHABLE,
+    NEIGHBOR_STALE,
+    NEIGHBOR_DELAY,
+    NEIGHBOR_PROBE
+};
 enum neighbor_list {
     NEIGHBOR_LIST_PASSIVE,
     NEIGHBOR_LIST_INCOMPLETE,
@@ -31,7 +40,7 @@ enum neighbor_list {
     NEIGHBOR_LISTS
 };
 enum {
-    NEIGHBOR_REQUESTS = 3,      /* RFC 1122 2.3.2.1: at most one a second */
+    NEIGHBOR_REQUESTS = 3,      /* RFC 1122 2.3.2.1: at most one a second; RFC 4861 10 */
     NEIGHBOR_QUEUE_FRAMES = 64, /* RFC 1122 2.3.2.2 asks for at least one */
     NEIGHBOR_QUEUE_OCTETS = 131072,
 };
@@ -69,13 +78,32 @@ struct neighbor *neighbor_get(struct ip *ip, uint8_t interface, const struct ber
 bool neighbor_use(struct ip *ip, struct neighbor *entry, uint64_t now);
 /* Queues a frame (given) until the neighbour answers; the oldest goes when too many wait. */
 void neighbor_wait(struct ip *ip, struct neighbor *entry, struct berth_frame *frame);
-/* An ARP packet that came in. */
-void neighbor_input(struct ip *ip, uint8_t interface, const struct arp_packet *packet,
-                    uint64_t now);
 void neighbors_advance(struct ip *ip, uint64_t now);
 
+/* ---- for arp.c and nd.c ---- */
+struct neighbor *neighbor_find(struct ip *ip, uint8_t interface, const struct berth_ip *address);
+/* A STALE entry for who sent us something; NULL when there is no room for what others send. */
+struct neighbor *neighbor_learn(struct ip *ip, uint8_t interface, const struct berth_ip *address,
+                                const uint8_t *mac, uint64_t now);
+/* Says where the neighbour is and what is known of that (REACHABLE or STALE); what waits goes out.
+ */
+void neighbor_set(struct ip *ip, struct neighbor *entry, const uint8_t *mac,
+                  enum neighbor_state state, uint64_t now);
+
+/* ---- arp.c ---- */
+/* An ARP packet that came in. */
+void arp_input(struct ip *ip, uint8_t interface, const struct arp_packet *packet, uint64_t now);
 /* Sends an ARP packet: to `target_mac`, or to everyone when it is NULL. */
 void arp_send(struct ip *ip, uint8_t interface, uint16_t operation, uint32_t sender_ip,
               const uint8_t *target_mac, uint32_t target_ip);
+
+/* ---- nd.c ---- */
+/* A solicitation or advertisement that came in. */
+void nd_input(struct ip *ip, const struct ip_packet *packet, uint64_t now);
+/* Asks for `target`: the neighbour at `mac`, or its solicited-node group when it is NULL. */
+void nd_solicit(struct ip *ip, uint8_t interface, const struct berth_ip *source, const uint8_t *mac,
+                const struct berth_ip *target);
+/* Tells all nodes on the link of an address of ours (RFC 4861 7.2.6). */
+void nd_announce(struct ip *ip, uint8_t interface, const struct berth_ip *address);
 
 #endif

@@ -1,4 +1,5 @@
 #include "engine/ip/ip.h"
+#include "engine/wire/icmp6.h"
 #include <errno.h>
 
 /* The hop to a destination, from the cache of those looked up last. NULL: *error says why. */
@@ -43,7 +44,9 @@ static bool link_address(struct ip *ip, const struct ip_cached *hop, const struc
         memcpy(mac, entry->mac, ETHERNET_MAC);
         return usable;
     }
-    if (hop->kind == IP_MULTICAST) { /* RFC 1112 6.4 */
+    if (hop->kind == IP_MULTICAST && send_is_v6(send)) {
+        nd_group_mac(send->remote, mac);
+    } else if (hop->kind == IP_MULTICAST) { /* RFC 1112 6.4 */
         memcpy(mac, (const uint8_t[]){0x01, 0x00, 0x5e}, 3);
         memcpy(mac + 3, send->remote->bytes + 13, 3);
         mac[3] &= 0x7f;
@@ -59,8 +62,8 @@ static uint32_t sum_halves(uint32_t word) {
 
 /* Writes the 20 octets of a header without options, in words and with the sum of what is written:
  * it is on each segment's way, and octets read back just after they were written are slow. */
-static void ip_header_write(uint8_t *to, const struct ip_send *send, uint32_t total, uint16_t id,
-                            uint8_t ttl) {
+static void ip4_header_write(uint8_t *to, const struct ip_send *send, uint32_t total, uint16_t id,
+                             uint8_t ttl) {
     uint32_t source = berth_ip_to_v4(send->local), destination = berth_ip_to_v4(send->remote);
     uint32_t first = UINT32_C(0x45000000) | (uint32_t)send->tos << 16 | total;
     uint32_t second = (uint32_t)id << 16 | (send->dont_fragment ? 0x4000u : 0);
@@ -76,6 +79,31 @@ static void ip_header_write(uint8_t *to, const struct ip_send *send, uint32_t to
     store_be32(to + 16, destination);
 }
 
+/* IPv6 has no sum, and says nothing of fragments here. The flow label stays 0 (RFC 6437 3). */
+static void ip6_header_write(uint8_t *to, const struct ip_send *send, uint8_t ttl) {
+    store_be32(to, UINT32_C(6) << 28 | (uint32_t)send->tos << 20);
+    store_be32(to + 4,
+               (send->header_length + send->length) << 16 | (uint32_t)send->protocol << 8 | ttl);
+    memcpy(to + 8, send->local->bytes, 16);
+    memcpy(to + 24, send->remote->bytes, 16);
+}
+
+/* Writes the header of a whole datagram; returns its end. */
+static uint8_t *ip_header_write(struct ip *ip, uint8_t *at, const struct ip_send *send) {
+    uint8_t ttl = send->ttl ? send->ttl : ip->default_ttl;
+    if (send_is_v6(send)) {
+        ip6_header_write(at, send, ttl);
+        return at + IPV6_HEADER;
+    }
+    /* RFC 6864 4.1: the identification of an atomic datagram means nothing; Linux sends 0. */
+    uint32_t id = 0;
+    if (!send->dont_fragment)
+        id = ip_identification(ip, send->local, send->remote, send->protocol);
+    ip4_header_write(at, send, IPV4_HEADER_MIN + send->header_length + send->length, (uint16_t)id,
+                     ttl);
+    return at + IPV4_HEADER_MIN;
+}
+
 void ip_checksum(const struct ip_send *send, uint8_t *transport) {
     struct checksum sum = {0};
     if (send->protocol != IPV4_ICMP)
@@ -85,7 +113,8 @@ void ip_checksum(const struct ip_send *send, uint8_t *transport) {
     checksum_add_parts(&sum, send->parts, send->part_count);
     uint16_t value = checksum_finish(&sum);
     if (send->protocol == IPV4_UDP && value == 0)
-        value = 0xffff; /* RFC 768, 1122-U3: zero means none */
+        value =
+            0xffff; /* RFC 768, 1122-U3: zero means none; RFC 8200 8.1: and IPv6 has always one */
     store_be16(transport + send->checksum_at, value);
 }
 
@@ -130,22 +159,17 @@ static void frame_build(struct ip *ip, const struct ip_send *send, const struct 
     if (out->link == BERTH_LINK_ETHERNET) {
         memcpy(at, mac, ETHERNET_MAC);
         memcpy(at + 6, out->mac, ETHERNET_MAC);
-        store_be16(at + 12, ETHERNET_IPV4);
+        store_be16(at + 12, send_is_v6(send) ? ETHERNET_IPV6 : ETHERNET_IPV4);
         at += ETHERNET_HEADER;
     }
-    /* RFC 6864 4.1: the identification of an atomic datagram means nothing; Linux sends 0. */
-    uint16_t id = 0;
-    if (!send->dont_fragment)
-        id = ip_identification(ip, send->local, send->remote, send->protocol);
-    ip_header_write(at, send, IPV4_HEADER_MIN + send->header_length + send->length, id,
-                    send->ttl ? send->ttl : ip->default_ttl);
-    at += IPV4_HEADER_MIN;
+    at = ip_header_write(ip, at, send);
     header_copy(at, send->header, send->header_length);
     frame->transport_offset = (uint16_t)(at - frame->header);
     frame->header_length = (uint16_t)(frame->transport_offset + send->header_length);
     frame->segment_size = send->segment_size;
     frame->flags = 0;
-    if (send->protocol != IPV4_ICMP && (out->offloads & BERTH_OFFLOAD_CHECKSUM) != 0)
+    bool is_icmp = send->protocol == IPV4_ICMP || send->protocol == IPV6_ICMP;
+    if (!is_icmp && (out->offloads & BERTH_OFFLOAD_CHECKSUM) != 0)
         frame->flags = BERTH_FRAME_NO_CHECKSUM;
     else if (send->checksum_at != IP_CHECKSUM_DONE)
         ip_checksum(send, at);
@@ -164,7 +188,7 @@ int ip_output(struct ip *ip, const struct ip_send *send, struct berth_frame *fra
     }
     struct ip_interface *out = &ip->interfaces[hop->interface];
     ip->counters->ip_out_requests++;
-    uint32_t total = IPV4_HEADER_MIN + send->header_length + send->length;
+    uint32_t total = send_header(send) + send->header_length + send->length;
     uint8_t mac[ETHERNET_MAC];
     bool usable = out->link == BERTH_LINK_RAW_IP || link_address(ip, hop, send, mac, now);
     if (send->may_fragment) {

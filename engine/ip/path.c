@@ -1,5 +1,7 @@
-/* Path MTU discovery's memory (RFC 1191), for datagrams; TCP keeps its own per connection. */
+/* Path MTU discovery's memory (RFC 1191, RFC 8201), for datagrams; TCP keeps its own per
+ * connection. */
 #include "engine/ip/ip.h"
+#include "engine/wire/ipv6.h"
 
 enum { PATH_FLOOR = 552 }; /* Linux's min_pmtu: a forged message cannot make datagrams smaller */
 static const uint64_t path_lifetime = 600 * BERTH_SECOND; /* RFC 1191 6.3 */
@@ -32,6 +34,10 @@ uint32_t ip_path_said(uint32_t mtu, uint32_t quoted_length) {
     if (mtu == 0)
         mtu = plateau_below(quoted_length);
     return mtu < PATH_FLOOR ? PATH_FLOOR : mtu;
+}
+
+uint32_t ip6_path_said(uint32_t mtu) {
+    return mtu < IPV6_MTU_MIN ? IPV6_MTU_MIN : mtu; /* RFC 8201 4: what any link carries */
 }
 
 void ip_path_learn(struct ip *ip, const struct berth_ip *destination, uint32_t mtu, uint64_t now) {

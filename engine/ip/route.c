@@ -1,8 +1,8 @@
 #include "engine/ip/ip.h"
 #include <errno.h>
 
-static bool prefix_covers(const struct berth_ip *prefix, unsigned length,
-                          const struct berth_ip *address) {
+bool ip_prefix_covers(const struct berth_ip *prefix, unsigned length,
+                      const struct berth_ip *address) {
     unsigned octets = length / 8, bits = length % 8;
     if (memcmp(prefix->bytes, address->bytes, octets) != 0)
         return false;
@@ -30,10 +30,11 @@ static int route_insert(struct ip *ip, const struct ip_route *route) {
 
 static const struct ip_route *route_find(const struct ip *ip, const struct berth_ip *destination,
                                          unsigned interface) {
+    bool v4 = berth_ip_is_v4(destination);
     for (uint32_t i = 0; i < ip->route_count; i++) {
         const struct ip_route *route = &ip->routes[i];
-        if ((interface == IP_ANY_INTERFACE || interface == route->interface) &&
-            prefix_covers(&route->prefix, route->length, destination))
+        if ((interface == IP_ANY_INTERFACE || interface == route->interface) && route->v4 == v4 &&
+            ip_prefix_covers(&route->prefix, route->length, destination))
             return route;
     }
     return NULL;
@@ -44,19 +45,29 @@ bool ip_on_link(const struct ip *ip, unsigned interface, const struct berth_ip *
     return route && !route->has_gateway;
 }
 
+static bool has_host_bits(const struct berth_ip *prefix, unsigned length) {
+    for (unsigned bit = length; bit < 128; bit++)
+        if (prefix->bytes[bit / 8] >> (7 - bit % 8) & 1)
+            return true;
+    return false;
+}
+
 int ip_add_route(struct ip *ip, int interface, const struct berth_ip *prefix, unsigned length,
                  const struct berth_ip *gateway) {
     if (interface <= IP_LOOPBACK || interface >= ip->interface_count)
         return -ENODEV;
-    if (!berth_ip_is_v4(prefix) || length > 32 || (gateway && !berth_ip_is_v4(gateway)))
+    bool v4 = berth_ip_is_v4(prefix);
+    if (length > (v4 ? 32u : 128u) || (gateway && berth_ip_is_v4(gateway) != v4))
         return -EINVAL;
-    if (length < 32 && (uint32_t)((uint64_t)berth_ip_to_v4(prefix) << length) != 0)
-        return -EINVAL; /* host bits are set */
+    length += v4 ? 96 : 0;
+    if (has_host_bits(prefix, length))
+        return -EINVAL;
     if (gateway && !ip_on_link(ip, (unsigned)interface, gateway))
         return -ENETUNREACH;
     struct ip_route route = {.prefix = *prefix,
-                             .length = (uint8_t)(96 + length),
+                             .length = (uint8_t)length,
                              .interface = (uint8_t)interface,
+                             .v4 = v4,
                              .has_gateway = gateway != NULL};
     if (gateway)
         route.gateway = *gateway;
@@ -86,30 +97,5 @@ int ip_route(const struct ip *ip, const struct berth_ip *destination, unsigned i
     hop->interface = route->interface;
     if (hop->kind == IP_UNICAST && route->has_gateway)
         hop->next = route->gateway;
-    return 0;
-}
-
-int ip_source(const struct ip *ip, const struct ip_hop *hop, const struct berth_ip *destination,
-              struct berth_ip *source) {
-    if (hop->kind == IP_LOCAL) {
-        *source = berth_ip_is_loopback(destination) ? berth_ip_v4(0x7f000001) : *destination;
-        return 0;
-    }
-    const struct ip_address *found = NULL;
-    for (uint32_t i = 0; i < ip->address_count; i++) {
-        const struct ip_address *own = &ip->addresses[i];
-        if (own->interface == IP_LOOPBACK)
-            continue;
-        if (own->interface == hop->interface && prefix_covers(&own->ip, own->prefix, &hop->next)) {
-            found = own;
-            break;
-        }
-        /* Next best: the interface's first address, then the host's first. */
-        if (!found || (found->interface != hop->interface && own->interface == hop->interface))
-            found = own;
-    }
-    if (!found)
-        return -EADDRNOTAVAIL;
-    *source = found->ip;
     return 0;
 }

@@ -10,7 +10,11 @@
 #include <berth/frame.h>
 #include <stdbool.h>
 
-enum { VIEW_PARTS = BERTH_FRAME_PARTS + 1, VIEW_MAX = 65535 + 14 + 64 };
+enum {
+    VIEW_PARTS = BERTH_FRAME_PARTS + 1,
+    VIEW_MAX = 65535 + 14 + 64,
+    VIEW_HEAD = 640, /* Ethernet, IPv6 with all extension headers that are taken, TCP */
+};
 
 struct frame_view {
     const uint8_t *head;
@@ -20,7 +24,7 @@ struct frame_view {
 };
 
 struct view_scratch {
-    uint8_t head[BERTH_FRAME_HEADER];
+    uint8_t head[VIEW_HEAD];
     struct berth_part rest[VIEW_PARTS];
 };
 
@@ -36,7 +40,7 @@ static inline uint32_t view_length(const struct frame_view *view) {
 /* Gathers the head; see view_ensure. */
 bool view_gather(struct frame_view *view, uint32_t length, struct view_scratch *scratch);
 
-/* Makes the first `length` (<= BERTH_FRAME_HEADER) octets contiguous in view->head. False when the
+/* Makes the first `length` (<= VIEW_HEAD) octets contiguous in view->head. False when the
  * frame is shorter. */
 static inline bool view_ensure(struct frame_view *view, uint32_t length,
                                struct view_scratch *scratch) {

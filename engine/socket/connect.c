@@ -57,12 +57,25 @@ berth_handle berth_socket_port_owner(struct berth_host *host, enum berth_protoco
                                                                : 0;
 }
 
-/* 0.0.0.0 as a destination is this host (Linux; RFC 1122 3.2.1.3 keeps it off the wire). */
+/* 0.0.0.0 or `::` as a destination is this host (Linux; RFC 1122 3.2.1.3 and RFC 4291 2.5.2 keep
+ * them off the wire). */
 static void remote_settle(struct berth_ip *remote, const struct berth_ip *bound) {
-    if (!berth_ip_is_v4(remote) || !berth_ip_is_any(remote))
+    if (!berth_ip_is_any(remote))
         return;
-    bool specific = berth_ip_is_v4(bound) && !berth_ip_is_any(bound);
-    *remote = specific ? *bound : berth_ip_v4(0x7f000001);
+    bool v4 = berth_ip_is_v4(remote);
+    if (berth_ip_is_v4(bound) == v4 && !berth_ip_is_any(bound))
+        *remote = *bound;
+    else
+        *remote = v4 ? berth_ip_v4(0x7f000001) : (struct berth_ip){.bytes = {[15] = 1}};
+}
+
+/* May a socket bound to that address send to that one? Linux's answers where the families differ:
+ * `::` takes any. */
+static int families_agree(const struct berth_ip *bound, const struct berth_ip *remote) {
+    bool bound_v4 = berth_ip_is_v4(bound), remote_v4 = berth_ip_is_v4(remote);
+    if (bound_v4 == remote_v4 || (!bound_v4 && berth_ip_is_any(bound)))
+        return 0;
+    return bound_v4 ? -EAFNOSUPPORT : -EINVAL;
 }
 
 int socket_way(const struct sockets *sockets, const struct berth_ip *bound,
@@ -70,14 +83,16 @@ int socket_way(const struct sockets *sockets, const struct berth_ip *bound,
     struct ip_hop hop;
     way->remote = *remote;
     remote_settle(&way->remote.ip, bound);
-    int error = ip_route(&sockets->ip, &way->remote.ip, IP_ANY_INTERFACE, &hop);
+    int error = families_agree(bound, &way->remote.ip);
+    if (!error)
+        error = ip_route(&sockets->ip, &way->remote.ip, IP_ANY_INTERFACE, &hop);
     if (error)
         return error;
     way->interface = hop.interface;
     if (berth_ip_is_any(bound) || is_group(sockets, bound))
         return ip_source(&sockets->ip, &hop, &way->remote.ip, &way->local);
     way->local = *bound;
-    /* What comes from 127.0.0.0/8 stays in the host. */
+    /* What comes from 127.0.0.0/8 or ::1 stays in the host. */
     return berth_ip_is_loopback(bound) && hop.kind != IP_LOCAL ? -EINVAL : 0;
 }
 

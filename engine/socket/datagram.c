@@ -2,8 +2,6 @@
 #include "engine/socket/sockets.h"
 #include "engine/wire/udp.h"
 
-enum { UDP_HEADERS = IPV4_HEADER_MIN + UDP_HEADER };
-
 /* The caller takes what goes to the diverted port (and says what comes back), unless a socket of
  * this host is bound there. */
 static bool is_diverted(const struct sockets *sockets, const struct berth_endpoint *remote,
@@ -24,10 +22,11 @@ static int diverted_way(const struct sockets *sockets, const struct berth_ip *bo
     struct ip_hop hop = {.kind = IP_UNICAST, .interface = 1, .next = remote->ip};
     way->remote = *remote;
     way->interface = IP_ANY_INTERFACE;
-    if (!berth_ip_is_any(bound))
+    if (!berth_ip_is_any(bound) && berth_ip_is_v4(bound) == berth_ip_is_v4(&remote->ip))
         way->local = *bound;
     else if (ip_source(&sockets->ip, &hop, &remote->ip, &way->local) != 0)
-        way->local = berth_ip_v4(0x7f000001);
+        way->local = berth_ip_is_v4(&remote->ip) ? berth_ip_v4(0x7f000001)
+                                                 : (struct berth_ip){.bytes = {[15] = 1}};
     return 0;
 }
 
@@ -64,15 +63,17 @@ int socket_connect_udp(struct sockets *sockets, uint32_t index,
 static int check_size(struct sockets *sockets, uint32_t index, const struct udp_way *way,
                       size_t length, uint64_t now) {
     int mode = UDP_MTU_WANT;
-    if (length > UDP_PAYLOAD_MAX)
+    bool v4 = berth_ip_is_v4(&way->remote.ip);
+    size_t whole = (v4 ? IPV4_HEADER_MIN : IPV6_HEADER) + UDP_HEADER + length;
+    if (length > (v4 ? UDP_PAYLOAD_MAX : UDP_PAYLOAD_MAX_V6))
         return -EMSGSIZE;
-    if (length + UDP_HEADERS <= 552 || way->interface == IP_ANY_INTERFACE)
+    if (whole <= 552 || way->interface == IP_ANY_INTERFACE)
         return 0;
     udp_get_option(sockets->udp, index, BERTH_IP_MTU_DISCOVER, &mode);
     uint32_t mtu = sockets->ip.interfaces[way->interface].mtu;
     if (mode == UDP_MTU_DO)
         mtu = ip_path_mtu(&sockets->ip, &way->remote.ip, way->interface, now);
-    return mode >= UDP_MTU_DO && length + UDP_HEADERS > mtu ? -EMSGSIZE : 0;
+    return mode >= UDP_MTU_DO && whole > mtu ? -EMSGSIZE : 0;
 }
 
 static ssize_t send_way(struct sockets *sockets, uint32_t index, const struct udp_way *way,

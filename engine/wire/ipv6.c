@@ -112,7 +112,7 @@ static enum ipv6_verdict options_walk(struct ipv6_chain *chain, const uint8_t *d
     return IPV6_ACCEPT;
 }
 
-static bool is_extension(uint8_t next) {
+bool ipv6_is_extension(uint8_t next) {
     return next == IPV6_HOP_BY_HOP || next == IPV6_ROUTING || next == IPV6_FRAGMENT ||
            next == IPV6_DESTINATION;
 }
@@ -128,7 +128,7 @@ static size_t extension_size(const uint8_t *data, size_t length, size_t at, uint
 /* RFC 7112: the first fragment has all headers, the transport's too. */
 static bool transport_is_there(const uint8_t *data, size_t length, size_t at, uint8_t next) {
     unsigned headers = 0;
-    while (is_extension(next)) {
+    while (ipv6_is_extension(next)) {
         size_t size = extension_size(data, length, at, next);
         if (size == 0 || ++headers > IPV6_CHAIN_HEADERS)
             return false;
@@ -176,7 +176,7 @@ static enum ipv6_verdict extension_check(struct ipv6_chain *chain, const uint8_t
 enum ipv6_verdict ipv6_chain_parse(const uint8_t *data, size_t length, struct ipv6_chain *chain) {
     *chain = (struct ipv6_chain){.protocol = data[6], .next_at = 6};
     size_t at = IPV6_HEADER;
-    for (unsigned headers = 0; is_extension(chain->protocol); headers++) {
+    for (unsigned headers = 0; ipv6_is_extension(chain->protocol); headers++) {
         /* RFC 8200 4.1: it comes first or not at all. */
         if (chain->protocol == IPV6_HOP_BY_HOP && at != IPV6_HEADER)
             return chain_problem(chain, IPV6_PROBLEM_NEXT_HEADER, chain->next_at);

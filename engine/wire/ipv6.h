@@ -73,6 +73,9 @@ enum ipv6_verdict {
     IPV6_PROBLEM, /* and the sender is told */
 };
 
+/* True for the headers that the walk passes over. */
+bool ipv6_is_extension(uint8_t next);
+
 /* Walks the extension headers of the datagram data[0..length), its IPv6 header first. It may be cut
  * behind IPV6_HEADER + IPV6_CHAIN_MAX + IPV6_TRANSPORT_MAX octets. */
 enum ipv6_verdict ipv6_chain_parse(const uint8_t *data, size_t length, struct ipv6_chain *chain);

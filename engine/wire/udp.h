@@ -4,7 +4,7 @@
 
 #include "engine/base/bytes.h"
 
-enum { UDP_HEADER = 8, UDP_PAYLOAD_MAX = 65507 };
+enum { UDP_HEADER = 8, UDP_PAYLOAD_MAX = 65507, UDP_PAYLOAD_MAX_V6 = 65527 };
 
 struct udp_header {
     uint16_t source_port, destination_port;

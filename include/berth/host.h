@@ -86,7 +86,7 @@ struct berth_host_config {
     uint64_t keepalive_interval; /* 75 s */
     uint8_t keepalive_probes;    /* 9 */
     uint8_t default_ttl;         /* 64 */
-    uint32_t neighbor_max;       /* entries of the ARP cache: 1024 */
+    uint32_t neighbor_max;       /* entries of the neighbour cache: 1024 */
     uint64_t neighbor_reachable; /* 30 s */
     uint32_t reassembly_limit;   /* octets held for incomplete datagrams: 4 MiB (Linux
                                     ipfrag_high_thresh) */
@@ -96,6 +96,8 @@ struct berth_host_config {
      * same address should have the same, so that its new connections are beyond the old ones that
      * still wait in their peers' TIME-WAIT (RFC 6191). */
     uint8_t tcp_secret[32];
+    uint64_t reassembly6_timeout; /* of IPv6 datagrams: 60 s (RFC 8200 4.5) */
+    uint8_t ipv6_notify; /* new IPv6 addresses are told to the link (Linux's ndisc_notify): 0 */
 };
 
 void berth_host_config_init(struct berth_host_config *config);
@@ -105,7 +107,7 @@ int berth_sysctl_set(struct berth_host_config *config, const char *name, const c
 /* The names, one by one; NULL after the last. */
 const char *berth_sysctl_name(size_t index);
 
-/* A host with no interface but its loopback (127.0.0.0/8). `config`: borrowed; NULL for the
+/* A host with no interface but its loopback (127.0.0.0/8 and ::1). `config`: borrowed; NULL for the
  * defaults, with a seed of zeroes. Returns NULL when memory is out or the configuration makes no
  * sense. */
 struct berth_host *berth_host_new(const struct berth_host_config *config);
@@ -135,8 +137,9 @@ int berth_host_add_interface(struct berth_host *host, const struct berth_interfa
  * -EINVAL. */
 int berth_host_set_interface(struct berth_host *host, int interface, uint32_t mtu,
                              uint8_t offloads);
-/* Gives the interface an address with its on-link prefix (0..32 for IPv4). 0, -ENODEV, -EEXIST,
- * -ENOSPC, -EINVAL. */
+/* Gives the interface an address with its on-link prefix (0..32 for IPv4, 0..128 for IPv6). The
+ * first IPv6 address of an interface brings its link-local one along. 0, -ENODEV, -EEXIST,
+ * -ENOSPC, -EINVAL (no host's address, or IPv6 on a link with an MTU below 1280). */
 int berth_host_add_address(struct berth_host *host, int interface, const struct berth_ip *address,
                            unsigned prefix);
 /* Adds a route to prefix/length through `gateway` (NULL: on link). Longest prefix wins.

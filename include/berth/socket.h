@@ -86,9 +86,9 @@ struct berth_datagram {
     int interface;
     uint8_t ttl, tos;
 };
-/* `to` NULL: the connected peer. -EDESTADDRREQ, -EMSGSIZE (over 65507), -ENETUNREACH, -EACCES
- * (broadcast not allowed), -EAGAIN (queue full), -ECONNREFUSED (pending, then cleared), -EINVAL
- * (port 0). */
+/* `to` NULL: the connected peer. -EDESTADDRREQ, -EMSGSIZE (over 65507, over IPv6 65527),
+ * -ENETUNREACH, -EACCES (broadcast not allowed), -EAGAIN (queue full), -ECONNREFUSED (pending, then
+ * cleared), -EINVAL (port 0). */
 ssize_t berth_socket_send_to(struct berth_host *host, berth_handle socket, const void *data,
                              size_t length, const struct berth_endpoint *to, uint64_t now);
 /* Returns the octets copied (the datagram is cut to `length`); `meta` may be NULL. -EAGAIN, pending

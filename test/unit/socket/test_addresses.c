@@ -29,6 +29,7 @@ static void test_bind(void **state) {
         {4, v6_any, -EAFNOSUPPORT, -EAFNOSUPPORT},
         {4, v6_one, -EAFNOSUPPORT, -EAFNOSUPPORT},
         {6, v6_any, 0, 0},
+        {6, v6_one, 0, 0},
         {6, v6_global, -EADDRNOTAVAIL, -EADDRNOTAVAIL},
         {6, berth_ip_v4(HOST_IP), 0, 0},
     };
@@ -86,7 +87,7 @@ static void test_connect_tcp(void **state) {
     peer_stop(&peer);
 }
 
-/* A family 6 socket speaks IPv4 too, unless it may not; IPv6 itself leads nowhere yet. */
+/* A family 6 socket speaks IPv4 too, unless it may not. */
 static void test_dual_stack(void **state) {
     (void)state;
     struct peer peer;
@@ -180,18 +181,20 @@ static void test_interfaces(void **state) {
             cases[i].result);
     }
     struct berth_address listed[8];
-    assert_int_equal(berth_host_addresses(peer.host, listed, 8), 5);
-    assert_int_equal(berth_host_addresses(peer.host, listed, 1), 5);
-    assert_int_equal(listed[1].interface, 1);
-    assert_int_equal(listed[1].prefix, 24);
-    assert_int_equal(listed[1].mtu, 1500);
-    assert_memory_equal(listed[1].mac, host_mac, 6);
+    assert_int_equal(berth_host_addresses(peer.host, listed, 8), 6);
+    assert_int_equal(berth_host_addresses(peer.host, listed, 1), 6);
+    assert_memory_equal(listed[1].ip.bytes, v6_one.bytes, 16);
+    assert_int_equal(listed[1].prefix, 128);
+    assert_int_equal(listed[2].interface, 1);
+    assert_int_equal(listed[2].prefix, 24);
+    assert_int_equal(listed[2].mtu, 1500);
+    assert_memory_equal(listed[2].mac, host_mac, 6);
     struct berth_ip own = berth_ip_v4(0x0a000201), local = berth_ip_v4(0x7f777777);
     struct berth_ip not_own = berth_ip_v4(PEER_IP);
     assert_true(berth_host_has_address(peer.host, &own));
     assert_true(berth_host_has_address(peer.host, &local));
     assert_false(berth_host_has_address(peer.host, &not_own));
-    for (uint32_t i = 0; i < 251; i++) {
+    for (uint32_t i = 0; i < 250; i++) {
         struct berth_ip ip = berth_ip_v4(0x0c000001 + i);
         assert_int_equal(berth_host_add_address(peer.host, 4, &ip, 32), 0);
     }
