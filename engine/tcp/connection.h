@@ -441,7 +441,8 @@ void time_wait_input(struct tcp *tcp, uint32_t index, const struct tcp_segment *
                      const struct tcp_options *options);
 void time_wait_advance(struct tcp *tcp);
 uint64_t time_wait_deadline(const struct tcp *tcp); /* ns */
-/* Ends a TIME-WAIT record early (its four numbers are wanted by a new connection of ours). */
-void time_wait_forget(struct tcp *tcp, uint32_t index);
+/* A connect() of ours wants the four numbers: the record makes way if timestamps keep old segments
+ * out (RFC 6191; Linux's tcp_tw_reuse). *floor: the new ISN lies at or above it. */
+bool time_wait_reuse(struct tcp *tcp, uint32_t index, uint32_t *floor);
 
 #endif

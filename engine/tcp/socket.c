@@ -103,34 +103,35 @@ int tcp_accept(struct tcp *tcp, uint32_t socket, uint32_t *connection) {
     return 0;
 }
 
-/* Our own TIME-WAIT record of these four numbers makes way when timestamps keep old segments out
- * (RFC 6191; Linux's tcp_tw_reuse). */
-static bool make_way(struct tcp *tcp, const struct tuple *tuple) {
-    uint32_t found = ports_find(tcp->ports, tuple);
-    if (found == 0 || tcp_kind_of(found) != TCP_TIME_WAIT)
-        return false;
-    const struct tcp_time_wait *record = pool_at(&tcp->time_waits, tcp_index_of(found));
-    if (!record->timestamps)
-        return false;
-    time_wait_forget(tcp, tcp_index_of(found));
-    return true;
+/* The ISN: above that of the connection whose TIME-WAIT record of ours makes way for this one. */
+static uint32_t choose_isn(struct tcp *tcp, const struct tuple *tuple) {
+    uint32_t found = ports_find(tcp->ports, tuple), floor, isn = isn_of(tcp, tuple);
+    if (found == 0 || tcp_kind_of(found) != TCP_TIME_WAIT ||
+        !time_wait_reuse(tcp, tcp_index_of(found), &floor))
+        return isn;
+    return seq_lt(isn, floor) ? floor : isn; /* RFC 6191 2 */
 }
 
-/* Takes the four numbers: the port bound, or one that the port table chooses. */
+/* Takes the four numbers: the port bound, or one that the port table chooses; and the ISN that goes
+ * with them. */
 static int take_tuple(struct tcp *tcp, struct tcp_connection *c, const struct berth_ip *local,
-                      const struct berth_endpoint *remote) {
+                      const struct berth_endpoint *remote, uint32_t *isn) {
+    bool bound = c->extra && c->extra->bind;
     struct tuple tuple = {.local = *local, .remote = remote->ip, .remote_port = remote->port};
-    if (c->extra && c->extra->bind) {
+    if (bound) {
         if (!berth_ip_is_any(&c->extra->bound.ip))
             tuple.local = c->extra->bound.ip;
         tuple.local_port = c->extra->bound.port;
-        make_way(tcp, &tuple);
+        *isn = choose_isn(tcp, &tuple);
     }
     c->tuple = tuple; /* the table looks at it through the reference */
     int result = ports_connect(tcp->ports, &c->tuple, tcp_reference(TCP_CONNECTION, c->self));
-    if (result == 0)
-        c->flags |= TCP_F_IN_PORTS;
-    return result;
+    if (result != 0)
+        return result;
+    c->flags |= TCP_F_IN_PORTS;
+    if (!bound) /* a port that the table chose is nobody's, not even in TIME-WAIT */
+        *isn = isn_of(tcp, &c->tuple);
+    return 0;
 }
 
 static int start(struct tcp *tcp, struct tcp_connection *c, const struct berth_ip *local,
@@ -138,7 +139,8 @@ static int start(struct tcp *tcp, struct tcp_connection *c, const struct berth_i
     struct tcp_active *a = connection_activate(tcp, c);
     if (!a)
         return -ENOMEM;
-    int result = take_tuple(tcp, c, local, remote);
+    uint32_t isn;
+    int result = take_tuple(tcp, c, local, remote, &isn);
     if (result != 0) {
         memset(&c->tuple, 0, sizeof c->tuple);
         connection_drop_active(tcp, c);
@@ -147,7 +149,7 @@ static int start(struct tcp *tcp, struct tcp_connection *c, const struct berth_i
     c->interface = (uint8_t)interface;
     c->mss = connection_mss_for(tcp, interface, berth_ip_is_v4(&c->tuple.remote));
     c->ts_offset = isn_ts_offset(tcp, &c->tuple);
-    c->snd_una = c->snd_nxt = a->snd_max = isn_of(tcp, &c->tuple);
+    c->snd_una = c->snd_nxt = a->snd_max = isn;
     c->rcv_nxt = c->rcv_edge = 0;
     c->state = BERTH_SYN_SENT;
     c->flags |= TCP_F_ACTIVE_OPEN | TCP_F_CONNECTING;

@@ -52,8 +52,18 @@ static void end(struct tcp *tcp, uint32_t index) {
     record_trim(&tcp->time_wait_queue, &tcp->time_waits, is_dead);
 }
 
-void time_wait_forget(struct tcp *tcp, uint32_t index) {
+/* Where the next connection of these four numbers may begin (RFC 6191 2). */
+static uint32_t next_isn(const struct tcp_time_wait *record) {
+    return record->snd_nxt + ISN_AHEAD;
+}
+
+bool time_wait_reuse(struct tcp *tcp, uint32_t index, uint32_t *floor) {
+    const struct tcp_time_wait *record = time_wait_at(tcp, index);
+    if (!record->timestamps || !tcp->config.tcp_timestamps)
+        return false;
+    *floor = next_isn(record);
     end(tcp, index);
+    return true;
 }
 
 static unsigned answer_step(const struct tcp *tcp) {
@@ -147,7 +157,7 @@ static void check_syn(struct tcp *tcp, uint32_t index, const struct tcp_segment 
         acknowledge(tcp, record);
         return;
     }
-    uint32_t floor = record->snd_nxt + ISN_AHEAD;
+    uint32_t floor = next_isn(record);
     end(tcp, index);
     listen_syn(tcp, tcp_at(tcp, tcp_index_of(listener)), segment, options, &floor);
 }
