@@ -131,6 +131,20 @@ int berth_network_impairment(const struct berth_network *network, int host,
     return 0;
 }
 
+static bool port_is_plain(const struct network_port *port) {
+    return !port->egress.impaired && !port->ingress.impaired;
+}
+
+bool berth_network_is_plain(const struct berth_network *network, int host,
+                            const struct berth_ip *address) {
+    const struct network_port *from = network_port_of(network, host), *to = from;
+    if (!from || network->capture.write || network->outside_count > 0)
+        return false;
+    if (!berth_host_has_address(from->host, address))
+        to = network_port_of(network, berth_network_find_address(network, address));
+    return to && to->lan == from->lan && port_is_plain(from) && port_is_plain(to);
+}
+
 int berth_network_capture(struct berth_network *network, berth_capture_write *write, void *context,
                           uint64_t wall) {
     if (!write) {

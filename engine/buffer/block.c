@@ -24,6 +24,7 @@ struct berth_block *berth_block_new(struct berth_allocator allocator, uint32_t s
     block->references = 1;
     block->size = size;
     block->allocator = allocator;
+    block->sealed = 0;
     return block;
 }
 

@@ -156,7 +156,7 @@ int stream_append(struct stream *stream, struct berth_allocator allocator,
         stream->length += part->length;
         return 0;
     }
-    if (part->length < STREAM_COPY_BELOW)
+    if (part->length < STREAM_COPY_BELOW && !part->block->sealed)
         return stream_append_copy(stream, allocator, part->data, part->length);
     if (ring_reserve(stream, allocator, 1) < 0)
         return -ENOMEM;

@@ -135,9 +135,17 @@ static void header_copy(uint8_t *to, const uint8_t *from, size_t length) {
     }
 }
 
+static bool payload_is_sealed(const struct ip_send *send) {
+    for (unsigned i = 0; i < send->part_count; i++)
+        if (send->parts[i].block && send->parts[i].block->sealed)
+            return true;
+    return false;
+}
+
 /* A payload that fits behind the headers is copied there: no block is touched on its way. */
 static void frame_add_payload(struct berth_frame *frame, const struct ip_send *send) {
-    if (send->length <= (uint32_t)(BERTH_FRAME_HEADER - frame->header_length)) {
+    if (send->length <= (uint32_t)(BERTH_FRAME_HEADER - frame->header_length) &&
+        !payload_is_sealed(send)) {
         for (unsigned i = 0; i < send->part_count; i++) {
             memcpy(frame->header + frame->header_length, send->parts[i].data,
                    send->parts[i].length);

@@ -61,7 +61,7 @@ static bool run_insert(struct tcp *tcp, struct tcp_active *a, uint32_t at, uint3
     const uint8_t *data = part->data;
     if (!runs_grow(tcp, a))
         return false;
-    if (block && part->length >= block->size / 4) {
+    if (block && (part->length >= block->size / 4 || block->sealed)) {
         berth_block_hold(block);
     } else { /* a borrowed or a small piece of a big block: its own copy pins no more than it needs
               */

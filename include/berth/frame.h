@@ -31,10 +31,15 @@ struct berth_block {
     uint32_t references;
     uint32_t size; /* bytes at `data` */
     struct berth_allocator allocator;
+    /* Not 0: the bytes are still where they come from. Whoever put the block in sees to it that
+     * they are here before anybody has to read them: hosts and unimpaired links only pass the block
+     * on, as long as they need not compute checksums. Not for bytes that are copied: see
+     * berth_network_is_plain(). */
+    uint64_t sealed;
     uint8_t data[];
 };
 
-/* A block of `size` bytes with one reference, the caller's; NULL when memory is out. */
+/* A block of `size` bytes with one reference, the caller's, not sealed; NULL when memory is out. */
 struct berth_block *berth_block_new(struct berth_allocator allocator, uint32_t size);
 
 static inline struct berth_block *berth_block_hold(struct berth_block *block) {

@@ -101,6 +101,13 @@ struct berth_network_event {
 size_t berth_network_events(struct berth_network *network, struct berth_network_event *events,
                             size_t max);
 
+/* True if what the host sends to this address comes there at once and whole, and nobody on the way
+ * looks into it: the address is the host's own or a neighbour's on its switch, no link between them
+ * is impaired, nothing is captured, and the network has no outside port. Then, and only then,
+ * blocks may be sealed (<berth/frame.h>). */
+bool berth_network_is_plain(const struct berth_network *network, int host,
+                            const struct berth_ip *address);
+
 /* ---- capture: pcapng, a stream of bytes handed to the caller ---- */
 
 /* Each frame that passes a switch port (once, where it enters the switch; drops are marked with

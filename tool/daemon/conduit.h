@@ -82,6 +82,7 @@ struct conduit {
     uint8_t state;       /* enum conduit_state */
     uint8_t junk;        /* octets of ours that lie in the held end's queue (connect.c) */
     bool ready, doomed;
+    bool unblocked;        /* the held end itself does not wait */
     bool wide;             /* the held end's send buffer has its size */
     bool readable;         /* the held end may hold octets that no edge will tell of */
     bool in_full;          /* not received, because the engine has no room */
@@ -103,7 +104,8 @@ struct conduit {
     uint8_t option_bits;   /* enum conduit_option_bits */
     int send_buffer_asked, receive_buffer_asked; /* 0: not */
     int error;                                   /* positive errno that SO_ERROR has yet to tell */
-    unsigned ready_octets;                       /* a listener's: octets that make it readable */
+    size_t sealed;            /* octets in `held` that the engine has as sealed blocks */
+    unsigned ready_octets;    /* a listener's: octets that make it readable */
     struct conduit *returned; /* a listener's: accepted, but the caller had gone */
     struct waiter *waiters;
     struct datagram_queue datagrams;

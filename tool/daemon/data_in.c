@@ -14,6 +14,7 @@
  * end too: octets and an end of stream that come together make one edge only. */
 #define _GNU_SOURCE
 #include "tool/daemon/call.h"
+#include "tool/daemon/sealed.h"
 
 #include <errno.h>
 #include <linux/sockios.h>
@@ -71,6 +72,8 @@ static void inlet_add(struct inlets *inlets, struct conduit *conduit, size_t roo
 static void stream_plan(struct inlets *inlets, struct server *server, struct conduit *conduit,
                         struct berth_host *host, uint64_t now) {
     ssize_t space = conduit->finished ? 0 : berth_socket_send_space(host, conduit->socket);
+    if (space > 0 && conduit->bulk && sealed_take(server, conduit, host, (size_t)space, now))
+        return;
     if (space > 0)
         inlet_add(inlets, conduit, (size_t)space);
     else if (conduit->hung_up && (space < 0 || conduit->finished))

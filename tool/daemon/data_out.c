@@ -10,6 +10,7 @@
 #define _GNU_SOURCE
 #include "tool/daemon/call.h"
 #include "tool/daemon/datagram_queue.h"
+#include "tool/daemon/sealed.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -30,34 +31,44 @@ static void stream_refused(struct conduit *conduit) {
     conduit->discarding = true;
 }
 
-/* One borrow and its sendmsg. Octets moved; 0: nothing there; or a negative errno. */
+/* One sendmsg of what is at the start of the parts and not sealed. Octets or a negative errno. */
+static ssize_t parts_send(struct server *server, const struct conduit *conduit,
+                          const struct berth_part *parts, int count, int flags) {
+    struct iovec vectors[PARTS];
+    size_t length = 0, used = 0;
+    while (used < (size_t)count && !sealed_first(&parts[used], 1)) {
+        vectors[used] = (struct iovec){(void *)(uintptr_t)parts[used].data, parts[used].length};
+        length += parts[used++].length;
+    }
+    if (conduit->discarding)
+        return (ssize_t)length;
+    struct msghdr message = {.msg_iov = vectors, .msg_iovlen = used};
+    server->counters.sends++;
+    ssize_t sent = sendmsg(conduit->held, &message, flags);
+    return sent < 0 ? -errno : sent;
+}
+
+/* One borrow and its sending. Octets moved; 0: nothing there; or a negative errno. */
 static ssize_t stream_move(struct server *server, struct conduit *conduit, struct berth_host *host,
                            uint64_t now) {
     struct berth_part parts[PARTS];
-    struct iovec vectors[PARTS];
     int count = berth_socket_borrow(host, conduit->socket, parts, PARTS);
     if (count < 0 && count != -EAGAIN)
         conduit->error = -count; /* it is told once, by whichever call comes first */
     if (count <= 0)
         return 0;
-    size_t length = 0;
-    for (int i = 0; i < count; i++) {
-        vectors[i] = (struct iovec){(void *)(uintptr_t)parts[i].data, parts[i].length};
-        length += parts[i].length;
-    }
     int flags = MSG_DONTWAIT | MSG_NOSIGNAL;
     if (conduit->urgent_out && berth_socket_urgent(host, conduit->socket) == 0)
         flags |= MSG_OOB;
-    ssize_t moved = (ssize_t)length;
-    if (!conduit->discarding) {
-        struct msghdr message = {.msg_iov = vectors, .msg_iovlen = (size_t)count};
-        moved = sendmsg(conduit->held, &message, flags);
-        server->counters.sends++;
+    ssize_t moved = 0;
+    if (sealed_first(parts, count))
+        moved = sealed_move(server, conduit, parts, count);
+    if (moved == 0)
+        moved = parts_send(server, conduit, parts, count, flags);
+    if (moved > 0) {
+        berth_socket_give_back(host, conduit->socket, (size_t)moved, now);
+        server_touch(server, conduit);
     }
-    if (moved < 0)
-        return -errno;
-    berth_socket_give_back(host, conduit->socket, (size_t)moved, now);
-    server_touch(server, conduit);
     return moved;
 }
 

@@ -1,6 +1,6 @@
 /* How conduits come into the daemon's sight and leave it. */
 #define _GNU_SOURCE
-#include "tool/daemon/server_state.h"
+#include "tool/daemon/sealed.h"
 #include "tool/daemon/waiters.h"
 
 #include <errno.h>
@@ -89,7 +89,8 @@ static void conduit_haunt(struct server *server, struct conduit *conduit) {
         conduit_remove(server, oldest);
 }
 
-static void held_close(struct conduit *conduit) {
+static void held_close(struct server *server, struct conduit *conduit) {
+    sealed_open(server, conduit);
     if (conduit->held >= 0)
         close(conduit->held);
     conduit->held = -1;
@@ -154,7 +155,7 @@ void conduit_close(struct server *server, struct conduit *conduit, bool abort, u
     waiters_fail(conduit, EINVAL);
     returned_close(server, conduit, now);
     socket_release(server, conduit, abort, now);
-    held_close(conduit);
+    held_close(server, conduit);
     bool doubtful = conduit->fin_given || conduit->shut;
     if (doubtful)
         conduit_haunt(server, conduit);
@@ -246,7 +247,7 @@ void conduits_break(struct server *server, uint64_t now) {
         server->doomed = conduit->doomed_next;
         conduit->doomed = false;
         held_soil(server, conduit);
-        held_close(conduit);
+        held_close(server, conduit);
         socket_release(server, conduit, true, now);
         conduit_haunt(server, conduit);
     }

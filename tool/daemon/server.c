@@ -1,5 +1,5 @@
 #define _GNU_SOURCE
-#include "tool/daemon/server_state.h"
+#include "tool/daemon/sealed.h"
 #include "tool/loop/clock.h"
 
 #include <errno.h>
@@ -91,6 +91,8 @@ void server_leave(struct server *server, uint64_t now) {
 
 struct berth_network *server_lock(struct server *server, uint64_t *now) {
     *now = server_enter(server);
+    server->sealed_now = *now;
+    sealed_open_all(server);
     return server->network;
 }
 
@@ -144,6 +146,9 @@ static void server_dispose(struct server *server) {
         close(server->epoll);
     if (server->wake >= 0)
         close(server->wake);
+    for (int i = 0; i < 2; i++)
+        if (server->pipe[i] >= 0)
+            close(server->pipe[i]);
     pthread_mutex_destroy(&server->lock);
     free(server);
 }
@@ -165,6 +170,7 @@ struct server *server_new(struct berth_network *network) {
     server->network = network;
     server->waiters_deadline = BERTH_NEVER;
     server->next_run = 1;
+    server->pipe[0] = server->pipe[1] = -1;
     pthread_mutex_init(&server->lock, NULL);
     server->descriptors = descriptors_raise();
     server->spin = processors() > 1 ? SPIN : 0;

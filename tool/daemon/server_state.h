@@ -52,6 +52,10 @@ struct server {
     uint64_t waiters_deadline;
     struct outside outside[OUTSIDE_MAX];
     int outside_count;
+    struct sealed *sealed, *sealed_end; /* sealed.c */
+    uint64_t sealed_now;
+    bool sealed_off; /* the kernel does not splice between such sockets */
+    int pipe[2];     /* for splice(); empty between calls; -1 until it is needed */
     struct server_counters counters;
 };
 
