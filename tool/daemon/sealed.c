@@ -182,14 +182,15 @@ static bool sealed_may(struct server *server, const struct conduit *conduit,
 bool sealed_take(struct server *server, struct conduit *conduit, struct berth_host *host,
                  size_t room, uint64_t now) {
     int waiting = 0;
-    if (!sealed_may(server, conduit, host) || ioctl(conduit->held, FIONREAD, &waiting) < 0 ||
-        (size_t)waiting < conduit->sealed + (conduit->sealed ? 1 : SEALED_FROM)) {
-        bool none = (size_t)waiting == conduit->sealed && conduit->sealed > 0;
-        if (!none)
-            sealed_open(server, conduit);
-        return none;
+    if (!sealed_may(server, conduit, host) || ioctl(conduit->held, FIONREAD, &waiting) < 0) {
+        sealed_open(server, conduit);
+        return false;
     }
     size_t fresh = (size_t)waiting - conduit->sealed;
+    if (conduit->sealed == 0 && fresh < SEALED_FROM)
+        return false;
+    if (fresh == 0)
+        return true;
     size_t size = fresh < room ? fresh : room;
     if (size > SEALED_MOST)
         size = SEALED_MOST;
