@@ -43,14 +43,14 @@ static bool is_duplicate(const struct tcp_connection *c, const struct tcp_segmen
            !(segment->flags & (TCP_SYN | TCP_FIN)) && c->snd_wnd == old_window;
 }
 
-/* Karn (RFC 6298 section 3, MUST-18, 6298-7): only a sample ends the backoff. */
+/* Karn (RFC 6298 section 3, MUST-18, 6298-7): only a sample ends the backoff. 6298-2, 7323-T5 */
 static void sample_rtt(struct tcp *tcp, struct tcp_connection *c, uint32_t ack,
                        const struct tcp_options *options) {
     struct tcp_active *a = c->active;
     uint32_t echoed = tcp_ts_now(tcp, c) - options->ts_echo;
     if ((c->flags & TCP_F_TIMESTAMPS) && options->has_timestamps && options->ts_echo &&
         echoed < 120000)
-        congestion_on_rtt(c, echoed * 1000);
+        congestion_on_rtt(c, echoed * 1000); /* 9406-1 */
     if (a->rtt_at && seq_ge(ack, a->rtt_seq)) {
         rtt_sample(tcp, c, tcp->now - a->rtt_at);
         a->rtt_at = 0;

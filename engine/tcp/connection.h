@@ -54,15 +54,14 @@ enum tcp_connection_flags {
     TCP_F_NODELAY = 1u << 4, /* RFC 9293 MUST-17 */
     TCP_F_KEEPALIVE = 1u << 5,
     TCP_F_OOBINLINE = 1u << 6,
-    TCP_F_TIMESTAMPS = 1u << 7,   /* negotiated */
-    TCP_F_RCV_SHUT = 1u << 8,     /* shutdown(RD) */
-    TCP_F_SND_SHUT = 1u << 9,     /* shutdown(WR) or close: a FIN follows the queued octets */
-    TCP_F_ACTIVE_OPEN = 1u << 10, /* SYN-RECEIVED came from SYN-SENT (MUST-11) */
-    TCP_F_ACK_NOW = 1u << 11,     /* an ACK is owed at once */
-    TCP_F_WAS_FULL = 1u << 12,    /* the application met a full send buffer: tell it of room */
-    TCP_F_IN_PORTS = 1u << 13,    /* its tuple is in the demultiplexer */
-    TCP_F_CONNECTING = 1u << 14,  /* a connect() has not been told its outcome yet */
-    TCP_F_FIN_READ = 1u << 15,    /* the peer's FIN is in sequence: nothing more comes */
+    TCP_F_TIMESTAMPS = 1u << 7,  /* negotiated */
+    TCP_F_RCV_SHUT = 1u << 8,    /* shutdown(RD) */
+    TCP_F_SND_SHUT = 1u << 9,    /* shutdown(WR) or close: a FIN follows the queued octets */
+    TCP_F_ACK_NOW = 1u << 11,    /* an ACK is owed at once */
+    TCP_F_WAS_FULL = 1u << 12,   /* the application met a full send buffer: tell it of room */
+    TCP_F_IN_PORTS = 1u << 13,   /* its tuple is in the demultiplexer */
+    TCP_F_CONNECTING = 1u << 14, /* a connect() has not been told its outcome yet */
+    TCP_F_FIN_READ = 1u << 15,   /* the peer's FIN is in sequence: nothing more comes */
 };
 
 struct tcp_active;

@@ -163,8 +163,9 @@ static enum tcp_verdict check_paws(struct tcp *tcp, struct tcp_half_open *record
     return TCP_DROP;
 }
 
-/* First: the sequence number. Second: RST, which ends the record without a word to the application
- * (MUST-11), if it is exact (RFC 5961 3.2, 5961-1). Fourth: SYN (RFC 5961 4.2, 5961-2). */
+/* First: the sequence number (9293-E4). Second: RST, which ends the record without a word to the
+ * application (MUST-11), if it is exact (RFC 5961 3.2, 5961-1). Fourth: SYN (RFC 5961 4.2, 5961-2).
+ */
 static enum tcp_verdict check_numbers(struct tcp *tcp, uint32_t index,
                                       const struct tcp_segment *segment) {
     struct tcp_half_open *record = half_open_at(tcp, index);

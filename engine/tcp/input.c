@@ -4,8 +4,8 @@
 
 enum { DAYS_24_MS = 24 * 24 * 3600 * 1000u };
 
-/* RFC 7323 5.3 R1, 7323-P1, 7323-P2, 7323-P3: a timestamp older than TS.Recent is an old duplicate,
- * unless TS.Recent itself is too old (5.5). RSTs are exempt. */
+/* RFC 7323 5.3 R1, 7323-P1, 7323-P2, 7323-P3, 7323-T1: a timestamp older than TS.Recent is an old
+ * duplicate, unless TS.Recent itself is too old (5.5). RSTs are exempt. */
 static enum tcp_verdict check_timestamp(struct tcp *tcp, struct tcp_connection *c,
                                         const struct tcp_segment *segment,
                                         const struct tcp_options *options) {
@@ -59,18 +59,19 @@ static enum tcp_verdict check_sequence(struct tcp *tcp, struct tcp_connection *c
     return TCP_DROP;
 }
 
-/* RFC 7323 4.3 (2), 7323-T2, 7323-T3: TS.Recent follows segments that begin at or before the last
- * ACK sent. */
+/* That an acceptable segment came, and what its timestamp says. */
 static void note_timestamp(struct tcp *tcp, struct tcp_connection *c,
                            const struct tcp_segment *segment, const struct tcp_options *options) {
     uint32_t last_ack = c->active ? c->active->last_ack_sent : c->rcv_nxt;
+    /* RFC 7323 4.3 (2), 7323-T2, 7323-T3: TS.Recent follows segments that begin at or before the
+     * last ACK sent. */
     if ((c->flags & TCP_F_TIMESTAMPS) && options->has_timestamps &&
         seq_le(segment->seq, last_ack) &&
         (seq_ge(options->ts_value, c->ts_recent) || tcp_ms(tcp) - c->last_heard >= DAYS_24_MS))
         c->ts_recent = options->ts_value;
     /* An orphan's wait for the peer's FIN is not made longer by what else comes. */
     if (c->state != BERTH_FIN_WAIT_2 || !(c->flags & TCP_F_ORPHAN))
-        c->last_heard = tcp_ms(tcp);
+        c->last_heard = tcp_ms(tcp); /* MUST-26, 7323-P3 */
 }
 
 /* Second check (RFC 5961 3.2, 5961-1): only RCV.NXT exactly resets; elsewhere in the window it is
@@ -83,6 +84,7 @@ static enum tcp_verdict check_rst(struct tcp *tcp, struct tcp_connection *c,
         ack_challenge(tcp, c);
         return TCP_DROP;
     }
+    /* MUST-12. Here SYN-RECEIVED came from SYN-SENT; after LISTEN it is a record (MUST-11). */
     int error = c->state == BERTH_SYN_RECEIVED ? ECONNREFUSED
                 : c->state == BERTH_CLOSE_WAIT ? EPIPE
                                                : ECONNRESET;
@@ -96,7 +98,8 @@ static enum tcp_verdict check_syn(struct tcp *tcp, struct tcp_connection *c,
     if (!(segment->flags & TCP_SYN))
         return TCP_CONTINUE;
     if (c->state == BERTH_SYN_RECEIVED && (segment->flags & TCP_ACK))
-        return TCP_CONTINUE; /* simultaneous open: the peer's SYN,ACK acknowledges our SYN */
+        return TCP_CONTINUE; /* simultaneous open (MUST-10): the peer's SYN,ACK acknowledges our SYN
+                              */
     ack_challenge(tcp, c);
     return TCP_DROP;
 }

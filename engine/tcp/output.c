@@ -192,7 +192,7 @@ static bool send_data(struct tcp *tcp, struct tcp_connection *c, struct tcp_emit
 static bool send_probe(struct tcp *tcp, struct tcp_connection *c, struct tcp_emit *emit) {
     c->active->flags &= (uint16_t) ~(TCP_A_PROBE | TCP_A_KEEPALIVE);
     fill(tcp, c, emit, c->snd_una - 1, TCP_ACK, sack_blocks(c, false));
-    mark_urgent(c, emit, c->snd_una - 1);
+    mark_urgent(c, emit, c->snd_una - 1); /* MUST-62 */
     return true;
 }
 
@@ -236,14 +236,14 @@ static bool fin_waits(const struct tcp_connection *c) {
 }
 
 /* Nothing may go though octets wait and nothing is in flight: only time or the peer can help
- * (MUST-36, MUST-38). */
+ * (MUST-36, MUST-38); else the retransmission timer does (6298-4). */
 static void wait_for_window(struct tcp *tcp, struct tcp_connection *c) {
     struct tcp_active *a = c->active;
     if (a->rto_at != 0 || a->snd_max != c->snd_una)
         return;
     a->flags |= TCP_A_PERSIST;
     if (c->snd_wnd == 0)
-        a->stalled_since = tcp->now;
+        a->stalled_since = tcp->now; /* 6429-1 */
     /* The override is RFC 9293's 0.1-1 s; corked octets wait as long as Linux makes them, 200 ms.
      */
     a->rto_at = c->snd_wnd == 0 ? rtt_expiry(tcp, c) : tcp->now + 200 * BERTH_MS;

@@ -81,7 +81,7 @@ void recovery_go_back(struct tcp *tcp, struct tcp_connection *c) {
     a->dup_acks = 0;
     a->limited = 0;
     a->resend = 0;
-    a->rtt_at = 0; /* Karn (MUST-18) */
+    a->rtt_at = 0; /* Karn: it goes again */
     c->snd_nxt = c->snd_una;
 }
 

@@ -152,7 +152,7 @@ static int start(struct tcp *tcp, struct tcp_connection *c, const struct berth_i
     c->snd_una = c->snd_nxt = a->snd_max = isn;
     c->rcv_nxt = c->rcv_edge = 0;
     c->state = BERTH_SYN_SENT;
-    c->flags |= TCP_F_ACTIVE_OPEN | TCP_F_CONNECTING;
+    c->flags |= TCP_F_CONNECTING;
     tcp->counters->tcp_active_opens++;
     connection_owes(tcp, c);
     return -EINPROGRESS;

@@ -94,7 +94,6 @@ static void open_both(struct tcp *tcp, struct tcp_connection *c, const struct tc
                       const struct tcp_options *options) {
     take_syn(tcp, c, segment, options);
     c->state = BERTH_SYN_RECEIVED;
-    c->flags |= TCP_F_ACTIVE_OPEN; /* MUST-11 */
     c->snd_nxt = c->snd_una;
     c->active->rto_at = c->active->rtt_at = 0;
     connection_owes(tcp, c);

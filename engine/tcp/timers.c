@@ -66,7 +66,7 @@ static bool too_long(const struct tcp *tcp, const struct tcp_connection *c) {
            tcp->now - c->active->stalled_since >= (uint64_t)limit * BERTH_MS;
 }
 
-/* R2 (RFC 9293 MUST-20): retries after which the connection ends. */
+/* R2 (RFC 9293 MUST-20, MUST-22): retries after which the connection ends. */
 static int retries_allowed(const struct tcp *tcp, const struct tcp_connection *c) {
     if (c->state == BERTH_SYN_SENT)
         return tcp_option(c, BERTH_TCP_SYNCNT, tcp->config.tcp_syn_retries);

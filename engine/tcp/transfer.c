@@ -35,11 +35,11 @@ ssize_t tcp_send_space(struct tcp *tcp, uint32_t socket) {
 static void appended(struct tcp *tcp, struct tcp_connection *c, unsigned flags) {
     struct tcp_active *a = c->active;
     uint32_t end = c->snd_una + a->send.length;
-    a->push_seq = end; /* RFC 9293 MUST-61 */
     if (flags & BERTH_MSG_MORE) {
         a->more_seq = end;
         a->flags |= TCP_A_MORE;
     } else {
+        a->push_seq = end; /* RFC 9293 MUST-61 */
         a->flags &= (uint16_t)~TCP_A_MORE;
     }
     if (flags & BERTH_MSG_OOB) {

@@ -28,7 +28,7 @@ uint32_t window_to_offer(const struct tcp *tcp, const struct tcp_connection *c) 
     free = free >> shift << shift; /* RFC 7323 2.3: what the wire cannot say is not promised */
     if (free < offered + step)
         free = offered; /* not worth a step, or the buffer shrank */
-    return free > most ? most : free;
+    return free;
 }
 
 /* MUST-39 */

@@ -80,7 +80,8 @@ bool udp_input(struct udp *udp, const struct udp_arrival *arrival) {
 }
 
 /* RFC 1122 4.1.3.3, 1122-U2, as Linux does it: a connected socket hears of hard errors, any socket
- * of all when it asked for that (IP_RECVERR). */
+ * of all when it asked for that (IP_RECVERR). False: nobody sent it, so it is not believed
+ * (1191-1). */
 bool udp_error(struct udp *udp, const struct tuple *tuple, int error, bool hard) {
     uint32_t found = find_socket(udp, tuple);
     if (!found)

@@ -4,7 +4,7 @@
 Takes the statements in engine/ that cite a requirement (citations.py), makes each wrong in turn, by negating its condition or by
 deleting it, in a copy of the tree under BUILD, and runs the tests that show that requirement, and no others: one of them must turn
 red. A comment before a function stands for each statement in it. Mutants that do not compile are not counted. `sample`: 50 of them,
-by a seed that is printed. The sample for a seed stays the same while the sources do.
+by a seed that is printed. The sanitizers watch, so that what a mutant does wrong out of the test's sight is seen, too.
 """
 import argparse
 import collections
@@ -33,6 +33,12 @@ def condition(source, start, end, head):
     return opening + 1, end - 1
 
 
+def is_last(source, start, end):
+    """True if without the return at [start, end) its function, or a case of its switch, would run out."""
+    rest = source.code[end:source.function_at(start)[1]]
+    return re.match(r"[\s}]*(?:$|case\b|default\b)", rest) is not None
+
+
 def of_statement(source, start, end):
     """The mutants of one statement: (start, end, text, what)."""
     code = source.code[start:end]
@@ -48,7 +54,11 @@ def of_statement(source, start, end):
         if re.search(r"&&|\|\||[<>!=]=|[^-]>[^>=]|[^<]<[^<=]|^!", value) and "?" not in value:
             first = start + returned.end()
             return [(first, end - 1, f"!({source.text[first:end - 1]})", "negated")]
-        return [(start, end, ";", "deleted")] if value and not source.code[end:].lstrip().startswith("}\n\n") else []
+        if value in ("true", "false"):
+            return [(start + returned.end(), end - 1, "false" if value == "true" else "true", "negated")]
+        return [] if value and is_last(source, start, end) else [(start, end, ";", "deleted")]
+    if re.search(r"counters->\w+(?:\+\+| \+= )", code):
+        return []  # no requirement asks to count
     truth = re.match(r"(?:const )?bool (\w+) = ", code)
     if truth and "," not in code[truth.end():].split("(")[0]:
         first = start + truth.end()
@@ -86,7 +96,12 @@ def of_comment(source, comment):
         return []
     found = source.statement(comment)
     if found:
-        return of_statement(source, *found)
+        mutants = of_statement(source, *found)
+        inner = source.code[found[1]:comment.start()]
+        if inner.strip().endswith(";") and inner.strip()[0] != "{":  # if (...) statement; and then the comment
+            start = found[1] + len(inner) - len(inner.lstrip())
+            mutants += of_statement(source, start, source.statement_end(start))
+        return mutants
     function = source.function_after(comment.end()) if not source.function_at(comment.start()) else None
     if not function or code:
         return []
@@ -118,7 +133,8 @@ class Tree:
         self.sync()
         if not (self.build / "build.ninja").exists():
             self.call("meson", "setup", str(self.build), str(self.tree), "-Dwerror=false", "-Dwarning_level=0", "-Doptimization=1",
-                      "-Ddebug=false")
+                      "-Ddebug=false", "-Db_sanitize=address,undefined", "-Db_lundef=false")
+        self.call("ninja", "-C", str(self.build), "build.ninja")  # there may be new tests
         self.programs = table.programs(self.tree, str(self.build))
 
     def sync(self):
@@ -152,7 +168,8 @@ class Tree:
 
     def passes(self, file, name):
         limit = self.seconds.get((file, name), 30) * 10 + 2
-        environment = {**os.environ, "CMOCKA_MESSAGE_OUTPUT": "TAP", "CMOCKA_ONLY": name, "LD_PRELOAD": str(self.only)}
+        environment = {**os.environ, "CMOCKA_MESSAGE_OUTPUT": "TAP", "CMOCKA_ONLY": name, "LD_PRELOAD": str(self.only),
+                       "ASAN_OPTIONS": "verify_asan_link_order=0:detect_leaks=0"}
         begin = time.monotonic()
         try:
             done = subprocess.run([self.programs[str(file)]], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=limit)

@@ -91,6 +91,18 @@ static void closed(void **state) {
     peer_end(&p);
 }
 
+/* SHLD-14, MUST-66: a FIN is taken at a closed window, for it needs no room; the window stays
+ * closed. */
+static void fin_at_closed(void **state) {
+    (void)state;
+    struct peer p;
+    uint32_t socket = closed_window(&p, 4);
+    peer_sends(&p, "FA");
+    peer_gets(&p, "A ack %u win 0", p.seq + 1);
+    assert_int_equal(peer_state(&p, socket), BERTH_CLOSE_WAIT);
+    peer_end(&p);
+}
+
 /* 9293-E5: what a segment has too much, on either side, is cut off, and the rest is used; its FIN,
  * if that lies beyond, too. */
 static void trimmed(void **state) {
@@ -114,6 +126,6 @@ static void trimmed(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(open_window), cmocka_unit_test(closed),
-                                       cmocka_unit_test(trimmed)};
+                                       cmocka_unit_test(fin_at_closed), cmocka_unit_test(trimmed)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

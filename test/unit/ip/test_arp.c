@@ -67,7 +67,7 @@ static void test_probe(void **state) {
     peer_stop(&peer);
 }
 
-/* A datagram waits for the answer; three requests, a second apart. [826-2, 826-3] */
+/* A datagram waits for the answer; three requests, a second apart. [826-2, 826-3, 826-1] */
 static void test_resolution(void **state) {
     (void)state;
     struct peer peer;
@@ -143,7 +143,7 @@ static void test_failure(void **state) {
 }
 
 /* After 30 s the next use asks the neighbour itself, goes on meanwhile, and gives up after three.
- * [826-4] */
+ * [826-4, 826-1] */
 static void test_reconfirmation(void **state) {
     (void)state;
     struct peer peer;
@@ -245,7 +245,7 @@ static void test_queue_bound(void **state) {
 }
 
 /* Someone claims the peer's address unasked: not within a second of a confirmation, and what is
- * believed is not taken as confirmed. */
+ * believed is not taken as confirmed. [826-1] */
 static void test_claims(void **state) {
     (void)state;
     struct peer peer;

@@ -69,7 +69,7 @@ static void test_large_echo(void **state) {
     }
 }
 
-/* In any order, with some of them twice. [815-1, 1122-IP3] */
+/* In any order, with some of them twice. [815-1, 1122-IP3, 791-1] */
 static void test_order(void **state) {
     (void)state;
     struct peer peer;

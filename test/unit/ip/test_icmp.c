@@ -136,6 +136,19 @@ static void test_rate_limit(void **state) {
         give_udp(&peer, 7, 9999, "x", 1);
     assert_int_equal(peer_drain(&peer), 6);
     assert_int_equal(berth_host_counters(peer.host)->icmp_out_rate_limited, 94);
+    /* Another destination has its own; this one's comes back, one a second. */
+    for (int i = 0; i < 100; i++) {
+        size_t made = make_udp(message, PEER_IP + 1, HOST_IP, 7, 9999, "x", 1);
+        give_ip(&peer, (struct ipv4_header){.protocol = IPV4_UDP, .source = PEER_IP + 1}, message,
+                made);
+    }
+    assert_int_equal(peer_drain(&peer), 6);
+    for (int i = 0; i < 3; i++) {
+        peer_wait(&peer, BERTH_SECOND);
+        for (int j = 0; j < 10; j++)
+            give_udp(&peer, 7, 9999, "x", 1);
+        assert_int_equal(peer_drain(&peer), 1);
+    }
     peer_wait(&peer, 10 * BERTH_SECOND);
     /* Many sources (spoofed): the common bound holds. */
     for (uint32_t i = 0; i < 2000; i++) {
@@ -145,6 +158,15 @@ static void test_rate_limit(void **state) {
     }
     size_t sent = peer_drain(&peer);
     assert_in_range(sent, 1, 50);
+    /* It fills by 1000 a second: 20 more after 20 ms, each of which may cost two. */
+    peer_wait(&peer, 20 * BERTH_MS);
+    for (uint32_t i = 0; i < 100; i++) {
+        uint32_t source = 0x0a000003 + i;
+        size_t made = make_udp(message, source, HOST_IP, 7, 9999, "x", 1);
+        give_ip(&peer, (struct ipv4_header){.protocol = IPV4_UDP, .source = source}, message, made);
+    }
+    sent = peer_drain(&peer);
+    assert_in_range(sent, 10, 20);
     peer_stop(&peer);
 }
 
@@ -208,6 +230,11 @@ static void test_errors_to_sockets(void **state) {
             assert_true(peer_pull(&peer));
             give_error(&peer, cases[i].type, cases[i].code, 1400, 28);
             bool heard = kind == 2 || (kind == 0 && cases[i].hard);
+            struct berth_event events[4];
+            uint32_t bits = 0;
+            for (size_t n = berth_host_events(peer.host, events, 4); n > 0; n--)
+                bits |= events[n - 1].bits;
+            assert_int_equal(!!(bits & BERTH_ERROR), heard && cases[i].error != 0);
             assert_int_equal(socket_error(&peer, socket), heard ? cases[i].error : 0);
             assert_int_equal(socket_error(&peer, socket), 0);
             peer_expect_silence(&peer); /* no error about an error */

@@ -147,6 +147,21 @@ static void resets(void **state) {
     }
 }
 
+/* SHLD-3: a close before there is a connection resets nothing: no peer knows of it. */
+static void no_reset(void **state) {
+    (void)state;
+    struct peer p;
+    peer_setup(&p, 4);
+    uint32_t listener = peer_listener(&p, 5);
+    assert_int_equal(tcp_close(p.tcp, listener, p.now), 0);
+    peer_silent(&p);
+    uint32_t socket = peer_connects(&p);
+    peer_gets(&p, "S");
+    assert_int_equal(tcp_close(p.tcp, socket, p.now), 0);
+    peer_silent(&p);
+    peer_end(&p);
+}
+
 /* SHLD-3: octets that come after the application has closed: RST. After shutdown(WR) they do not.
  * [2525-16, MAY-1] */
 static void octets_after_close(void **state) {
@@ -285,11 +300,11 @@ static void read_after_end(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(active_close),          cmocka_unit_test(passive_close),
-        cmocka_unit_test(other_orders),          cmocka_unit_test(resets),
-        cmocka_unit_test(octets_after_close),    cmocka_unit_test(fin_wait_2),
-        cmocka_unit_test(close_in_syn_received), cmocka_unit_test(shutdown_errors),
-        cmocka_unit_test(read_after_end),
+        cmocka_unit_test(active_close),    cmocka_unit_test(passive_close),
+        cmocka_unit_test(other_orders),    cmocka_unit_test(resets),
+        cmocka_unit_test(no_reset),        cmocka_unit_test(octets_after_close),
+        cmocka_unit_test(fin_wait_2),      cmocka_unit_test(close_in_syn_received),
+        cmocka_unit_test(shutdown_errors), cmocka_unit_test(read_after_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

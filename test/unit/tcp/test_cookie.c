@@ -25,7 +25,7 @@ static void fill(struct peer *p, uint32_t listener) {
     }
 }
 
-/* No MSS is lost but to the next in the table; none is greater than the client's. */
+/* No MSS is lost but to the next in the table; none is greater than the client's. [4987-2] */
 static void sizes(void **state) {
     (void)state;
     static const unsigned cases[][2] = {{0, 536},     {40, 48},     {535, 48},    {536, 536},
@@ -54,7 +54,7 @@ static void sizes(void **state) {
 }
 
 /* What the timestamp carries: each scale, SACK, and neither; it is never ahead of our clock; and
- * the connection works, with the octets that came with the ACK. */
+ * the connection works, with the octets that came with the ACK. [4987-2, 4987-4] */
 static void options(void **state) {
     (void)state;
     for (unsigned scale = 0; scale <= 15; scale++) {
@@ -95,7 +95,7 @@ static void options(void **state) {
 }
 
 /* Two slots: an ACK up to a minute later counts, one of more than two does not; nor one that is
- * wrong in any number. All these are reset, as any stray ACK. */
+ * wrong in any number. All these are reset, as any stray ACK. [4987-2] */
 static void validation(void **state) {
     (void)state;
     struct peer p;
@@ -140,7 +140,7 @@ static void validation(void **state) {
 }
 
 /* None is taken where none was sent lately, be it right: knob 1 and no flood for two minutes, or a
- * listener that never sent one. */
+ * listener that never sent one. [4987-2] */
 static void none_sent(void **state) {
     (void)state;
     struct peer p;
@@ -175,7 +175,7 @@ static void none_sent(void **state) {
 
 /* A flood of 100,000 SYNs: memory stays what it was when the table was full, each SYN has one
  * answer and no more, none of which is larger than the SYN by more than an MSS option; and who is
- * there gets in, before, amid and after. */
+ * there gets in, before, amid and after. [4987-1] */
 static void flood(void **state) {
     (void)state;
     struct peer p;
@@ -249,7 +249,7 @@ static void bounds(void **state) {
 }
 
 /* The numbers are keyed: another host's, of another seed, are others; and so are those of the next
- * minute and of another client. */
+ * minute and of another client. [4987-2] */
 static void keyed(void **state) {
     (void)state;
     uint32_t seen[4];

@@ -51,7 +51,7 @@ static struct cubic *cubic_of(const struct flow *f) {
     return &f->c->active->congestion.cubic;
 }
 
-/* RFC 9438 4.2, 4.4, 4.5: up to W_max, past it, and on, on both sides of the plateau. */
+/* RFC 9438 4.2, 4.4, 4.5: up to W_max, past it, and on, on both sides of the plateau. [9438-1] */
 static void follows_the_curve(void **state) {
     (void)state;
     struct flow f;
@@ -71,7 +71,7 @@ static void follows_the_curve(void **state) {
 }
 
 /* 4.3: where Reno is faster, cwnd follows it: 9/17 of a segment a round trip up to what cwnd was
- * before, then one. */
+ * before, then one. [9438-1] */
 static void reno_friendly(void **state) {
     (void)state;
     struct flow f;
@@ -87,7 +87,7 @@ static void reno_friendly(void **state) {
     peer_end(&f.p);
 }
 
-/* 4.5: at most half as much again in a round trip, however far away the curve is. */
+/* 4.5: at most half as much again in a round trip, however far away the curve is. [9438-1] */
 static void growth_is_bounded(void **state) {
     (void)state;
     struct flow f;
@@ -115,7 +115,7 @@ static void growth_is_bounded(void **state) {
     peer_end(&f.p);
 }
 
-/* 4.7: fast convergence. */
+/* 4.7: fast convergence. [9438-2] */
 static void fast_convergence(void **state) {
     (void)state;
     struct flow f;
@@ -131,7 +131,8 @@ static void fast_convergence(void **state) {
     peer_end(&f.p);
 }
 
-/* 4.8: a timeout: one segment, ssthresh by beta; then the curve begins at where avoidance does. */
+/* 4.8: a timeout: one segment, ssthresh by beta; then the curve begins at where avoidance does.
+ * [9438-2] */
 static void timeout(void **state) {
     (void)state;
     struct flow f;
@@ -151,7 +152,7 @@ static void timeout(void **state) {
     peer_end(&f.p);
 }
 
-/* 5.8: time in which the window was not used, or nothing was in flight, does not count. */
+/* 5.8: time in which the window was not used, or nothing was in flight, does not count. [9438-2] */
 static void rest_does_not_count(void **state) {
     (void)state;
     struct flow f;
@@ -178,7 +179,7 @@ static void rest_does_not_count(void **state) {
 }
 
 /* The choice: Linux's names; the default is the host's; a listener's goes to what it accepts; it
- * outlives idleness; a change leaves cwnd. */
+ * outlives idleness; a change leaves cwnd. [MAY-18] */
 static void choice(void **state) {
     (void)state;
     struct peer p;

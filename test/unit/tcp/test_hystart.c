@@ -47,7 +47,8 @@ static void doubles(void **state) {
 }
 
 /* RFC 9406 4.2: round trips that grow by the threshold (max(4 ms, an eighth)) begin conservative
- * slow start, a quarter of the pace; after five rounds of it slow start is over, without a loss. */
+ * slow start, a quarter of the pace; after five rounds of it slow start is over, without a loss.
+ * [9406-1] */
 static void ends_before_loss(void **state) {
     (void)state;
     struct flow f;
@@ -73,7 +74,7 @@ static void ends_before_loss(void **state) {
     peer_end(&f.p);
 }
 
-/* 4.2: a round trip shorter than the one that began it was a false alarm. */
+/* 4.2: a round trip shorter than the one that began it was a false alarm. [9406-1] */
 static void false_alarm(void **state) {
     (void)state;
     struct flow f;
@@ -88,7 +89,7 @@ static void false_alarm(void **state) {
     peer_end(&f.p);
 }
 
-/* 4.3: less than the threshold, or fewer than eight samples, say nothing. */
+/* 4.3: less than the threshold, or fewer than eight samples, say nothing. [9406-1] */
 static void small_changes(void **state) {
     (void)state;
     struct flow f;
@@ -105,7 +106,7 @@ static void small_changes(void **state) {
     peer_end(&f.p);
 }
 
-/* 4.3: once ssthresh is known slow start needs no guess. */
+/* 4.3: once ssthresh is known slow start needs no guess. [9406-1] */
 static void only_the_first(void **state) {
     (void)state;
     struct flow f;

@@ -14,7 +14,7 @@ static void off_by_default(void **state) {
 }
 
 /* The first after 7200 s, then each 75 s; after 9 without an answer a RST and ETIMEDOUT. [MUST-24,
- * MUST-28, SHLD-12, MAY-5, 2525-9, 2525-11] */
+ * MUST-28, SHLD-12, MAY-5, 2525-9, 2525-11, MUST-29] */
 static void defaults(void **state) {
     (void)state;
     for (unsigned family = 4; family <= 6; family += 2) {
@@ -36,7 +36,7 @@ static void defaults(void **state) {
 }
 
 /* MUST-29: an answer to the last one is enough; MUST-26: whatever comes starts the time anew. The
- * connection holds nothing between probes. [MUST-27] */
+ * connection holds nothing between probes. [MUST-27, 7323-P3] */
 static void answered(void **state) {
     (void)state;
     struct peer p;
@@ -86,6 +86,17 @@ static void not_while_busy(void **state) {
             assert_int_equal(p.got.length, 10);
         peer_waits_until(&p, tcp_deadline(p.tcp) < next ? next : tcp_deadline(p.tcp));
     }
+    assert_int_equal(p.counters.tcp_keepalive_probes, 0);
+    peer_end(&p);
+    /* Nor while a closed window is probed. */
+    socket = opened(&p, 4, "");
+    tcp_set_option(p.tcp, socket, BERTH_SO_KEEPALIVE, 1, p.now);
+    tcp_set_option(p.tcp, socket, BERTH_TCP_KEEPIDLE, 1, p.now);
+    peer_sends(&p, "A win 0");
+    opened_writes(&p, socket, 10, 0);
+    for (unsigned i = 0; i < 100; i++, peer_waits(&p, BERTH_SECOND))
+        while (peer_pull(&p))
+            peer_sends(&p, "A win 0");
     assert_int_equal(p.counters.tcp_keepalive_probes, 0);
     peer_end(&p);
 }

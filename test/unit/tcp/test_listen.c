@@ -197,6 +197,14 @@ static void syn_again(void **state) {
     peer_end(&p);
 }
 
+static void opened_nothing(struct peer *p, uint32_t listener) {
+    uint32_t none;
+    assert_int_equal(tcp_accept(p->tcp, listener, &none), -EAGAIN);
+    assert_int_equal(half_open(p, listener), 1);
+    while (peer_pull(p))
+        assert_int_equal(p->got.flags, TCP_ACK);
+}
+
 /* RFC 5961 3.2, MUST-11: in SYN-RECEIVED an exact RST ends the record and tells nobody; one in the
  * window is challenged (5961-5), one outside ignored. [5961-1, 5961-2] */
 static void reset_in_syn_received(void **state) {
@@ -216,6 +224,8 @@ static void reset_in_syn_received(void **state) {
     peer_sends(&p, "S seq 3"); /* 5961-2 */
     peer_gets(&p, "A seq %u ack 4294967295", iss + 1);
     assert_int_equal(half_open(&p, listener), 1);
+    peer_sends(&p, "SA seq 3 ack %u", iss + 1); /* nor does it open */
+    opened_nothing(&p, listener);
     peer_sends(&p, "R seq 4294967295");
     peer_silent(&p);
     assert_int_equal(half_open(&p, listener), 0);
@@ -252,7 +262,7 @@ static void wrong_ack(void **state) {
 }
 
 /* Segments out of the window are answered, but not for ever (RFC 5961 7): two ends that disagree
- * must not keep one another busy. [5961-4] */
+ * must not keep one another busy. [5961-4, 9293-E4] */
 static void challenges_end(void **state) {
     (void)state;
     struct peer p;

@@ -130,7 +130,7 @@ static void taken_is_sent(void **state) {
     peer_end(&p);
 }
 
-/* A keep-alive that is due when memory is out waits; time goes on. */
+/* A keep-alive that is due when memory is out waits; time goes on. [MUST-29] */
 static void keepalive_without_memory(void **state) {
     (void)state;
     struct peer p;

@@ -104,6 +104,13 @@ static void push(void **state) {
         peer_gets(&p, "A len 1000");
     peer_gets(&p, "PA len 500");
     peer_silent(&p);
+    opened_acks(&p, socket);
+    /* More was announced with the last write: PSH where the one before it ended. */
+    opened_writes(&p, socket, 1500, 0);
+    opened_writes(&p, socket, 2500, BERTH_MSG_MORE);
+    peer_gets(&p, "A len 1000");
+    peer_gets(&p, "PA len 1000");
+    peer_gets(&p, "A len 1000");
     peer_end(&p);
 }
 

@@ -137,7 +137,7 @@ static void fin_ahead(void **state) {
     }
 }
 
-/* Octets that lie beyond a FIN and came before it are forgotten with it. [9293-E10] */
+/* Octets that lie beyond a FIN and came before it are forgotten with it. [9293-E10, 9293-E11] */
 static void octets_beyond_fin(void **state) {
     (void)state;
     struct peer p;

@@ -7,7 +7,7 @@ static void segment(struct peer *p, uint32_t n) {
 }
 
 /* RFC 2018 section 2: permitted in a SYN,ACK only if the SYN permitted it; not at all when it is
- * switched off (Linux net.ipv4.tcp_sack). */
+ * switched off (Linux net.ipv4.tcp_sack). [2018-1] */
 static void negotiated(void **state) {
     (void)state;
     for (unsigned ours = 0; ours < 2; ours++)
@@ -41,7 +41,7 @@ static void negotiated(void **state) {
 }
 
 /* RFC 2018 section 4: the first block holds the segment that triggered the ACK, whole; the others
- * repeat those reported most recently; as many as fit: 4, or 3 beside timestamps. */
+ * repeat those reported most recently; as many as fit: 4, or 3 beside timestamps. [2018-2] */
 static void blocks(void **state) {
     (void)state;
     for (unsigned timestamps = 0; timestamps < 2; timestamps++) {
@@ -81,7 +81,7 @@ static void blocks(void **state) {
 }
 
 /* One pull answers a batch, and each of its ACKs begins with its own segment's block, so that none
- * is reported too seldom. */
+ * is reported too seldom. [2018-2] */
 static void a_batch(void **state) {
     (void)state;
     struct peer p;
@@ -122,7 +122,7 @@ static void fin_ahead(void **state) {
 
 /* RFC 2883 section 4: octets that came twice are the first block of one ACK, and of one only:
  * below the cumulative ACK (4.1), partly below it, and within a block, which is the second (4.1.2).
- */
+ * [2883-1] */
 static void duplicates(void **state) {
     (void)state;
     struct peer p;
@@ -153,7 +153,7 @@ static void duplicates(void **state) {
 }
 
 /* RFC 2018 section 4: segments with octets report too; their octets make room, and no segment
- * grows beyond the MSS (RFC 6691). */
+ * grows beyond the MSS (RFC 6691). [MUST-16, 2525-18] */
 static void beside_octets(void **state) {
     (void)state;
     struct peer p;

@@ -200,7 +200,7 @@ static void simultaneous_open(void **state) {
         }
 }
 
-/* The SYN,ACK of a simultaneous open is retransmitted with the same ISN. */
+/* The SYN,ACK of a simultaneous open is retransmitted with the same ISN. [MUST-10, MUST-22] */
 static void simultaneous_retransmission(void **state) {
     (void)state;
     struct peer p;
@@ -219,6 +219,14 @@ static void simultaneous_retransmission(void **state) {
     peer_silent_until(&p, sent + 3 * BERTH_SECOND);
     peer_gets(&p, "SA seq %u ack 78", iss);
     assert_int_equal(peer_state(&p, socket), BERTH_SYN_RECEIVED);
+    for (unsigned i = 3; i <= 5; i++) {
+        peer_silent_until(&p, sent + ((BERTH_SECOND << i) - BERTH_SECOND));
+        peer_gets(&p, "SA seq %u ack 78", iss);
+    }
+    peer_silent_until(&p, sent + 63 * BERTH_SECOND); /* tcp_synack_retries: 5 */
+    assert_int_equal(peer_state(&p, socket), BERTH_TCP_CLOSED);
+    assert_int_equal(peer_error(&p, socket), ETIMEDOUT);
+    peer_silent(&p);
     peer_end(&p);
 }
 

@@ -17,7 +17,7 @@ static uint32_t rested(struct peer *p) {
 }
 
 /* RFC 2861 3.1: a half for each RTO (240 ms) without a segment, down to RFC 5681's restart window;
- * 3/4 stays as ssthresh; and only then the connection is idle in memory too. */
+ * 3/4 stays as ssthresh; and only then the connection is idle in memory too. [5681-8] */
 static void halves_in_each_rto(void **state) {
     (void)state;
     struct peer p;
@@ -58,7 +58,7 @@ static void sending_begins_anew(void **state) {
     peer_end(&p);
 }
 
-/* A write that comes before any timer finds the window that time has left. */
+/* A write that comes before any timer finds the window that time has left. [5681-8] */
 static void write_after_long(void **state) {
     (void)state;
     struct peer p;

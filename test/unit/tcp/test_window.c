@@ -330,8 +330,12 @@ static void edge_never_left(void **state) {
             } else {
                 peer_waits(&p, 50 * BERTH_MS);
             }
+            uint32_t before = c->rcv_edge;
             while (peer_pull(&p)) {
                 uint32_t now = p.got.ack + ((uint32_t)p.got.window << shift);
+                if (c->rcv_edge != before) /* what is promised anew is what the wire says */
+                    assert_int_equal(now, c->rcv_edge);
+                before = c->rcv_edge;
                 assert_true(seq_gt(now + (1u << shift), told));
                 told = seq_gt(now, told) ? now : told;
             }
