@@ -1,8 +1,9 @@
 /* The shape of an exchange: one question, and in reply
  *
- *   known name, type A       its address
- *   known name, other type   no error, no answer (so a resolver that asks A and AAAA takes the A)
- *   d.c.b.a.in-addr.arpa PTR the name of a.b.c.d
+ *   known name, type A       its IPv4 address
+ *   known name, type AAAA    its IPv6 address (RFC 3596), if it has one
+ *   known name, other type   no error, no answer
+ *   d.c.b.a.in-addr.arpa PTR the name of a.b.c.d; of an IPv6 address under ip6.arpa, too
  *   else                     NXDOMAIN
  *
  * all with RA set and no SOA, so that resolvers neither look further nor remember a no. An OPT
@@ -14,8 +15,15 @@
 #include "network/text.h"
 #include <string.h>
 
-enum { HEADER = 12, TYPE_A = 1, TYPE_PTR = 12, TYPE_OPT = 41, TYPE_ANY = 255, CLASS_IN = 1 };
-enum { CLASS_ANY = 255, LABEL_MAX = 63, WIRE_NAME_MAX = 255, UDP_SIZE = 1232, ADDITIONAL_MAX = 16 };
+enum { HEADER = 12, TYPE_A = 1, TYPE_PTR = 12, TYPE_AAAA = 28, TYPE_OPT = 41, TYPE_ANY = 255 };
+enum {
+    CLASS_IN = 1,
+    CLASS_ANY = 255,
+    LABEL_MAX = 63,
+    WIRE_NAME_MAX = 255,
+    UDP_SIZE = 1232,
+    ADDITIONAL_MAX = 16
+};
 enum { OK = 0, FORMERR = 1, NXDOMAIN = 3, NOTIMP = 4, REFUSED = 5, BADVERS = 16 };
 enum { FLAG_RESPONSE = 0x8000, FLAG_AUTHORITATIVE = 0x0400, FLAG_RD = 0x0100, FLAG_RA = 0x0080 };
 enum { FLAG_CD = 0x0010, OPCODE = 0x7800 };
@@ -143,7 +151,7 @@ static int read_query(struct reader *r, struct query *query) {
 }
 
 /* RFC 1035, section 3.5: "4.3.2.1.in-addr.arpa" is 1.2.3.4. */
-static bool parse_reverse(const char *name, struct berth_ip *ip) {
+static bool parse_reverse4(const char *name, struct berth_ip *ip) {
     uint32_t v4 = 0;
     for (int i = 0; i < 4; i++) {
         uint32_t octet = 0;
@@ -156,6 +164,24 @@ static bool parse_reverse(const char *name, struct berth_ip *ip) {
     }
     *ip = berth_ip_v4(v4);
     return strcmp(name, "in-addr.arpa") == 0;
+}
+
+/* RFC 3596, section 2.5: the 32 digits of the address from the last to the first, each a label. */
+static bool parse_reverse6(const char *name, struct berth_ip *ip) {
+    for (int i = 31; i >= 0; i--, name += 2) {
+        char c = name[0];
+        int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+        if (digit < 0 || name[1] != '.')
+            return false;
+        uint8_t *octet = &ip->bytes[i / 2];
+        *octet = (uint8_t)(i % 2 ? digit : *octet | digit << 4);
+    }
+    /* IPv4's addresses have their own tree. */
+    return strcmp(name, "ip6.arpa") == 0 && !berth_ip_is_v4(ip);
+}
+
+static bool parse_reverse(const char *name, struct berth_ip *ip) {
+    return parse_reverse4(name, ip) || parse_reverse6(name, ip);
 }
 
 static void write_name(struct writer *w, const char *name) {
@@ -181,6 +207,30 @@ static uint8_t *begin_record(struct writer *w, uint16_t type) {
     return writer_take(w, 2);
 }
 
+static void write_address(struct writer *w, uint16_t type, const uint8_t *octets, uint16_t size) {
+    uint8_t *length = begin_record(w, type);
+    uint8_t *to = writer_take(w, size);
+    if (length && to) {
+        store_be16(length, size);
+        memcpy(to, octets, size);
+    }
+}
+
+/* The name's addresses of the kinds that are asked for; how many. */
+static int write_addresses(uint16_t type, const struct berth_ip *v4, const struct berth_ip *v6,
+                           struct writer *w) {
+    int count = 0;
+    if (type == TYPE_A || type == TYPE_ANY) {
+        write_address(w, TYPE_A, v4->bytes + 12, 4);
+        count++;
+    }
+    if ((type == TYPE_AAAA || type == TYPE_ANY) && !berth_ip_is_any(v6)) {
+        write_address(w, TYPE_AAAA, v6->bytes, 16);
+        count++;
+    }
+    return count;
+}
+
 /* Returns the number of answers, or -NXDOMAIN. */
 static int write_answers(const struct dns_zone *zone, const struct question *q, struct writer *w) {
     struct berth_ip ip;
@@ -200,15 +250,10 @@ static int write_answers(const struct dns_zone *zone, const struct question *q, 
             store_be16(length, (uint16_t)(w->at - start));
         return 1;
     }
-    if (!zone->address(zone->context, q->name, &ip))
+    struct berth_ip v6;
+    if (!zone->address(zone->context, q->name, &ip, &v6))
         return -NXDOMAIN;
-    if (q->type != TYPE_A && !any)
-        return 0;
-    uint8_t *length = begin_record(w, TYPE_A);
-    if (length)
-        store_be16(length, 4);
-    writer_u32(w, berth_ip_to_v4(&ip));
-    return 1;
+    return write_addresses(q->type, &ip, &v6, w);
 }
 
 static void write_opt(struct writer *w, const struct query *query, unsigned rcode) {

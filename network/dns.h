@@ -14,8 +14,9 @@ enum {
 };
 
 struct dns_zone {
-    /* True if the name is known; *address its IPv4 address. */
-    bool (*address)(const void *context, const char *name, struct berth_ip *address);
+    /* True if the name is known; *v4 and *v6 its addresses, *v6 `::` if it has none. */
+    bool (*address)(const void *context, const char *name, struct berth_ip *v4,
+                    struct berth_ip *v6);
     /* The name of an address, at most 253 characters, or NULL. */
     const char *(*name)(const void *context, const struct berth_ip *address);
     const void *context;

@@ -47,22 +47,29 @@ int berth_network_add_name(struct berth_network *network, const char *name, int 
     return directory_put(&network->names, key, (uint32_t)length, host);
 }
 
-static bool zone_address(const void *context, const char *name, struct berth_ip *address) {
+static const struct berth_ip localhost6 = {.bytes = {[15] = 1}};
+
+static bool zone_address(const void *context, const char *name, struct berth_ip *v4,
+                         struct berth_ip *v6) {
     const struct berth_network *network = context;
     if (is_localhost(name)) {
-        *address = berth_ip_v4(0x7f000001);
+        *v4 = berth_ip_v4(0x7f000001);
+        *v6 = localhost6;
         return true;
     }
     const struct network_port *port =
         network_port_of(network, berth_network_find_host(network, name));
-    if (port)
-        *address = port->address;
+    if (port) {
+        *v4 = port->address;
+        *v6 = port->address6;
+    }
     return port;
 }
 
 static const char *zone_name(const void *context, const struct berth_ip *address) {
     const struct berth_network *network = context;
-    if (berth_ip_to_v4(address) == 0x7f000001)
+    const struct berth_ip localhost = berth_ip_v4(0x7f000001);
+    if (berth_ip_equal(address, &localhost) || berth_ip_equal(address, &localhost6))
         return "localhost";
     return berth_network_host_name(network, berth_network_find_address(network, address));
 }

@@ -27,7 +27,7 @@
 enum { PURPOSE_NAMES = 1, PURPOSE_ADDRESSES = 2, PURPOSE_HOST = 3, PURPOSE_PLACE = 4 };
 #define PURPOSE(kind, number) ((uint64_t)(kind) << 56 | (uint64_t)(uint32_t)(number))
 
-enum { MTU_DEFAULT = 1500, MTU_LEAST = 68, MTU_MOST = 65535 };
+enum { MTU_DEFAULT = 1500, MTU_LEAST = 68, MTU_LEAST_V6 = 1280, MTU_MOST = 65535 };
 
 void berth_network_config_init(struct berth_network_config *config) {
     *config = (struct berth_network_config){.size = sizeof *config,
@@ -162,6 +162,22 @@ int berth_network_add_switch(struct berth_network *network, const char *name,
     return lan->number;
 }
 
+int berth_network_set_ipv6(struct berth_network *network, int switch_number,
+                           const struct berth_ip *subnet) {
+    static const uint8_t no_host[8] = {0};
+    if (switch_number < 0 || (uint32_t)switch_number >= network->lan_count || !subnet ||
+        berth_ip_is_v4(subnet) || berth_ip_is_any(subnet) || berth_ip_is_multicast(subnet) ||
+        subnet->bytes[0] == 0xfe || memcmp(subnet->bytes + 8, no_host, 8) != 0)
+        return -EINVAL;
+    struct lan *lan = network->lans[switch_number];
+    if (lan->mtu < MTU_LEAST_V6)
+        return -EINVAL;
+    if (!berth_ip_is_any(&lan->subnet6))
+        return -EEXIST;
+    lan->subnet6 = *subnet;
+    return 0;
+}
+
 /* ---- hosts ---- */
 
 struct network_port *network_port_of(const struct berth_network *network, int host) {
@@ -209,6 +225,8 @@ static int plug_in(struct network_port *port) {
     if (port->interface < 0)
         return port->interface;
     int error = berth_host_add_address(port->host, port->interface, &port->address, lan->prefix);
+    if (!error && !berth_ip_is_any(&port->address6))
+        error = berth_host_add_address(port->host, port->interface, &port->address6, 64);
     if (error)
         return error;
     berth_host_divert_udp(port->host, 53);
@@ -223,8 +241,12 @@ static int enter(struct network_port *port, const char *key, uint32_t key_length
     if (!error)
         error =
             directory_put(&network->addresses, &port->address, sizeof port->address, port->number);
+    if (!error && !berth_ip_is_any(&port->address6))
+        error = directory_put(&network->addresses, &port->address6, sizeof port->address6,
+                              port->number);
     if (error) {
         directory_remove_value(&network->names, port->number);
+        directory_remove_value(&network->addresses, port->number);
         return error;
     }
     port->lan->ports[port->lan->port_count++] = port;
@@ -247,6 +269,12 @@ static int check_host_name(const struct berth_network *network, const char *name
 
 int berth_network_add_host(struct berth_network *network, const char *name, int switch_number,
                            const struct berth_ip *wanted, const struct berth_host_config *config) {
+    return berth_network_add_host_dual(network, name, switch_number, wanted, NULL, config);
+}
+
+int berth_network_add_host_dual(struct berth_network *network, const char *name, int switch_number,
+                                const struct berth_ip *wanted, const struct berth_ip *wanted6,
+                                const struct berth_host_config *config) {
     char key[DNS_NAME];
     if (switch_number < 0 || (uint32_t)switch_number >= network->lan_count)
         return -EINVAL;
@@ -254,8 +282,10 @@ int berth_network_add_host(struct berth_network *network, const char *name, int 
     if (length < 0)
         return length;
     struct lan *lan = network->lans[switch_number];
-    struct berth_ip address;
+    struct berth_ip address, address6;
     int error = lan_choose_address(lan, wanted, &address);
+    if (!error)
+        error = lan_choose_ipv6(lan, wanted6, &address, &address6);
     if (error)
         return error;
     if (!network_grow(network, &network->hosts, &network->host_size, network->host_count) ||
@@ -272,6 +302,7 @@ int berth_network_add_host(struct berth_network *network, const char *name, int 
         return -ENOMEM;
     }
     port->address = address;
+    port->address6 = address6;
     error = plug_in(port);
     if (!error)
         error = enter(port, key, (uint32_t)length);

@@ -33,9 +33,9 @@ struct network_port {
     struct berth_host *host; /* NULL: the outside */
     int interface;
     uint8_t mac[6];
-    uint8_t offloads; /* while the link is not impaired */
-    struct berth_ip address;
-    struct link egress, ingress; /* from the owner to the switch, and back */
+    uint8_t offloads;                  /* while the link is not impaired */
+    struct berth_ip address, address6; /* address6 `::`: none */
+    struct link egress, ingress;       /* from the owner to the switch, and back */
     struct network_port *next[LIST_KINDS];
     bool listed[LIST_KINDS];
     uint32_t capture_interface;

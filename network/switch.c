@@ -44,6 +44,31 @@ int lan_choose_address(struct lan *lan, const struct berth_ip *wanted, struct be
     return 0;
 }
 
+static bool is_taken6(const struct lan *lan, const struct berth_ip *ip) {
+    return directory_find(&lan->network->addresses, ip, sizeof *ip) >= 0;
+}
+
+int lan_choose_ipv6(const struct lan *lan, const struct berth_ip *wanted, const struct berth_ip *v4,
+                    struct berth_ip *address) {
+    struct berth_ip any = {{0}};
+    *address = lan->subnet6;
+    if (wanted) {
+        /* The address of the subnet itself is every router's (RFC 4291 2.6.1). */
+        if (berth_ip_is_any(address) || memcmp(wanted->bytes, address->bytes, 8) != 0 ||
+            memcmp(wanted->bytes + 8, any.bytes, 8) == 0)
+            return -EADDRNOTAVAIL;
+        *address = *wanted;
+        return is_taken6(lan, wanted) ? -EADDRINUSE : 0;
+    }
+    if (berth_ip_is_any(address))
+        return 0;
+    store_be32(address->bytes + 12, berth_ip_to_v4(v4) - lan->subnet);
+    /* A /31's first host has number 0; and another host may have chosen this address. */
+    for (uint32_t more = 0; is_taken6(lan, address) || berth_ip_equal(address, &lan->subnet6);)
+        store_be32(address->bytes + 8, ++more);
+    return 0;
+}
+
 void lan_release_address(struct lan *lan, const struct berth_ip *address) {
     uint32_t v4 = berth_ip_to_v4(address);
     if (v4 < lan->lowest)

@@ -1,6 +1,7 @@
-/* A switch with an IPv4 subnet. Hosts' MAC addresses are made from their IP addresses, so a frame
- * to a host is switched without a table, and nobody can take a host's place by sending under its
- * address. What sits behind outside ports is learned, in a table of fixed size. */
+/* A switch with an IPv4 subnet, and perhaps an IPv6 one. Hosts' MAC addresses are made from their
+ * IP addresses, so a frame to a host is switched without a table, and nobody can take a host's
+ * place by sending under its address. What sits behind outside ports is learned, in a table of
+ * fixed size. */
 #ifndef NETWORK_SWITCH_H
 #define NETWORK_SWITCH_H
 
@@ -29,6 +30,7 @@ struct lan {
     int number;
     uint32_t subnet; /* IPv4, host order */
     unsigned prefix;
+    struct berth_ip subnet6; /* `::`: none */
     uint32_t mtu;
     uint32_t lowest; /* all host addresses below it are taken */
     struct network_port **ports;
@@ -39,6 +41,10 @@ struct lan {
 
 /* -EADDRINUSE, -EADDRNOTAVAIL; address NULL: finds the lowest free one. */
 int lan_choose_address(struct lan *lan, const struct berth_ip *wanted, struct berth_ip *address);
+/* The host's IPv6 address: the one wanted, or the subnet's with the host's number in it. `::` where
+ * the switch has no IPv6 subnet. -EADDRINUSE, -EADDRNOTAVAIL. */
+int lan_choose_ipv6(const struct lan *lan, const struct berth_ip *wanted, const struct berth_ip *v4,
+                    struct berth_ip *address);
 void lan_release_address(struct lan *lan, const struct berth_ip *address);
 void lan_mac_of_address(const struct berth_ip *address, uint8_t mac[6]);
 /* Frames (borrowed) have come to the switch from `from`: captures them and sends them on. */

@@ -28,12 +28,22 @@ void berth_network_free(struct berth_network *network);
  * name: 1..63 characters, copied. */
 int berth_network_add_switch(struct berth_network *network, const char *name,
                              const struct berth_ip *subnet, unsigned prefix, uint32_t mtu);
+/* Gives the switch an IPv6 subnet of 64 bits, too: hosts that are added from now on get an address
+ * in it beside the IPv4 one, ending in the same host number. -EINVAL (no switch, no such subnet, an
+ * MTU below 1280), -EEXIST (it has one). */
+int berth_network_set_ipv6(struct berth_network *network, int switch_number,
+                           const struct berth_ip *subnet);
 /* A host on that switch. address NULL: the lowest free one of the subnet. config NULL: defaults;
  * the seed is derived from the network's. Returns its number, -EEXIST (name), -EADDRINUSE
  * (address), -EADDRNOTAVAIL (outside the subnet, or none left), -EINVAL, -ENOMEM. The network owns
  * the host. */
 int berth_network_add_host(struct berth_network *network, const char *name, int switch_number,
                            const struct berth_ip *address, const struct berth_host_config *config);
+/* The same with an IPv6 address of choice in the switch's IPv6 subnet. NULL: as
+ * berth_network_add_host chooses. */
+int berth_network_add_host_dual(struct berth_network *network, const char *name, int switch_number,
+                                const struct berth_ip *address, const struct berth_ip *ipv6,
+                                const struct berth_host_config *config);
 /* Takes the host away with all its sockets, names and frames under way; its number is not used
  * again. -ENOENT. */
 int berth_network_remove_host(struct berth_network *network, int host);

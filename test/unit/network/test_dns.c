@@ -4,20 +4,27 @@
 #include "test/unit/network/unit.h"
 #include <string.h>
 
-static bool zone_address(const void *context, const char *name, struct berth_ip *address) {
+static const struct berth_ip db6 = {{0xfd, [7] = 0xab, [15] = 2}};
+
+static bool zone_address(const void *context, const char *name, struct berth_ip *v4,
+                         struct berth_ip *v6) {
     (void)context;
-    if (strcmp(name, "web") == 0)
-        *address = berth_ip_v4(0x0a000001);
-    else if (strcmp(name, "db.example.com") == 0)
-        *address = berth_ip_v4(0x0a000002);
-    else
+    memset(v6, 0, sizeof *v6);
+    if (strcmp(name, "web") == 0) {
+        *v4 = berth_ip_v4(0x0a000001);
+    } else if (strcmp(name, "db.example.com") == 0) {
+        *v4 = berth_ip_v4(0x0a000002);
+        *v6 = db6;
+    } else {
         return false;
+    }
     return true;
 }
 
 static const char *zone_name(const void *context, const struct berth_ip *address) {
     (void)context;
-    return berth_ip_to_v4(address) == 0x0a000002 ? "db.example.com" : NULL;
+    const struct berth_ip db = berth_ip_v4(0x0a000002);
+    return berth_ip_equal(address, &db) || berth_ip_equal(address, &db6) ? "db.example.com" : NULL;
 }
 
 static const struct dns_zone zone = {zone_address, zone_name, NULL};
@@ -51,6 +58,9 @@ static size_t make_query(uint8_t *to, const char *name, uint16_t type, uint16_t 
     return (size_t)(at + 4 - to);
 }
 
+/* db6, from its last digit to its first (RFC 3596, section 2.5). */
+#define DB6 "2.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.b.a.0.0.0.0.0.0.0.0.0.0.0.0.d.f"
+
 static void questions_get_their_answers(void **state) {
     (void)state;
     static const struct {
@@ -63,8 +73,9 @@ static void questions_get_their_answers(void **state) {
         {"web", 1, 0, 1, "\x0a\0\0\1", 4},
         {"WeB", 1, 0, 1, "\x0a\0\0\1", 4},
         {"db.example.com", 1, 0, 1, "\x0a\0\0\2", 4},
-        {"DB.EXAMPLE.COM", 255, 0, 1, "\x0a\0\0\2", 4},
-        {"web", 28, 0, 0, NULL, 0}, /* AAAA: there is such a name */
+        {"WEB", 255, 0, 1, "\x0a\0\0\1", 4},
+        {"db.example.com", 28, 0, 1, "\xfd\0\0\0\0\0\0\xab\0\0\0\0\0\0\0\2", 16},
+        {"web", 28, 0, 0, NULL, 0}, /* there is such a name, without such an address */
         {"web", 15, 0, 0, NULL, 0},
         {"nobody", 1, 3, 0, NULL, 0},
         {"nobody", 28, 3, 0, NULL, 0},
@@ -78,6 +89,16 @@ static void questions_get_their_answers(void **state) {
         {"256.0.0.10.in-addr.arpa", 12, 3, 0, NULL, 0},
         {"0.10.in-addr.arpa", 12, 3, 0, NULL, 0},
         {"2.0.0.10.in-addr.arpa.x", 12, 3, 0, NULL, 0},
+        {DB6 ".ip6.arpa", 12, 0, 1, "\2db\7example\3com", 16},
+        {DB6 ".IP6.Arpa", 12, 0, 1, "\2db\7example\3com", 16},
+        {DB6 ".ip6.arpa", 28, 0, 0, NULL, 0},
+        {DB6 ".ip6.arpa.x", 12, 3, 0, NULL, 0},
+        {DB6 ".0.ip6.arpa", 12, 3, 0, NULL, 0},
+        {"0." DB6 ".ip6.arpa", 12, 3, 0, NULL, 0},
+        {"2.0.0.ip6.arpa", 12, 3, 0, NULL, 0},
+        /* IPv4's addresses are not found there. */
+        {"2.0.0.0.0.0.a.0.f.f.f.f.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.ip6.arpa", 12, 3, 0, NULL,
+         0},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         uint8_t query[512], reply[DNS_REPLY];
@@ -98,6 +119,18 @@ static void questions_get_their_answers(void **state) {
         assert_int_equal(load_be16(reply + length + 10), cases[i].length);
         assert_memory_equal(reply + length + 12, cases[i].data, cases[i].length);
     }
+}
+
+/* Whoever asks for all gets both addresses. */
+static void any_address(void **state) {
+    (void)state;
+    uint8_t query[512], reply[DNS_REPLY];
+    size_t length = make_query(query, "db.example.com", 255, 0);
+    assert_int_equal(ask(query, length, reply), length + 12 + 4 + 12 + 16);
+    assert_int_equal(load_be16(reply + 6), 2);
+    assert_int_equal(load_be16(reply + length + 2), 1);
+    assert_int_equal(load_be16(reply + length + 16 + 2), 28);
+    assert_memory_equal(reply + length + 16 + 12, db6.bytes, 16);
 }
 
 /* RFC 6891: an OPT is answered by one; an unknown version by BADVERS. */
@@ -237,6 +270,7 @@ static void valid_names(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(questions_get_their_answers),
+        cmocka_unit_test(any_address),
         cmocka_unit_test(edns_is_answered),
         cmocka_unit_test(other_records_behind_the_question_are_skipped),
         cmocka_unit_test(what_must_not_be_answered_is_not),

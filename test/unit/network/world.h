@@ -85,19 +85,25 @@ static inline uint8_t transfer_octet(uint64_t at) {
     return (uint8_t)(at * 31 + (at >> 8) * 7 + (at >> 16));
 }
 
-static inline void transfer_start(struct world *world, struct transfer *transfer, int client,
-                                  int server, uint16_t port, uint64_t total) {
+static inline void transfer_start_to(struct world *world, struct transfer *transfer, int client,
+                                     int server, struct berth_endpoint at, uint64_t total) {
+    int family = berth_ip_is_v4(&at.ip) ? 4 : 6;
     *transfer = (struct transfer){.client = client, .server = server, .total = total};
     struct berth_host *near = berth_network_host(world->network, client);
     struct berth_host *far = berth_network_host(world->network, server);
-    struct berth_endpoint at = {world_address(world, server), port};
-    assert_int_equal(berth_socket_open(far, 4, BERTH_TCP, &transfer->listener), 0);
+    assert_int_equal(berth_socket_open(far, family, BERTH_TCP, &transfer->listener), 0);
     assert_int_equal(berth_socket_bind(far, transfer->listener, &at), 0);
     assert_int_equal(berth_socket_listen(far, transfer->listener, 10), 0);
-    assert_int_equal(berth_socket_open(near, 4, BERTH_TCP, &transfer->near), 0);
+    assert_int_equal(berth_socket_open(near, family, BERTH_TCP, &transfer->near), 0);
     assert_int_equal(berth_socket_connect(near, transfer->near, &at, world->now), -EINPROGRESS);
     berth_network_touch(world->network, client);
     berth_network_touch(world->network, server);
+}
+
+static inline void transfer_start(struct world *world, struct transfer *transfer, int client,
+                                  int server, uint16_t port, uint64_t total) {
+    struct berth_endpoint at = {world_address(world, server), port};
+    transfer_start_to(world, transfer, client, server, at, total);
 }
 
 static inline void transfer_send(struct world *world, struct transfer *transfer) {
