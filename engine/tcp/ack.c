@@ -67,14 +67,6 @@ static void sample_rtt(struct tcp *tcp, struct tcp_connection *c, uint32_t ack,
     }
 }
 
-static void tell_of_room(struct tcp *tcp, struct tcp_connection *c) {
-    uint32_t limit = connection_send_limit(tcp, c);
-    if ((c->flags & TCP_F_WAS_FULL) && c->active->send.length <= limit - limit / 3) {
-        c->flags &= (uint16_t)~TCP_F_WAS_FULL;
-        connection_raise(tcp, c, BERTH_WRITABLE);
-    }
-}
-
 /* Our FIN is acknowledged (9293-E9). */
 static enum tcp_verdict fin_acknowledged(struct tcp *tcp, struct tcp_connection *c) {
     switch (c->state) {
@@ -113,7 +105,7 @@ static enum tcp_verdict advance(struct tcp *tcp, struct tcp_connection *c, uint3
     bool all = a->snd_max == ack;
     a->stalled_since = all ? 0 : tcp->now;
     a->rto_at = all ? 0 : rtt_expiry(tcp, c); /* RFC 6298 5.2, 5.3, 6298-4 */
-    tell_of_room(tcp, c);
+    transfer_tell_of_room(tcp, c);
     return fin ? fin_acknowledged(tcp, c) : TCP_CONTINUE;
 }
 

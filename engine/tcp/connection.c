@@ -109,7 +109,7 @@ static bool is_idle(const struct tcp *tcp, const struct tcp_connection *c) {
     return quiet_state && a->send.length == 0 && a->receive.length == 0 && a->run_count == 0 &&
            a->snd_max == c->snd_una && a->delayed_ack_at == 0 &&
            !(c->flags & (TCP_F_ACK_NOW | TCP_F_OUTPUT)) && a->challenge_at == 0 &&
-           a->retry_at == 0 && !a->ecn.echo && !a->ecn.reduced &&
+           a->retry_at == 0 && a->pacing.at <= tcp->now && !a->ecn.echo && !a->ecn.reduced &&
            a->backoff == 0 && /* Karn: it lasts until there is a sample */
            timers_rest_at(tcp, c) == BERTH_NEVER &&
            !(a->flags & (TCP_A_SND_URGENT | TCP_A_RCV_URGENT | TCP_A_FIN_AHEAD | TCP_A_PROBE |

@@ -108,6 +108,12 @@ struct ecn_state {
     bool echo;           /* it is to be told of its octets' marks (ECE) */
 };
 
+/* See pacing.c. */
+struct pacing {
+    uint64_t at; /* ns: what was sent has left by then, at its rate */
+    bool held;   /* octets wait for it */
+};
+
 /* One run of octets that arrived ahead of a gap. */
 struct tcp_run {
     uint32_t seq;
@@ -143,6 +149,7 @@ struct tcp_active {
     struct congestion_state congestion;
     struct loss loss; /* where SACK was negotiated */
     struct ecn_state ecn;
+    struct pacing pacing;
     /* receiving */
     struct tcp_run *runs; /* out-of-order octets, by sequence number, none overlapping */
     uint32_t run_count, run_size, run_octets;
@@ -386,6 +393,25 @@ void ecn_reduced(struct tcp_connection *c);
 /* Marks a segment that is about to go; fresh: its octets go for the first time. */
 void ecn_mark(struct tcp_connection *c, struct tcp_emit *emit, bool fresh);
 
+/* ---- pacing.c ---- */
+/* True if new octets are to wait. */
+bool pacing_holds(const struct tcp *tcp, struct tcp_connection *c);
+/* The octets that one segment may carry, of `most`. */
+uint32_t pacing_most(const struct tcp_connection *c, uint32_t most, uint32_t mss);
+/* So many went. */
+void pacing_sent(const struct tcp *tcp, struct tcp_connection *c, uint32_t octets);
+
+/* ---- transfer.c ---- */
+/* Octets that the application has written and that were not sent yet. */
+static inline uint32_t connection_unsent(const struct tcp_connection *c) {
+    uint32_t ahead = c->snd_nxt - c->snd_una, held = c->active ? c->active->send.length : 0;
+    return held > ahead ? held - ahead : 0;
+}
+/* Octets that it may write now. */
+uint32_t transfer_room(const struct tcp *tcp, const struct tcp_connection *c);
+/* Tells it, if it found no room, of what has become free. */
+void transfer_tell_of_room(struct tcp *tcp, struct tcp_connection *c);
+
 /* ---- rtt.c, recovery.c, timers.c ---- */
 void rtt_sample(struct tcp *tcp, struct tcp_connection *c, uint64_t rtt);
 uint64_t rtt_rto(const struct tcp *tcp, const struct tcp_connection *c); /* ns, backoff included */
@@ -424,6 +450,9 @@ void listen_input(struct tcp *tcp, struct tcp_connection *listener,
  * and hands the segment on to connection_input. */
 void half_open_input(struct tcp *tcp, uint32_t index, const struct tcp_segment *segment,
                      const struct tcp_options *options);
+/* TCP_DEFER_ACCEPT's seconds as retransmissions of a SYN-ACK, and back, as Linux counts them. */
+unsigned half_open_deferrals(int seconds);
+int half_open_defer_seconds(unsigned deferrals);
 /* Forgets all half-open records of a listener that closes. */
 void half_open_forget(struct tcp *tcp, const struct tcp_connection *listener);
 void half_open_advance(struct tcp *tcp);

@@ -210,6 +210,27 @@ void half_open_icmp(struct tcp *tcp, uint32_t index, uint32_t seq, bool hard) {
 
 /* ---- time ---- */
 
+/* Seconds before the next retransmission: 1 at first, twice as many each time, 120 at most. */
+static int next_period(int period) {
+    return period < 60 ? 2 * period : 120;
+}
+
+unsigned half_open_deferrals(int seconds) {
+    unsigned deferrals = seconds > 0;
+    for (int period = 1, sum = 1; seconds > sum && deferrals < UINT8_MAX; deferrals++) {
+        period = next_period(period);
+        sum += period;
+    }
+    return deferrals;
+}
+
+int half_open_defer_seconds(unsigned deferrals) {
+    int sum = 0;
+    for (int period = 1; deferrals > 0; deferrals--, period = next_period(period))
+        sum += period;
+    return sum;
+}
+
 /* The head of this FIFO has had no answer in time. */
 static void time_out(struct tcp *tcp, unsigned retries) {
     struct tcp_queue *queue = &tcp->half_open_queues[retries];
@@ -217,8 +238,11 @@ static void time_out(struct tcp *tcp, unsigned retries) {
     struct tcp_half_open *record = half_open_at(tcp, index);
     const struct tcp_connection *listener = tcp_at(tcp, record->listener);
     int most = tcp_option(listener, BERTH_TCP_SYNCNT, tcp->config.tcp_synack_retries);
+    bool acked = record->scale & HALF_OPEN_ACKED;
+    unsigned defer = half_open_deferrals(tcp_option(listener, BERTH_TCP_DEFER_ACCEPT, 0));
     tcp->counters->tcp_timeouts++;
-    if (retries >= (unsigned)most || retries == HALF_OPEN_RETRIES_MAX) {
+    if ((retries >= (unsigned)most && (!acked || retries >= defer)) ||
+        retries == HALF_OPEN_RETRIES_MAX) {
         tcp->counters->tcp_attempt_fails++;
         half_open_end(tcp, index, true);
         return;
@@ -226,7 +250,7 @@ static void time_out(struct tcp *tcp, unsigned retries) {
     record_shift(queue, &tcp->half_opens);
     queue->count--;
     wait_for_ack(tcp, index, retries + 1);
-    if (record->scale & HALF_OPEN_ACKED && retries + 1 < (unsigned)most)
+    if (acked && retries + 1 < defer)
         return; /* it answered, without octets, and TCP_DEFER_ACCEPT waits for some */
     tcp->counters->tcp_retrans_segs++;
     half_open_answer(tcp, index);

@@ -199,15 +199,14 @@ static enum tcp_verdict check_ack(struct tcp *tcp, const struct tcp_half_open *r
 }
 
 /* Linux's rules for what an application is bothered with: a full accept queue takes no more, and
- * under TCP_DEFER_ACCEPT a client is waited for until it sends octets. */
+ * under TCP_DEFER_ACCEPT a client is waited for until it sends octets or its time is over. */
 static enum tcp_verdict check_queue(struct tcp *tcp, struct tcp_half_open *record,
                                     const struct tcp_segment *segment) {
     const struct tcp_connection *listener = tcp_at(tcp, record->listener);
     const struct tcp_listener *l = listener->extra->listener;
-    unsigned most = tcp->config.tcp_synack_retries;
+    unsigned defer = half_open_deferrals(tcp_option(listener, BERTH_TCP_DEFER_ACCEPT, 0));
     bool bare = segment->length == 0 && !(segment->flags & TCP_FIN);
-    if (bare && tcp_option(listener, BERTH_TCP_DEFER_ACCEPT, 0) > 0 &&
-        half_open_retries(record) < most) {
+    if (bare && half_open_retries(record) < defer) {
         record->scale |= HALF_OPEN_ACKED;
         return TCP_DROP;
     }

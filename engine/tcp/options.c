@@ -28,6 +28,7 @@ static const struct option_rule rules[BERTH_V6ONLY + 1] = {
     [BERTH_SO_OOBINLINE] = FLAG(TCP_F_OOBINLINE),
     [BERTH_SO_SNDBUF] = NUMBER(2048, 1 << 30, -1),
     [BERTH_SO_RCVBUF] = NUMBER(2048, 1 << 30, -1),
+    [BERTH_SO_MAX_PACING_RATE] = NUMBER(INT32_MIN, INT32_MAX, -1),
     [BERTH_SO_ERROR] = ASKED,
     [BERTH_SO_ACCEPTCONN] = ASKED,
     [BERTH_TCP_NODELAY] = FLAG(TCP_F_NODELAY),
@@ -38,7 +39,7 @@ static const struct option_rule rules[BERTH_V6ONLY + 1] = {
     [BERTH_TCP_KEEPINTVL] = NUMBER(1, 32767, -1),
     [BERTH_TCP_KEEPCNT] = NUMBER(1, 127, -1),
     [BERTH_TCP_SYNCNT] = NUMBER(1, 127, -1),
-    [BERTH_TCP_LINGER2] = NUMBER(-1, 120, -1),
+    [BERTH_TCP_LINGER2] = NUMBER(-1, 120, 0), /* what is more is 120, what is less -1 */
     [BERTH_TCP_USER_TIMEOUT] = NUMBER(0, INT32_MAX, 0),
     [BERTH_TCP_DEFER_ACCEPT] = NUMBER(0, INT32_MAX, 0),
     [BERTH_TCP_NOTSENT_LOWAT] = NUMBER(0, INT32_MAX, 0),
@@ -85,6 +86,20 @@ static void take_effect(struct tcp *tcp, struct tcp_connection *c, enum berth_op
     }
 }
 
+/* What a value counts as. */
+static int adjusted(enum berth_option option, int value) {
+    switch (option) {
+    case BERTH_IP_TOS: /* the lower two bits are ECN's (RFC 3168 5; as on Linux) */
+        return value & ~3;
+    case BERTH_TCP_LINGER2:
+        return value < -1 ? -1 : value > 120 ? 120 : value;
+    case BERTH_TCP_DEFER_ACCEPT:
+        return half_open_defer_seconds(half_open_deferrals(value));
+    default:
+        return value;
+    }
+}
+
 int tcp_set_option(struct tcp *tcp, uint32_t socket, enum berth_option option, int value,
                    uint64_t now) {
     struct tcp_connection *c = tcp_at(tcp, socket);
@@ -92,12 +107,9 @@ int tcp_set_option(struct tcp *tcp, uint32_t socket, enum berth_option option, i
     tcp_clock(tcp, now);
     if (!rule || !rule->settable)
         return -ENOPROTOOPT;
-    if (rule->boolean)
-        value = value != 0;
-    else if (value < rule->least || value > rule->most)
+    value = rule->boolean ? value != 0 : adjusted(option, value);
+    if (!rule->boolean && (value < rule->least || value > rule->most))
         return -EINVAL;
-    if (option == BERTH_IP_TOS)
-        value &= ~3; /* the lower two bits are ECN's (RFC 3168 5; as on Linux) */
     if (option == BERTH_TCP_CONGESTION)
         return congestion_choose(c, value);
     if (rule->flag) {
@@ -162,9 +174,12 @@ int tcp_get_option(struct tcp *tcp, uint32_t socket, enum berth_option option, i
     } else {
         bool set = c->extra && (c->extra->options_set >> option & 1);
         *value = set ? c->extra->values[option]
-                 : rule->otherwise != -1 || option == BERTH_SO_LINGER
+                 : rule->otherwise != -1 || option == BERTH_SO_LINGER ||
+                         option == BERTH_SO_MAX_PACING_RATE
                      ? rule->otherwise
                      : read_default(tcp, c, option);
+        if (option == BERTH_TCP_LINGER2 && *value == 0)
+            *value = read_default(tcp, c, option);
     }
     return 0;
 }

@@ -184,6 +184,9 @@ static bool send_data(struct tcp *tcp, struct tcp_connection *c, struct tcp_emit
         c->snd_nxt = end;
     a->snd_max = seq_max(a->snd_max, c->snd_nxt);
     sent(tcp, c, seq, end, fresh);
+    pacing_sent(tcp, c, length);
+    if (c->flags & TCP_F_WAS_FULL && c->extra) /* TCP_NOTSENT_LOWAT counts what was not sent */
+        transfer_tell_of_room(tcp, c);
     return true;
 }
 
@@ -255,6 +258,8 @@ static bool send_new(struct tcp *tcp, struct tcp_connection *c, struct tcp_emit 
     if (ahead > a->send.length) /* the FIN is out */
         return false;
     uint32_t waiting = a->send.length - ahead, mss = payload_most(c);
+    if (waiting && pacing_holds(tcp, c))
+        return false;
     uint32_t congestion = loss_room(c), offered = c->snd_wnd > ahead ? c->snd_wnd - ahead : 0;
     uint32_t usable = congestion < offered ? congestion : offered;
     uint32_t length = waiting < usable ? waiting : usable;
@@ -267,7 +272,7 @@ static bool send_new(struct tcp *tcp, struct tcp_connection *c, struct tcp_emit 
         if (!(a->flags & TCP_A_FORCE))
             length -= length % mss; /* cwnd is no reason for small segments */
     }
-    uint32_t most = segment_most(tcp, c, mss);
+    uint32_t most = pacing_most(c, segment_most(tcp, c, mss), mss);
     if (length > most) {
         length = most;
         all = fin = false;

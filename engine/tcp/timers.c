@@ -29,6 +29,8 @@ static uint64_t fin_wait_2_end(const struct tcp *tcp, const struct tcp_connectio
     if (c->state != BERTH_FIN_WAIT_2 || !(c->flags & TCP_F_ORPHAN))
         return BERTH_NEVER;
     int linger = tcp_option(c, BERTH_TCP_LINGER2, 0);
+    if (linger < 0) /* not at all: its peer is reset (as Linux) */
+        return tcp->now;
     uint64_t limit = linger > 0 ? (uint64_t)linger * BERTH_SECOND : tcp->config.tcp_fin_wait_2;
     return ms_to_time(tcp, c->last_heard) + limit;
 }
@@ -54,6 +56,8 @@ uint64_t timers_next(const struct tcp *tcp, const struct tcp_connection *c) {
         next = a->challenge_at; /* `active` may go then */
     if (a && a->retry_at && a->retry_at < next)
         next = a->retry_at;
+    if (a && a->pacing.at > tcp->now && a->pacing.at < next)
+        next = a->pacing.at;
     uint64_t end = fin_wait_2_end(tcp, c), rest = timers_rest_at(tcp, c);
     next = end < next ? end : next;
     return rest < next ? rest : next;
@@ -135,6 +139,15 @@ static void persist_due(struct tcp *tcp, struct tcp_connection *c) {
     connection_owes(tcp, c);
 }
 
+/* Nothing has answered the probes; TCP_USER_TIMEOUT counts instead of their number (as Linux). */
+static bool keepalive_is_over(const struct tcp *tcp, const struct tcp_connection *c) {
+    uint32_t limit = (uint32_t)tcp_option(c, BERTH_TCP_USER_TIMEOUT, 0);
+    uint8_t probes = c->active->keepalive_probes;
+    if (limit)
+        return probes > 0 && tcp_ms(tcp) - c->last_heard >= limit;
+    return probes >= tcp_option(c, BERTH_TCP_KEEPCNT, tcp->config.keepalive_probes);
+}
+
 /* RFC 9293 3.8.4: MUST-29 */
 static void keepalive_due(struct tcp *tcp, struct tcp_connection *c) {
     struct tcp_active *a = connection_activate(tcp, c);
@@ -142,7 +155,7 @@ static void keepalive_due(struct tcp *tcp, struct tcp_connection *c) {
         c->last_heard += 1000;
         return;
     }
-    if (a->keepalive_probes >= tcp_option(c, BERTH_TCP_KEEPCNT, tcp->config.keepalive_probes)) {
+    if (keepalive_is_over(tcp, c)) {
         reply_abort(tcp, c);
         connection_abort(tcp, c, ETIMEDOUT);
         return;
@@ -156,6 +169,8 @@ static void keepalive_due(struct tcp *tcp, struct tcp_connection *c) {
 void timers_fire(struct tcp *tcp, struct tcp_connection *c) {
     uint32_t self = c->self, generation = c->generation;
     if (fin_wait_2_end(tcp, c) <= tcp->now) {
+        if (tcp_option(c, BERTH_TCP_LINGER2, 0) < 0)
+            reply_abort(tcp, c);
         connection_free(tcp, c);
         return;
     }
@@ -164,6 +179,10 @@ void timers_fire(struct tcp *tcp, struct tcp_connection *c) {
         connection_owes(tcp, c);
         if (c->events)
             connection_raise(tcp, c, 0);
+    }
+    if (c->active && c->active->pacing.held && c->active->pacing.at <= tcp->now) {
+        c->active->pacing.held = false;
+        connection_owes(tcp, c);
     }
     if (c->active && c->active->delayed_ack_at && c->active->delayed_ack_at <= tcp->now) {
         c->active->delayed_ack_at = 0;

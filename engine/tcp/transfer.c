@@ -9,6 +9,29 @@ static int take_error(struct tcp_connection *c) {
     return error;
 }
 
+/* TCP_NOTSENT_LOWAT: so many octets unsent and no more; 0: it was not set. */
+static uint32_t unsent_limit(const struct tcp_connection *c) {
+    return (uint32_t)tcp_option(c, BERTH_TCP_NOTSENT_LOWAT, 0);
+}
+
+uint32_t transfer_room(const struct tcp *tcp, const struct tcp_connection *c) {
+    uint32_t limit = connection_send_limit(tcp, c), held = c->active ? c->active->send.length : 0;
+    uint32_t room = limit > held ? limit - held : 0, unsent = connection_unsent(c);
+    uint32_t low = unsent_limit(c);
+    if (low && unsent + room > low)
+        room = low > unsent ? low - unsent : 0;
+    return room;
+}
+
+void transfer_tell_of_room(struct tcp *tcp, struct tcp_connection *c) {
+    uint32_t limit = connection_send_limit(tcp, c), low = unsent_limit(c);
+    if (!(c->flags & TCP_F_WAS_FULL) || c->active->send.length > limit - limit / 3 ||
+        (low && connection_unsent(c) >= low - low / 2)) /* half of it, as Linux */
+        return;
+    c->flags &= (uint16_t)~TCP_F_WAS_FULL;
+    connection_raise(tcp, c, BERTH_WRITABLE);
+}
+
 /* Room in the send buffer, or why nothing can be sent. */
 static ssize_t may_send(struct tcp *tcp, struct tcp_connection *c) {
     if (tcp_error(c))
@@ -19,8 +42,7 @@ static ssize_t may_send(struct tcp *tcp, struct tcp_connection *c) {
         return -EAGAIN;
     if (c->state != BERTH_ESTABLISHED && c->state != BERTH_CLOSE_WAIT)
         return -EPIPE; /* as Linux: never connected, or no more */
-    uint32_t limit = connection_send_limit(tcp, c), held = c->active ? c->active->send.length : 0;
-    return limit > held ? (ssize_t)(limit - held) : 0;
+    return transfer_room(tcp, c);
 }
 
 ssize_t tcp_send_space(struct tcp *tcp, uint32_t socket) {

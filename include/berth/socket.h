@@ -128,8 +128,9 @@ enum berth_option {
     BERTH_SO_OOBINLINE,
     BERTH_SO_SNDBUF,
     BERTH_SO_RCVBUF,
-    BERTH_SO_ERROR,      /* get: the pending error (positive errno), cleared */
-    BERTH_SO_ACCEPTCONN, /* get */
+    BERTH_SO_MAX_PACING_RATE, /* octets a second, 32 bits without a sign; -1: no limit */
+    BERTH_SO_ERROR,           /* get: the pending error (positive errno), cleared */
+    BERTH_SO_ACCEPTCONN,      /* get */
     BERTH_TCP_NODELAY,
     BERTH_TCP_CORK,
     BERTH_TCP_QUICKACK,
@@ -138,9 +139,9 @@ enum berth_option {
     BERTH_TCP_KEEPINTVL,
     BERTH_TCP_KEEPCNT,
     BERTH_TCP_SYNCNT,
-    BERTH_TCP_LINGER2,      /* s */
+    BERTH_TCP_LINGER2,      /* s; -1: do not wait in FIN-WAIT-2 */
     BERTH_TCP_USER_TIMEOUT, /* ms */
-    BERTH_TCP_DEFER_ACCEPT,
+    BERTH_TCP_DEFER_ACCEPT, /* s: rounded up to a SYN-ACK's retransmission */
     BERTH_TCP_NOTSENT_LOWAT,
     BERTH_TCP_CONGESTION, /* enum berth_congestion; -ENOENT for another number */
     BERTH_IP_TTL,

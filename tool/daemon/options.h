@@ -29,6 +29,7 @@ enum option_special {
     SPECIAL_MTU,
     SPECIAL_TCP_INFO,
     SPECIAL_CONGESTION,
+    SPECIAL_PACING,
 };
 
 struct option_row {

@@ -211,6 +211,34 @@ static long congestion_get(struct call *call, struct conduit *conduit, void *val
     return 0;
 }
 
+/* 32 or 64 bits, all ones: no limit. */
+static long pacing_set(struct call *call, struct conduit *conduit, const void *value,
+                       size_t length) {
+    uint64_t rate = 0;
+    struct berth_host *host = conduit_host(call->server, conduit);
+    if (length < sizeof(uint32_t))
+        return -EINVAL;
+    memcpy(&rate, value, length < sizeof rate ? sizeof(uint32_t) : sizeof rate);
+    if (!host || conduit->protocol != BERTH_TCP)
+        return 0;
+    return berth_socket_set_option(host, conduit->socket, BERTH_SO_MAX_PACING_RATE,
+                                   (int)(uint32_t)(rate < UINT32_MAX ? rate : UINT32_MAX),
+                                   call->now);
+}
+
+static long pacing_get(struct call *call, struct conduit *conduit, void *value, size_t *length) {
+    int rate = -1;
+    struct berth_host *host = conduit_host(call->server, conduit);
+    if (host && conduit->protocol == BERTH_TCP)
+        berth_socket_get_option(host, conduit->socket, BERTH_SO_MAX_PACING_RATE, &rate);
+    uint64_t wide = rate == -1 ? UINT64_MAX : (uint32_t)rate;
+    if (*length < sizeof wide)
+        return int_out(value, length, rate);
+    memcpy(value, &wide, sizeof wide);
+    *length = sizeof wide;
+    return 0;
+}
+
 /* As TCP says of a peer on another computer: nobody known. */
 static long peercred_get(void *value, size_t *length) {
     struct ucred nobody = {.pid = 0, .uid = (uid_t)-1, .gid = (gid_t)-1};
@@ -251,6 +279,8 @@ long option_special_get(struct call *call, struct conduit *conduit, enum option_
         return tcp_info_get(call, conduit, value, length);
     case SPECIAL_CONGESTION:
         return tcp ? congestion_get(call, conduit, value, length) : -ENOPROTOOPT;
+    case SPECIAL_PACING:
+        return pacing_get(call, conduit, value, length);
     }
     return -ENOPROTOOPT;
 }
@@ -269,6 +299,8 @@ long option_special_set(struct call *call, struct conduit *conduit, enum option_
         return 0;
     case SPECIAL_CONGESTION:
         return congestion_set(call, conduit, value, length);
+    case SPECIAL_PACING:
+        return pacing_set(call, conduit, value, length);
     default:
         return -ENOPROTOOPT;
     }
