@@ -122,8 +122,8 @@ static void input_tcp(struct batch *batch, struct ip_packet *packet, bool lastin
     tcp_input(batch->host->sockets.tcp, &alone, batch->now);
 }
 
-/* RFC 768: zero means that there is no checksum. RFC 8200 8.1: over IPv6 there has to be one, if
- * the link does without it or not. */
+/* RFC 768: zero means that there is no checksum. RFC 8200 8.1, 8200-3: over IPv6 there has to be
+ * one, if the link does without it or not. */
 static bool zero_is_wrong(const struct ip_packet *packet) {
     return packet_is_v6(packet) && (packet->flags & BERTH_FRAME_NO_CHECKSUM) == 0;
 }

@@ -99,7 +99,7 @@ void icmp6_input(struct ip *ip, const struct ip_packet *packet, uint64_t now) {
     struct icmp_header header;
     struct checksum sum = {0};
     ip->counters->icmp_in_msgs++;
-    /* RFC 4443 2.3: over the pseudo-header, too. */
+    /* RFC 4443 2.3, 4443-4: over the pseudo-header, too. */
     checksum_add_pseudo(&sum, &packet->source, &packet->destination, IPV6_ICMP, packet->length);
     view_checksum(&packet->view, packet->at, packet->length, &sum);
     if (packet->length < ICMP_HEADER || checksum_finish(&sum) != 0) {

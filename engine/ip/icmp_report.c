@@ -9,9 +9,9 @@ enum {
     ICMP_DESTINATION_BURST = 6, /* then one a second to one destination; Linux's icmp_ratelimit */
 };
 
-/* RFC 1812 4.3.2.8, 1812-1, RFC 4443 2.4 (f). First the destination's own budget, so that errors to
- * one tell another nothing; and the common one with a little noise, so that it cannot be counted
- * out.
+/* RFC 1812 4.3.2.8, 1812-1, RFC 4443 2.4 (f), 4443-3. First the destination's own budget, so that
+ * errors to one tell another nothing; and the common one with a little noise, so that it cannot be
+ * counted out.
  */
 bool icmp_may_send(struct ip *ip, const struct berth_ip *destination, uint64_t now) {
     uint64_t words[2];
@@ -88,7 +88,8 @@ static void error_send(struct ip *ip, const struct ip_packet *packet, const stru
     berth_block_drop(quote);
 }
 
-/* RFC 4443 2.4 (e): no error about an error (or a redirect), nor to a source that names no host. */
+/* RFC 4443 2.4 (e), 4443-1: no error about an error (or a redirect), nor to a source that names no
+ * host. */
 static bool may_be_about(const struct ip_packet *packet) {
     uint8_t type = 0;
     if (berth_ip_is_any(&packet->source))

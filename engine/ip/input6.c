@@ -3,7 +3,7 @@
 #include "engine/ip/ip.h"
 #include "engine/wire/ipv6.h"
 
-/* RFC 4291 2.5.2, 2.5.3, 2.7: what no host can have sent to us over a link; and IPv4-mapped
+/* RFC 4291 2.5.2, 2.5.3, 2.7, 4291-1: what no host can have sent to us over a link; and IPv4-mapped
  * addresses, which are no addresses on a wire. The unspecified one is a new neighbour's (RFC 4861
  * 7.1.1): ICMPv6 sees to it. */
 static bool is_martian(const struct ip *ip, const struct berth_ip *source) {
@@ -56,7 +56,7 @@ enum ip_input ip6_input(struct ip *ip, unsigned interface, struct ip_packet *pac
     return ipv6_is_extension(header.next) ? IP_EXTENDED : IP_PACKET;
 }
 
-/* RFC 8200 4.5: what no fragment's lengths can be. */
+/* RFC 8200 4.5, 8200-2: what no fragment's lengths can be. */
 static bool fragment_is_wrong(struct ip *ip, const struct ip_packet *packet,
                               const struct ipv6_chain *chain, uint64_t now) {
     uint32_t length = packet->length - chain->length, pointer;

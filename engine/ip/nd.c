@@ -54,7 +54,7 @@ void nd_announce(struct ip *ip, uint8_t interface, const struct berth_ip *addres
     nd_send(ip, interface, address, &all_nodes, NULL, message);
 }
 
-/* RFC 4861 7.2.4: to the asker; or, when it has no address yet (it wants ours), to all. */
+/* RFC 4861 7.2.4, 4861-2: to the asker; or, when it has no address yet (it wants ours), to all. */
 static void nd_answer(struct ip *ip, const struct ip_packet *packet, const struct nd_message *asked,
                       const uint8_t *mac) {
     bool anonymous = berth_ip_is_any(&packet->source);
@@ -66,7 +66,7 @@ static void nd_answer(struct ip *ip, const struct ip_packet *packet, const struc
             anonymous ? NULL : mac, message);
 }
 
-/* RFC 4861 7.2.3: who asks says where it is. Returns its entry, or NULL. */
+/* RFC 4861 7.2.3, 4861-2: who asks says where it is. Returns its entry, or NULL. */
 static const struct neighbor *nd_merge(struct ip *ip, const struct ip_packet *packet,
                                        const uint8_t *mac, uint64_t now) {
     struct neighbor *entry = neighbor_find(ip, packet->interface, &packet->source);
@@ -85,7 +85,8 @@ static void nd_solicited(struct ip *ip, const struct ip_packet *packet,
                          const struct nd_message *message, uint64_t now) {
     const uint8_t *mac = message->mac;
     if (berth_ip_is_any(&packet->source)) {
-        /* RFC 4861 7.1.1: whoever has no address asks the group, and says no link address. */
+        /* RFC 4861 7.1.1, 4861-1: whoever has no address asks the group, and says no link address.
+         */
         struct berth_ip group = nd_solicited_node(&message->target);
         if (!mac && berth_ip_equal(&packet->destination, &group) &&
             ip_has_address_on(ip, packet->interface, &message->target))
@@ -101,7 +102,7 @@ static void nd_solicited(struct ip *ip, const struct ip_packet *packet,
         nd_answer(ip, packet, message, mac);
 }
 
-/* RFC 4861 7.2.5. No entry is made by what nobody asked for. */
+/* RFC 4861 7.2.5, 4861-4. No entry is made by what nobody asked for. */
 static void nd_advertised(struct ip *ip, const struct ip_packet *packet,
                           const struct nd_message *message, uint64_t now) {
     struct neighbor *entry = neighbor_find(ip, packet->interface, &message->target);
@@ -128,7 +129,8 @@ static void nd_advertised(struct ip *ip, const struct ip_packet *packet,
 void nd_input(struct ip *ip, const struct ip_packet *packet, uint64_t now) {
     uint8_t octets[ND_MESSAGE_MAX];
     struct nd_message message;
-    /* RFC 4861 7.1: a router would have counted the hop limit down, so it comes from our link. */
+    /* RFC 4861 7.1, 4861-1: a router would have counted the hop limit down, so it comes from our
+     * link. */
     bool right = packet->ttl == ND_HOPS && packet->length <= sizeof octets &&
                  packet->interface != IP_LOOPBACK;
     if (right) {

@@ -37,7 +37,7 @@ uint32_t ip_path_said(uint32_t mtu, uint32_t quoted_length) {
 }
 
 uint32_t ip6_path_said(uint32_t mtu) {
-    return mtu < IPV6_MTU_MIN ? IPV6_MTU_MIN : mtu; /* RFC 8201 4: what any link carries */
+    return mtu < IPV6_MTU_MIN ? IPV6_MTU_MIN : mtu; /* RFC 8201 4, 8201-1: what any link carries */
 }
 
 void ip_path_learn(struct ip *ip, const struct berth_ip *destination, uint32_t mtu, uint64_t now) {

@@ -57,7 +57,7 @@ static unsigned common_prefix(const struct ip_address *source, const struct bert
     return bits;
 }
 
-/* RFC 6724 5: is `a` the better source for that destination? */
+/* RFC 6724 5, 6724-1: is `a` the better source for that destination? */
 static bool is_better(const struct ip_address *a, const struct ip_address *b,
                       const struct ip_hop *hop, const struct berth_ip *to) {
     bool same = berth_ip_equal(&a->ip, to), other = berth_ip_equal(&b->ip, to);
@@ -82,7 +82,7 @@ static const struct ip_address *source6(const struct ip *ip, const struct ip_hop
         const struct ip_address *own = &ip->addresses[i];
         if (own->interface == IP_LOOPBACK || berth_ip_is_v4(&own->ip))
             continue;
-        /* RFC 6724 4: a link-local address is of its own link only. */
+        /* RFC 6724 4, 6724-1: a link-local address is of its own link only. */
         if (own->interface != hop->interface && scope_of(&own->ip) == SCOPE_LINK)
             continue;
         if (!found || is_better(own, found, hop, destination))

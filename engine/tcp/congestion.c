@@ -53,13 +53,13 @@ uint32_t congestion_initial_window(const struct tcp *tcp, const struct tcp_conne
     uint32_t segments = tcp->config.tcp_initial_window;
     uint32_t most = 2u * c->mss > 14600 ? 2u * c->mss : 14600;
     uint32_t window = segments * c->mss;
-    /* RFC 6928 section 2: min(10 MSS, max(2 MSS, 14600)); a caller's own count of segments is taken
-     * as it is. */
+    /* RFC 6928 section 2, 6928-1: min(10 MSS, max(2 MSS, 14600)); a caller's own count of segments
+     * is taken as it is. */
     return segments == 10 && window > most ? most : window;
 }
 
 void congestion_start(const struct tcp *tcp, struct tcp_connection *c, bool syn_lost) {
-    /* RFC 5681 3.1: one segment after a lost SYN */
+    /* RFC 5681 3.1, 5681-1: one segment after a lost SYN */
     c->cwnd = syn_lost ? c->mss : congestion_initial_window(tcp, c);
     c->ssthresh = UINT32_MAX;
 }
@@ -94,7 +94,8 @@ static void unused(const struct tcp *tcp, struct tcp_connection *c, uint32_t fli
 void congestion_on_ack(const struct tcp *tcp, struct tcp_connection *c, uint32_t acked,
                        bool limited) {
     const struct congestion_algorithm *algorithm = congestion_of(c);
-    if (limited) { /* RFC 7661's spirit: a window that is not used is no sign that it may grow */
+    if (limited) { /* RFC 7661's spirit, 7661-1: a window that is not used is no sign that it may
+                      grow */
         if (algorithm->rest)
             algorithm->rest(tcp, c);
         unused(tcp, c, tcp_flight(c) + acked);
@@ -104,7 +105,7 @@ void congestion_on_ack(const struct tcp *tcp, struct tcp_connection *c, uint32_t
     if (c->cwnd < c->ssthresh) {
         uint32_t room = c->ssthresh - c->cwnd;
         uint32_t growth = hystart_increase(c, acked < room ? acked : room);
-        c->cwnd += growth; /* RFC 5681 3.1 eq. 2 */
+        c->cwnd += growth; /* RFC 5681 3.1 eq. 2, 5681-2, 3465-1 */
     } else {
         algorithm->avoid(tcp, c, acked);
     }
@@ -124,7 +125,7 @@ void congestion_on_loss(struct tcp_connection *c, uint32_t flight) {
 }
 
 void congestion_on_recovered(struct tcp_connection *c, uint32_t flight) {
-    /* RFC 6582 3.2 step 3, option 1: no burst when little is in flight. */
+    /* RFC 6582 3.2 step 3, option 1, 6582-1: no burst when little is in flight. */
     uint32_t gentle = (flight > c->mss ? flight : c->mss) + c->mss;
     c->cwnd = c->ssthresh < gentle ? c->ssthresh : gentle;
     congestion_of(c)->restart(c, false);
@@ -133,7 +134,7 @@ void congestion_on_recovered(struct tcp_connection *c, uint32_t flight) {
 void congestion_on_timeout(struct tcp_connection *c, uint32_t flight, bool first) {
     if (first)
         c->ssthresh = congestion_of(c)->reduce(c, flight);
-    c->cwnd = c->mss; /* the loss window (RFC 5681 3.1) */
+    c->cwnd = c->mss; /* the loss window (RFC 5681 3.1, 5681-4) */
     congestion_of(c)->restart(c, true);
     ecn_reduced(c);
 }

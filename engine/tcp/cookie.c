@@ -108,7 +108,8 @@ void cookie_answer(struct tcp *tcp, struct tcp_connection *listener,
 
 /* ---- the ACK ---- */
 
-/* The index that the cookie holds; INDEXES or more: it is none of ours, or too old. */
+/* The index that the cookie holds; INDEXES or more: it is none of ours, or too old (4987-2).
+ */
 static uint32_t verify(const struct tcp *tcp, const struct tuple *tuple, uint32_t irs,
                        uint32_t cookie) {
     uint32_t rest = cookie - base(tcp, tuple, irs), slot = slot_now(tcp);
@@ -126,6 +127,7 @@ bool cookie_input(struct tcp *tcp, struct tcp_connection *listener,
                   const struct tcp_segment *segment, const struct tcp_options *options) {
     const struct tcp_listener *l = listener->extra->listener;
     uint32_t irs = segment->seq - 1, cookie = segment->ack - 1;
+    /* 4987-2 */
     if (!tcp->config.tcp_syncookies || segment->flags & TCP_SYN || !sent_lately(tcp, l))
         return false;
     uint32_t index = verify(tcp, &segment->tuple, irs, cookie);

@@ -31,12 +31,12 @@ static uint32_t cube_root(uint64_t x) {
     return (uint32_t)root;
 }
 
-/* 4.2, equation 2, in ms: d segments / 0.4 * 10^9. */
+/* 4.2, 9438-1, equation 2, in ms: d segments / 0.4 * 10^9. */
 static uint32_t k_of(uint32_t octets, uint32_t mss) {
     return cube_root((uint64_t)octets * 2500000000 / mss);
 }
 
-/* 4.2, equation 1: W_cubic, octets, `t` ms into the epoch; 0 if it is below. */
+/* 4.2, 9438-1, equation 1: W_cubic, octets, `t` ms into the epoch; 0 if it is below. */
 static uint64_t window_at(const struct cubic *q, uint64_t t, uint32_t mss) {
     bool before = t < q->k;
     uint64_t d = before ? q->k - t : t - q->k;
@@ -63,7 +63,7 @@ static void begin(const struct tcp *tcp, const struct tcp_connection *c, struct 
     }
 }
 
-/* 4.3: what Reno would have. */
+/* 4.3, 9438-1: what Reno would have. */
 static void grow_estimate(const struct tcp_connection *c, struct cubic *q, uint32_t acked) {
     uint64_t alpha = q->w_est >= q->prior ? ALPHA_UNDER : ALPHA_OVER; /* 1, or 9/17 */
     uint64_t whole = (uint64_t)c->cwnd * ALPHA_UNDER;
@@ -72,7 +72,8 @@ static void grow_estimate(const struct tcp_connection *c, struct cubic *q, uint3
     q->est_credit %= whole;
 }
 
-/* 4.4, 4.5: toward where the curve will be a round trip from now, at most half as much again. */
+/* 4.4, 4.5, 9438-1: toward where the curve will be a round trip from now, at most half as much
+ * again. */
 static void follow(struct tcp_connection *c, struct cubic *q, uint32_t acked, uint64_t ahead) {
     uint64_t most = (uint64_t)c->cwnd + c->cwnd / 2;
     uint64_t target = ahead < most ? ahead : most;
@@ -84,6 +85,7 @@ static void follow(struct tcp_connection *c, struct cubic *q, uint32_t acked, ui
     c->cwnd += growth;
 }
 
+/* 9438-1, MAY-18 */
 static void avoid(const struct tcp *tcp, struct tcp_connection *c, uint32_t acked) {
     struct cubic *q = &c->active->congestion.cubic;
     uint64_t rtt = (uint64_t)(c->srtt >> 3) * 1000;
@@ -105,7 +107,7 @@ static void rest(const struct tcp *tcp, struct tcp_connection *c) {
     struct cubic *q = &c->active->congestion.cubic;
     if (q->epoch == 0)
         return;
-    q->epoch += tcp->now - q->seen; /* 5.8: this time is not the curve's */
+    q->epoch += tcp->now - q->seen; /* 5.8, 9438-2: this time is not the curve's */
     q->seen = tcp->now;
     q->quiet = tcp_flight(c) == 0;
 }
@@ -113,7 +115,7 @@ static void rest(const struct tcp *tcp, struct tcp_connection *c) {
 static uint32_t reduce(struct tcp_connection *c, uint32_t flight) {
     struct cubic *q = &c->active->congestion.cubic;
     /* 4.7: a window that did not reach the last maximum makes room for a newcomer: 17/20 is
-     * (1 + beta) / 2. */
+     * (1 + beta) / 2. 9438-2 */
     q->w_max = c->cwnd < q->w_max ? (uint32_t)((uint64_t)c->cwnd * 17 / 20) : c->cwnd;
     q->prior = c->cwnd;
     uint32_t threshold = (uint32_t)((uint64_t)flight * BETA_TENTHS / 10); /* 4.6 */
@@ -123,7 +125,7 @@ static uint32_t reduce(struct tcp_connection *c, uint32_t flight) {
 static void restart(struct tcp_connection *c, bool timeout) {
     struct cubic *q = &c->active->congestion.cubic;
     q->epoch = 0;
-    if (timeout) /* 4.8: the next stage begins its curve where it begins */
+    if (timeout) /* 4.8, 9438-2: the next stage begins its curve where it begins */
         q->w_max = 0;
 }
 

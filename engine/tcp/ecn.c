@@ -14,22 +14,26 @@
 
 enum { ECN_MASK = 3, ECT_0 = 2, CE = 3 };
 
+/* 3168-1, 3168-4 */
 bool ecn_asked(const struct tcp *tcp, const struct tcp_segment *segment) {
     const uint16_t both = TCP_ECE | TCP_CWR;
     /* 6.1.1: a SYN is never ECT; one that is comes from who sets bits at random (as Linux). */
     return tcp->config.tcp_ecn && (segment->flags & both) == both && !(segment->tos & ECN_MASK);
 }
 
+/* 3168-1, 3168-3 */
 uint16_t ecn_syn_flags(const struct tcp *tcp, const struct tcp_connection *c) {
     bool ask =
         tcp->config.tcp_ecn == 1 && c->state == BERTH_SYN_SENT && c->active->retransmits == 0;
     return ask ? TCP_ECE | TCP_CWR : 0;
 }
 
+/* 3168-1, 3168-4 */
 bool ecn_agreed(const struct tcp *tcp, const struct tcp_segment *segment) {
     return tcp->config.tcp_ecn == 1 && (segment->flags & (TCP_ECE | TCP_CWR)) == TCP_ECE;
 }
 
+/* 3168-2 */
 void ecn_receive(struct tcp *tcp, struct tcp_connection *c, const struct tcp_segment *segment) {
     if (!c->ecn || segment->length == 0)
         return;
@@ -55,6 +59,7 @@ void ecn_reduced(struct tcp_connection *c) {
     c->active->ecn.reduced = c->ecn;
 }
 
+/* 3168-2, SHLD-8 */
 void ecn_echoed(struct tcp *tcp, struct tcp_connection *c, const struct tcp_segment *segment) {
     struct tcp_active *a = c->active;
     if (!c->ecn || !a || seq_le(segment->ack, c->snd_una) || seq_gt(segment->ack, a->snd_max))
@@ -73,6 +78,7 @@ void ecn_echoed(struct tcp *tcp, struct tcp_connection *c, const struct tcp_segm
     tcp->counters->tcp_ecn_reductions++;
 }
 
+/* 3168-1, 3168-2 */
 void ecn_mark(struct tcp_connection *c, struct tcp_emit *emit, bool fresh) {
     struct tcp_active *a = c->active;
     if (!c->ecn || !fresh || emit->length == 0)

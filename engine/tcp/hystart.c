@@ -27,6 +27,7 @@ void hystart_sample(struct hystart *h, uint32_t us) {
         h->samples++;
 }
 
+/* 9406-1 */
 static void next_round(struct hystart *h, uint32_t snd_max) {
     h->round_end = snd_max;
     h->last_min = h->running ? h->min : 0;
@@ -37,7 +38,7 @@ static void next_round(struct hystart *h, uint32_t snd_max) {
     h->running = true;
 }
 
-/* What the samples of this round say so far. */
+/* What the samples of this round say so far (9406-1). */
 static void judge(struct hystart *h) {
     if (h->samples < N_RTT_SAMPLE)
         return;
@@ -56,6 +57,7 @@ static void judge(struct hystart *h) {
     }
 }
 
+/* 9406-1 */
 uint32_t hystart_increase(struct tcp_connection *c, uint32_t acked) {
     struct hystart *h = &c->active->congestion.hystart;
     if (c->ssthresh != UINT32_MAX) /* not the first slow start */

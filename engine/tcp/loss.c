@@ -65,8 +65,8 @@ uint32_t loss_room(const struct tcp_connection *c) {
     return window > pipe ? window - pipe : 0;
 }
 
-/* RFC 5682 section 3.1, step 2b: after the first ACK that follows a timeout new octets show whether
- * it was spurious. Without any, it cannot be told that way. */
+/* RFC 5682 section 3.1, step 2b, 5682-1: after the first ACK that follows a timeout new octets show
+ * whether it was spurious. Without any, it cannot be told that way. */
 static bool tries_new_octets(struct tcp_connection *c) {
     struct tcp_active *a = c->active;
     uint32_t ahead = c->snd_nxt - c->snd_una;
@@ -92,8 +92,8 @@ bool loss_next(struct tcp_connection *c, uint32_t *seq, uint32_t *end) {
 
 /* ---- what an ACK says ---- */
 
-/* RFC 2883 section 4: the first block reports a duplicate if the cumulative ACK covers it, or the
- * second block. */
+/* RFC 2883 section 4, 2883-1: the first block reports a duplicate if the cumulative ACK covers it,
+ * or the second block. */
 static void hear_duplicate(const struct tcp_connection *c, uint32_t ack,
                            const struct tcp_options *options, struct loss_news *news) {
     uint32_t left = options->sack[0].left, right = options->sack[0].right;
@@ -150,8 +150,8 @@ void loss_hear(struct tcp *tcp, struct tcp_connection *c, uint32_t ack,
 
 /* ---- what is done about it ---- */
 
-/* RFC 6937 section 3: in recovery, so much may be sent that what is in the network shrinks to
- * ssthresh in proportion to what is delivered; and if it is below, it grows to it as in slow
+/* RFC 6937 section 3, 6937-1: in recovery, so much may be sent that what is in the network shrinks
+ * to ssthresh in proportion to what is delivered; and if it is below, it grows to it as in slow
  * start (PRR-SSRB). */
 static void reduce(struct tcp_connection *c, uint32_t delivered) {
     struct loss *l = &c->active->loss;
@@ -213,8 +213,8 @@ static void react(struct tcp *tcp, struct tcp_connection *c, uint32_t lost, uint
         connection_owes(tcp, c);
 }
 
-/* RFC 2018 section 8: the peer acknowledges less than it said it held. A timeout will take it at
- * its word; it need not be a long one (as Linux). */
+/* RFC 2018 section 8, 2018-3: the peer acknowledges less than it said it held. A timeout will take
+ * it at its word; it need not be a long one (as Linux). */
 static void suspect(const struct tcp *tcp, struct tcp_connection *c) {
     struct tcp_active *a = c->active;
     uint64_t soon = tcp->now + (uint64_t)(c->srtt >> 4) * 1000 + 10 * BERTH_MS;

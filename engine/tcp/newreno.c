@@ -5,7 +5,8 @@ static void avoid(const struct tcp *tcp, struct tcp_connection *c, uint32_t acke
     uint32_t *counted = &c->active->congestion.newreno.acked;
     (void)tcp;
     *counted += acked;
-    if (*counted >= c->cwnd) { /* one segment more a round trip (RFC 5681 3.1, RFC 3465 2.1) */
+    if (*counted >=
+        c->cwnd) { /* one segment more a round trip (RFC 5681 3.1, RFC 3465 2.1; 5681-2, 3465-1) */
         *counted -= c->cwnd;
         c->cwnd += c->mss;
     }

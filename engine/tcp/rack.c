@@ -9,7 +9,7 @@
 
 enum { PERSIST = 16 }; /* recoveries after which a window that has grown is small again */
 
-/* 6.2, step 4: ns. */
+/* 6.2, step 4, 8985-1: ns. */
 static uint64_t reordering_window(const struct tcp_connection *c) {
     const struct tcp_active *a = c->active;
     const struct loss *l = &a->loss;
@@ -62,7 +62,7 @@ uint32_t rack_detect(struct tcp *tcp, struct tcp_connection *c) {
     return lost;
 }
 
-/* 6.3: after a timeout, the first segment and what is as old as a loss must be. */
+/* 6.3, 8985-3: after a timeout, the first segment and what is as old as a loss must be. */
 void rack_timeout(struct tcp *tcp, struct tcp_connection *c) {
     struct loss *l = &c->active->loss;
     uint64_t rtt = l->rtt ? l->rtt : (uint64_t)(c->srtt >> 3) * 1000;

@@ -9,14 +9,14 @@
 
 static void enter(struct tcp *tcp, struct tcp_connection *c) {
     struct tcp_active *a = c->active;
-    /* RFC 5681 3.2 step 2: without what limited transmit has added. */
+    /* RFC 5681 3.2 step 2, 5681-3: without what limited transmit has added. */
     uint32_t flight = tcp_flight(c) < c->cwnd ? tcp_flight(c) : c->cwnd;
     congestion_on_loss(c, flight);
     a->recover = a->snd_max;
     a->flags |= TCP_A_RECOVERY;
     a->resend = 1;
     a->limited = 0;
-    c->cwnd = c->ssthresh + 3u * c->mss; /* RFC 5681 3.2 step 3 */
+    c->cwnd = c->ssthresh + 3u * c->mss; /* RFC 5681 3.2 step 3, 5681-6 */
     tcp->counters->tcp_fast_retransmits++;
     connection_owes(tcp, c);
 }
@@ -33,19 +33,19 @@ void recovery_dup_ack(struct tcp *tcp, struct tcp_connection *c) {
         return;
     }
     if (a->dup_acks < 3) {
-        a->limited = a->dup_acks; /* RFC 3042: one new segment for each of the first two */
+        a->limited = a->dup_acks; /* RFC 3042, 3042-1: one new segment for each of the first two */
         connection_owes(tcp, c);
         return;
     }
-    /* RFC 6582 3.2 step 2: the ACK must cover more than `recover`. */
+    /* RFC 6582 3.2 step 2, 6582-2: the ACK must cover more than `recover`. */
     if (a->dup_acks == 3 && seq_gt(c->snd_una, a->recover))
         enter(tcp, c);
 }
 
 static void partial(struct tcp *tcp, struct tcp_connection *c, uint32_t acked) {
     struct tcp_active *a = c->active;
-    /* RFC 6582 3.2 step 3, partial ACK: retransmit the next hole, deflate by what was acknowledged,
-     * add one segment back. */
+    /* RFC 6582 3.2 step 3, 6582-1, partial ACK: retransmit the next hole, deflate by what was
+     * acknowledged, add one segment back. */
     c->cwnd = c->cwnd > acked ? c->cwnd - acked : 0;
     if (acked >= c->mss || c->cwnd < c->mss)
         c->cwnd += c->mss;
@@ -96,7 +96,7 @@ void recovery_timeout(struct tcp *tcp, struct tcp_connection *c) {
     if (a->retransmits < UINT8_MAX)
         a->retransmits++;
     if (a->backoff < 32)
-        a->backoff++; /* RFC 6298 5.5 */
+        a->backoff++; /* RFC 6298 5.5, 6298-4, MUST-19 */
     tcp->counters->tcp_timeouts++;
     connection_owes(tcp, c);
 }

@@ -65,7 +65,7 @@ void sack_say(const struct sack_said *said, unsigned duplicates, unsigned most,
     options->sack_count = 0;
     if (first >= said->count && said->count)
         first = said->count - 1u;
-    if (twice && most) /* RFC 2883 section 4 (1): the duplicate is the first block... */
+    if (twice && most) /* RFC 2883 section 4 (1), 2883-1: the duplicate is the first block... */
         put(options, twice);
     /* ...and (4) the block it is part of is the second; RFC 2018 section 4: else the first is the
      * one that contains the segment which triggered this ACK. */
@@ -75,7 +75,7 @@ void sack_say(const struct sack_said *said, unsigned duplicates, unsigned most,
             first = i;
     if (said->count && options->sack_count < most)
         put(options, &said->blocks[first]);
-    /* RFC 2018 section 4: as many as fit, repeating those reported most recently. */
+    /* RFC 2018 section 4, 2018-2: as many as fit, repeating those reported most recently. */
     for (unsigned i = 0; i < said->count && options->sack_count < most; i++)
         if (i != first)
             put(options, &said->blocks[i]);

@@ -3,7 +3,7 @@
  * before the retransmission timer would empty the window. */
 #include "engine/tcp/connection.h"
 
-/* 7.2: ns. */
+/* 7.2, 8985-2: ns. */
 static uint64_t probe_timeout(const struct tcp *tcp, const struct tcp_connection *c) {
     if (c->srtt == 0)
         return BERTH_SECOND;
@@ -45,7 +45,7 @@ uint32_t tlp_last(const struct tcp_connection *c) {
     return end - c->snd_una > most ? end - most : c->snd_una;
 }
 
-/* 7.3 */
+/* 7.3, 8985-2 */
 void tlp_sent(struct tcp *tcp, struct tcp_connection *c, bool fresh) {
     struct tcp_active *a = c->active;
     struct loss *l = &a->loss;
@@ -58,8 +58,8 @@ void tlp_sent(struct tcp *tcp, struct tcp_connection *c, bool fresh) {
     tcp->counters->tcp_loss_probes++;
 }
 
-/* 7.4: what became of the probe. One that repaired the only loss would hide it from congestion
- * control. */
+/* 7.4, 8985-2: what became of the probe. One that repaired the only loss would hide it from
+ * congestion control. */
 void tlp_hear(struct tcp *tcp, struct tcp_connection *c, const struct loss_news *news) {
     struct loss *l = &c->active->loss;
     (void)tcp;

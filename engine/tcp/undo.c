@@ -24,7 +24,7 @@ void undo_resent(struct tcp *tcp, struct tcp_connection *c, uint32_t length) {
     l->flags |= LOSS_UNDO_TS;
 }
 
-/* RFC 3708 section 2: each octet that was sent again has arrived twice. */
+/* RFC 3708 section 2, 4015-1: each octet that was sent again has arrived twice. */
 static bool all_duplicates(struct loss *l, const struct loss_news *news) {
     if (!news->dsack || !(l->flags & LOSS_UNDO_TS) || seq_lt(news->dsack_left, l->undo_una))
         return false;
@@ -33,7 +33,7 @@ static bool all_duplicates(struct loss *l, const struct loss_news *news) {
     return l->undo_octets == 0;
 }
 
-/* RFC 5682 section 3.1. */
+/* RFC 5682 section 3.1, 5682-1. */
 static bool was_not_due(struct tcp_connection *c, const struct loss_news *news) {
     struct tcp_active *a = c->active;
     struct loss *l = &a->loss;

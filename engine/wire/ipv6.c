@@ -57,8 +57,8 @@ static enum ipv6_verdict chain_problem(struct ipv6_chain *chain, enum ipv6_probl
 
 enum { OPTION_PAD1 = 0, OPTION_PADN = 1 };
 
-/* RFC 8200 4.2: what the two highest bits of an option that we do not know ask for; we know none
- * but padding. */
+/* RFC 8200 4.2, 8200-1: what the two highest bits of an option that we do not know ask for; we know
+ * none but padding. */
 static enum ipv6_verdict option_unknown(struct ipv6_chain *chain, uint8_t type, size_t at) {
     enum ipv6_verdict verdict;
     switch (type >> 6) {
@@ -125,7 +125,7 @@ static size_t extension_size(const uint8_t *data, size_t length, size_t at, uint
     return length - at >= size && at + size <= IPV6_HEADER + IPV6_CHAIN_MAX ? size : 0;
 }
 
-/* RFC 7112: the first fragment has all headers, the transport's too. */
+/* RFC 7112, 7112-1: the first fragment has all headers, the transport's too. */
 static bool transport_is_there(const uint8_t *data, size_t length, size_t at, uint8_t next) {
     unsigned headers = 0;
     while (ipv6_is_extension(next)) {
@@ -153,7 +153,8 @@ static bool fragment_read(const uint8_t *data, size_t at, struct ipv6_chain *cha
     chain->fragment_offset = field & 0xfff8;
     chain->more_fragments = (field & 1) != 0;
     if (chain->fragment_offset == 0 && !chain->more_fragments)
-        return false; /* RFC 6946: an atomic fragment is by itself, whatever its identification */
+        return false; /* RFC 6946, 8200-2: an atomic fragment is by itself, whatever its
+                         identification */
     chain->is_fragment = true;
     chain->id = load_be32(data + at + 4);
     chain->fragment_at = (uint16_t)at;
@@ -164,8 +165,8 @@ static bool fragment_read(const uint8_t *data, size_t at, struct ipv6_chain *cha
 /* What one header of the chain says, fragments aside. */
 static enum ipv6_verdict extension_check(struct ipv6_chain *chain, const uint8_t *data, size_t at,
                                          size_t size) {
-    /* RFC 8200 4.4, RFC 5095: nobody goes on from here on a route that a sender chose; type 0 is as
-     * unknown as all others. One that is at its end is passed over. */
+    /* RFC 8200 4.4, RFC 5095, 8200-1: nobody goes on from here on a route that a sender chose; type
+     * 0 is as unknown as all others. One that is at its end is passed over. */
     if (chain->protocol == IPV6_ROUTING)
         return data[at + 3] == 0 ? IPV6_ACCEPT : chain_problem(chain, IPV6_PROBLEM_FIELD, at + 2);
     if (chain->protocol == IPV6_FRAGMENT)

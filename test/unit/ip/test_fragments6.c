@@ -57,7 +57,7 @@ static size_t pull_joined(struct peer *peer, size_t mtu, size_t *count) {
     return length;
 }
 
-/* Pings of any size come and go in fragments. */
+/* Pings of any size come and go in fragments. [4443-2, 8200-2] */
 static void large_echo(void **state) {
     (void)state;
     static const size_t sizes[] = {1453, 2900, 8000, 40000, 65527};
@@ -82,7 +82,7 @@ static void large_echo(void **state) {
     }
 }
 
-/* In any order, with some of them twice. */
+/* In any order, with some of them twice. [8200-2] */
 static void order(void **state) {
     (void)state;
     struct peer peer;
@@ -123,7 +123,7 @@ static void order(void **state) {
 }
 
 /* RFC 5722 4: what overlaps costs the datagram, with the fragments that are still to come, in
- * silence. */
+ * silence. [5722-1] */
 static void overlap(void **state) {
     (void)state;
     static const struct {
@@ -153,7 +153,7 @@ static void overlap(void **state) {
     }
 }
 
-/* RFC 8200 4.5: one comes thrice, exactly the same, and does no harm. */
+/* RFC 8200 4.5: one comes thrice, exactly the same, and does no harm. [8200-2] */
 static void duplicate(void **state) {
     (void)state;
     struct peer peer;
@@ -167,7 +167,7 @@ static void duplicate(void **state) {
     peer_stop(&peer);
 }
 
-/* RFC 6946: an atomic fragment is a datagram by itself, whatever else has its number. */
+/* RFC 6946: an atomic fragment is a datagram by itself, whatever else has its number. [8200-2] */
 static void atomic(void **state) {
     (void)state;
     struct peer peer;
@@ -185,7 +185,7 @@ static void atomic(void **state) {
     peer_stop(&peer);
 }
 
-/* RFC 8200 4.5: 60 s; the sender hears of it if the first fragment has come. */
+/* RFC 8200 4.5: 60 s; the sender hears of it if the first fragment has come. [8200-2] */
 static void timeout(void **state) {
     (void)state;
     for (int first = 0; first < 2; first++) {
@@ -283,7 +283,7 @@ static void memory(void **state) {
     }
 }
 
-/* UDP's datagrams of any size; identifications differ and cannot be guessed (RFC 7739). */
+/* UDP's datagrams of any size; identifications differ and cannot be guessed (RFC 7739). [6864-1] */
 static void large_udp(void **state) {
     (void)state;
     static const size_t sizes[] = {1452, 1453, 30000, 65527};

@@ -13,7 +13,7 @@ static void expect_problem(struct peer *peer, uint8_t code, uint32_t pointer) {
     peer_expect_silence(peer);
 }
 
-/* RFC 4443 4.2: the same identifier, number and data, from the address that was asked. */
+/* RFC 4443 4.2: the same identifier, number and data, from the address that was asked. [4443-2] */
 static void echo(void **state) {
     (void)state;
     struct peer peer;
@@ -45,7 +45,7 @@ static void echo(void **state) {
     peer_stop(&peer);
 }
 
-/* RFC 4443 2.1, 2.3, 2.4: wrong sums, cut messages, kinds that nobody knows. */
+/* RFC 4443 2.1, 2.3, 2.4: wrong sums, cut messages, kinds that nobody knows. [4443-4] */
 static void echo_that_is_none(void **state) {
     (void)state;
     struct peer peer;
@@ -79,7 +79,7 @@ static void echo_that_is_none(void **state) {
     peer_stop(&peer);
 }
 
-/* RFC 4443 3.1: nobody has that port. It quotes what fits 1280 octets. */
+/* RFC 4443 3.1: nobody has that port. It quotes what fits 1280 octets. [4443-1] */
 static void port_unreachable(void **state) {
     (void)state;
     struct peer peer;
@@ -103,7 +103,8 @@ static void port_unreachable(void **state) {
     peer_stop(&peer);
 }
 
-/* RFC 4443 2.4 (e): about nothing that came to a group, from nobody, or that is an error. */
+/* RFC 4443 2.4 (e): about nothing that came to a group, from nobody, or that is an error. [4443-1]
+ */
 static void no_errors(void **state) {
     (void)state;
     struct peer peer;
@@ -134,7 +135,7 @@ static void no_errors(void **state) {
     peer_stop(&peer);
 }
 
-/* RFC 4443 2.4 (f). */
+/* RFC 4443 2.4 (f). [4443-3] */
 static void rate_limit(void **state) {
     (void)state;
     struct peer peer;
@@ -150,7 +151,7 @@ static void rate_limit(void **state) {
     peer_stop(&peer);
 }
 
-/* RFC 8200 4.2, 4.4; RFC 5095; RFC 7112; RFC 4443 3.4. */
+/* RFC 8200 4.2, 4.4; RFC 5095; RFC 7112; RFC 4443 3.4. [8200-1] */
 static void parameter_problems(void **state) {
     (void)state;
     static const struct {
@@ -197,7 +198,7 @@ static void parameter_problems(void **state) {
     }
 }
 
-/* RFC 4443 3, with Linux's errno. */
+/* RFC 4443 3, with Linux's errno. [4443-5] */
 static void errors_told(void **state) {
     (void)state;
     static const struct {
@@ -259,7 +260,7 @@ static size_t largest_sent(struct peer *peer, berth_handle socket, size_t length
     return largest;
 }
 
-/* RFC 8201: a path's MTU is learned, never below 1280, and forgotten after a while. */
+/* RFC 8201: a path's MTU is learned, never below 1280, and forgotten after a while. [8201-1] */
 static void path_mtu(void **state) {
     (void)state;
     struct peer peer;

@@ -3,7 +3,7 @@
 
 static uint8_t octets[70000], payload[2000];
 
-/* RFC 4291 2.5.2, 2.5.3, 2.7; RFC 8200 3: what no host takes. */
+/* RFC 4291 2.5.2, 2.5.3, 2.7; RFC 8200 3: what no host takes. [4291-1] */
 static void martians(void **state) {
     (void)state;
     static const char *const sources[] = {"ff02::1", "::1", "::ffff:10.0.0.2", "fd00::1",
@@ -182,7 +182,7 @@ static int send_seen(struct peer *peer, const char *to, struct berth_ip *source,
 }
 
 /* RFC 6724 5: same address, scope, interface, label, longest prefix. The solicitation goes out from
- * the address that the datagram will have. */
+ * the address that the datagram will have. [6724-1] */
 static void source_selection(void **state) {
     (void)state;
     static const char *const own[] = {"fd00:1::1", "2001:db8:1::1", "2001:db8:2::1", "2002:a00::1"};

@@ -43,7 +43,8 @@ static void expect_answer(struct peer *peer, struct berth_ip target, struct bert
     peer_expect_silence(peer);
 }
 
-/* RFC 4861 7.2.3, 7.2.4: asked through the group or at the address itself, for either address. */
+/* RFC 4861 7.2.3, 7.2.4: asked through the group or at the address itself, for either address.
+ * [4861-2] */
 static void answers(void **state) {
     (void)state;
     struct peer peer;
@@ -67,7 +68,7 @@ static void answers(void **state) {
     peer_stop(&peer);
 }
 
-/* RFC 4861 7.1.1. */
+/* RFC 4861 7.1.1. [4861-1] */
 static void no_answers(void **state) {
     (void)state;
     struct peer peer;
@@ -100,7 +101,8 @@ static void no_answers(void **state) {
     peer_stop(&peer);
 }
 
-/* RFC 4861 7.2.2: to the solicited-node group, thrice, a second apart; what waits goes then. */
+/* RFC 4861 7.2.2: to the solicited-node group, thrice, a second apart; what waits goes then.
+ * [4861-2] */
 static void resolution(void **state) {
     (void)state;
     struct peer peer;
@@ -137,7 +139,7 @@ static void resolution(void **state) {
     peer_stop(&peer);
 }
 
-/* Nobody answers: whoever sent hears of it (RFC 4861 7.2.2, address unreachable). */
+/* Nobody answers: whoever sent hears of it (RFC 4861 7.2.2, address unreachable). [4861-2] */
 static void failure(void **state) {
     (void)state;
     struct peer peer;
@@ -172,7 +174,7 @@ static enum went went(struct peer *peer, berth_handle socket, bool *asked) {
 }
 
 /* RFC 4861 7.3.2: 30 s REACHABLE, then STALE; at the next use DELAY, 5 s later PROBE, by unicast,
- * thrice; then it is forgotten. */
+ * thrice; then it is forgotten. [4861-3] */
 static void states(void **state) {
     (void)state;
     struct peer peer;
@@ -208,7 +210,7 @@ static void states(void **state) {
     peer_stop(&peer);
 }
 
-/* RFC 4861 7.2.5, its table: what an advertisement does to an entry that is REACHABLE. */
+/* RFC 4861 7.2.5, its table: what an advertisement does to an entry that is REACHABLE. [4861-4] */
 static void advertisements(void **state) {
     (void)state;
     static const struct {
@@ -237,7 +239,8 @@ static void advertisements(void **state) {
     }
 }
 
-/* RFC 4861 7.2.5: no entry is made of it; 7.1.2: none that is solicited comes to a group. */
+/* RFC 4861 7.2.5: no entry is made of it; 7.1.2: none that is solicited comes to a group. [4861-4,
+ * 4861-1] */
 static void advertisements_that_say_nothing(void **state) {
     (void)state;
     struct peer peer;
@@ -265,7 +268,7 @@ static void advertisements_that_say_nothing(void **state) {
     peer_stop(&peer);
 }
 
-/* RFC 4861 7.2.3: a solicitation says where its sender is. */
+/* RFC 4861 7.2.3: a solicitation says where its sender is. [4861-2] */
 static void solicitations_teach(void **state) {
     (void)state;
     struct peer peer;

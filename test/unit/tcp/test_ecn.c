@@ -19,7 +19,8 @@ static uint32_t agreed(struct peer *p, const char *options) {
     return socket;
 }
 
-/* 6.1.1: answered for who asks rightly, by tcp_ecn = 2 and 1; nobody is asked by 2 and 0. */
+/* 6.1.1: answered for who asks rightly, by tcp_ecn = 2 and 1; nobody is asked by 2 and 0. [3168-1,
+ * 3168-4, SHLD-8] */
 static void negotiation_passive(void **state) {
     (void)state;
     static const struct {
@@ -49,6 +50,7 @@ static void negotiation_passive(void **state) {
         }
 }
 
+/* [3168-1, 3168-4, SHLD-8] */
 static void negotiation_active(void **state) {
     (void)state;
     static const struct {
@@ -74,7 +76,7 @@ static void negotiation_active(void **state) {
     }
 }
 
-/* 6.1.1.1: a SYN that was lost is sent again without asking. */
+/* 6.1.1.1: a SYN that was lost is sent again without asking. [3168-3] */
 static void fallback(void **state) {
     (void)state;
     struct peer p;
@@ -90,7 +92,7 @@ static void fallback(void **state) {
 }
 
 /* 5, 6.1.4, 6.1.5, 6.1.6: new octets are ECT(0), whatever IP_TOS says; ACKs, retransmissions,
- * probes, FINs and RSTs are not. */
+ * probes, FINs and RSTs are not. [3168-1] */
 static void what_is_ect(void **state) {
     (void)state;
     struct peer p;
@@ -126,7 +128,7 @@ static void what_is_ect(void **state) {
 }
 
 /* 6.1.3: a mark is echoed in all that is sent until CWR comes; at once, not delayed; the mark of a
- * segment outside of the window (6.1.5) or of a bare ACK says nothing. */
+ * segment outside of the window (6.1.5) or of a bare ACK says nothing. [3168-2] */
 static void echo(void **state) {
     (void)state;
     struct peer p;
@@ -165,7 +167,7 @@ static void echo(void **state) {
 }
 
 /* 6.1.2: an ECE reduces the window as a loss does, once a window, across 2^32; nothing is sent
- * again; the next new segment says CWR, once. */
+ * again; the next new segment says CWR, once. [3168-2, SHLD-8] */
 static void reduction(void **state) {
     (void)state;
     struct peer p;
@@ -202,7 +204,7 @@ static void reduction(void **state) {
 }
 
 /* 6.1.2: a loss is a reduction too: CWR follows on new octets, not on the retransmission, and ECE
- * for octets of before does not reduce again. */
+ * for octets of before does not reduce again. [3168-2] */
 static void loss(void **state) {
     (void)state;
     struct peer p;
@@ -219,7 +221,7 @@ static void loss(void **state) {
     peer_end(&p);
 }
 
-/* Without agreement none of it happens. */
+/* Without agreement none of it happens. [3168-1] */
 static void without(void **state) {
     (void)state;
     struct peer p;

@@ -187,7 +187,7 @@ static void beside_octets(void **state) {
     peer_end(&p);
 }
 
-/* What is dropped under memory pressure is not reported any more (RFC 2018 section 8). */
+/* What is dropped under memory pressure is not reported any more (RFC 2018 section 8). [2018-3] */
 static void pruned(void **state) {
     (void)state;
     struct peer p;

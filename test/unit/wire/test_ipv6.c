@@ -101,6 +101,7 @@ static void chain_without_headers(void **state) {
     assert_false(chain.is_fragment);
 }
 
+/* [8200-1] */
 static void chain_of_all_kinds(void **state) {
     (void)state;
     struct draft draft;
@@ -118,7 +119,7 @@ static void chain_of_all_kinds(void **state) {
     assert_false(chain.is_fragment);
 }
 
-/* RFC 8200 4.2: the two highest bits of an option's type. */
+/* RFC 8200 4.2: the two highest bits of an option's type. [8200-1] */
 static void options_say_what_becomes_of_them(void **state) {
     (void)state;
     static const uint8_t kinds[] = {IPV6_HOP_BY_HOP, IPV6_DESTINATION};
@@ -172,7 +173,7 @@ static void options_within_limits(void **state) {
     assert_int_equal(walk(&draft, &chain), IPV6_DISCARD);
 }
 
-/* RFC 8200 4.1, 4.4; RFC 5095. */
+/* RFC 8200 4.1, 4.4; RFC 5095. [8200-1] */
 static void headers_out_of_place(void **state) {
     (void)state;
     struct draft draft;
@@ -241,7 +242,7 @@ static void fragments_are_told(void **state) {
     assert_int_equal(chain.protocol, IPV6_DESTINATION);
 }
 
-/* RFC 7112 5: a first fragment without all its headers. */
+/* RFC 7112 5: a first fragment without all its headers. [7112-1] */
 static void first_fragment_has_all_headers(void **state) {
     (void)state;
     static const struct { uint8_t protocol, needs; } upper[] = {{6, 20}, {17, 8}, {IPV6_ICMP, 4}};
@@ -345,7 +346,7 @@ static void neighbor_messages(void **state) {
     }
 }
 
-/* RFC 4861 7.1.1, 7.1.2. */
+/* RFC 4861 7.1.1, 7.1.2. [4861-1] */
 static void neighbor_messages_that_are_none(void **state) {
     (void)state;
     static const uint8_t mac[6] = {2, 0, 0, 0, 0, 1};
