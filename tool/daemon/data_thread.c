@@ -104,7 +104,8 @@ static uint64_t poll_adapt(uint64_t span, uint64_t slept) {
 static void turn(struct server *server, struct inlets *inlets, const struct epoll_event *events,
                  int count) {
     uint64_t now = server_enter(server);
-    server->asleep = server->called = false;
+    server->asleep = false;
+    server->called = false;
     for (int i = 0; i < count; i++)
         event_notice(server, &events[i], now);
     waiters_expire(server, now);
