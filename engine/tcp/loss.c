@@ -38,20 +38,32 @@ void loss_reset(struct tcp *tcp, struct tcp_connection *c) {
 
 /* ---- sending ---- */
 
+/* The time of what is sent now, such that times and, within one time, sequence numbers tell the
+ * order of sending: what follows a higher number at the same time is a nanosecond later. */
+static uint64_t stamp(const struct tcp *tcp, struct loss *l, uint32_t seq, uint32_t end) {
+    if (tcp->now > l->sent_at)
+        l->sent_at = tcp->now;
+    else if (seq_lt(seq, l->sent_end))
+        l->sent_at++;
+    l->sent_end = end;
+    return l->sent_at;
+}
+
 void loss_sent(struct tcp *tcp, struct tcp_connection *c, uint32_t seq, uint32_t end, bool fresh) {
     struct tcp_active *a = c->active;
     struct loss *l = &a->loss;
     struct score *s = &l->score;
+    uint64_t at = stamp(tcp, l, seq, end);
     if (a->flags & TCP_A_RECOVERY)
         l->prr_out += end - seq;
     if (fresh) {
-        score_sent(s, tcp->config.allocator, c->snd_una, end, tcp->now);
+        score_sent(s, tcp->config.allocator, c->snd_una, end, at);
         tlp_arm(tcp, c);
         return;
     }
     if (s->count == 0)
         return; /* it goes back N */
-    if (!score_resent(s, tcp->config.allocator, seq, end, tcp->now) && s->waiting)
+    if (!score_resent(s, tcp->config.allocator, seq, end, at) && s->waiting)
         recovery_go_back(tcp, c);
     else if (is_recovering(a))
         undo_resent(tcp, c, end - seq);
@@ -97,11 +109,13 @@ bool loss_next(struct tcp_connection *c, uint32_t *seq, uint32_t *end) {
 static void hear_duplicate(const struct tcp_connection *c, uint32_t ack,
                            const struct tcp_options *options, struct loss_news *news) {
     uint32_t left = options->sack[0].left, right = options->sack[0].right;
-    bool below = seq_le(right, ack);
-    bool within = options->sack_count > 1 && seq_ge(left, options->sack[1].left) &&
-                  seq_le(right, options->sack[1].right);
-    news->dsack = (below || within) && seq_lt(left, right) && seq_le(right, tcp_snd_max(c)) &&
-                  seq_ge(left, c->snd_una - c->active->snd_wnd_max);
+    /* Distances from the oldest octet that may still come twice; see score_sack. */
+    uint32_t oldest = c->snd_una - c->active->snd_wnd_max;
+    uint32_t from = left - oldest, to = right - oldest;
+    bool below = to <= ack - oldest;
+    bool within = options->sack_count > 1 && from >= options->sack[1].left - oldest &&
+                  to <= options->sack[1].right - oldest;
+    news->dsack = (below || within) && from < to && to <= tcp_snd_max(c) - oldest;
     news->dsack_left = left;
     news->dsack_right = right;
 }

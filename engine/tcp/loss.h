@@ -27,7 +27,9 @@ struct loss {
     uint16_t flags; /* enum loss_flags */
     uint8_t mult;   /* RACK.reo_wnd_mult less 1 */
     uint8_t persist;
-    uint32_t min_rtt;                            /* us; 0: none yet */
+    uint32_t min_rtt; /* us; 0: none yet */
+    uint64_t sent_at; /* ns: when something was sent last, and where that ended... */
+    uint32_t sent_end;
     uint64_t at;                                 /* RACK.xmit_ts; 0: nothing was delivered yet */
     uint64_t rtt;                                /* RACK.rtt, ns */
     uint32_t end;                                /* RACK.end_seq */

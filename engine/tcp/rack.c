@@ -32,7 +32,7 @@ void rack_hear(struct tcp *tcp, struct tcp_connection *c, const struct loss_news
     if (news->score.at && score_sent_after(news->score.at, news->score.end, l->at, l->end)) {
         l->at = news->score.at;
         l->end = news->score.end;
-        l->rtt = tcp->now - news->score.at;
+        l->rtt = tcp->now > l->at ? tcp->now - l->at : 0;
     }
     if (l->flags & LOSS_ROUND && seq_ge(c->snd_una, l->dsack_round))
         l->flags &= (uint16_t)~LOSS_ROUND;

@@ -73,7 +73,8 @@ void score_clear(struct score *s, struct berth_allocator allocator) {
 
 /* Room for one range more. */
 static bool grow(struct score *s, struct berth_allocator allocator) {
-    uint32_t room = s->many ? s->size : SCORE_FEW, size = room * 4;
+    uint32_t room = s->many ? s->size : SCORE_FEW,
+             size = room * 4 < SCORE_MAX ? room * 4 : SCORE_MAX;
     if (s->count < room)
         return true;
     struct score_range *many =
@@ -251,12 +252,16 @@ void score_ack(struct score *s, struct berth_allocator allocator, uint32_t ack,
 
 void score_sack(struct score *s, struct berth_allocator allocator, uint32_t left, uint32_t right,
                 struct score_news *news) {
-    if (s->count == 0 || seq_lt(left, ranges_of(s)->seq) || seq_gt(right, s->end) ||
-        seq_ge(left, right))
-        return;
+    uint32_t una = ranges_of(s)->seq, flight = s->end - una;
+    /* Compared as distances from SND.UNA: edges anywhere in the sequence space may each look right
+     * to its neighbour. */
+    if (s->count == 0 || left - una >= right - una || right - una > flight)
+        return; /* 2018-4 */
     uint32_t i = find(s, left);
     if (ranges_of(s)[i].flags & SCORE_SACKED && seq_ge(end_of(s, i), right))
         return; /* repeated, as most are */
+    if (s->count > SCORE_MAX - SCORE_FEW)
+        return; /* the last few are for what we send */
     i = cut(s, allocator, left);
     if (i == s->count || (seq_lt(right, s->end) && cut(s, allocator, right) == s->count))
         return;
