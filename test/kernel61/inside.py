@@ -66,6 +66,14 @@ with Net("udp") as net:
     done = net.run("pc", "sh", "-c", "echo over nc | nc.openbsd -u -w 2 server 7")
     check("nc sends and receives datagrams", done.stdout == "OVER NC\n", done)
 
+with Net("bulk") as net:
+    words = ["/usr/bin/python3", "/berth/test/run/programs/bulk.py"]
+    server = net.start("server", *words, "receive", "", "9000", "20000000")
+    check("a reader of bulk data listens", net.listening(9000, seconds=60))
+    done = net.run("pc", *words, "send", "server", "9000", "20000000", timeout=120)
+    received = server.communicate(timeout=60)[0]
+    check("20 MB come whole", done.stdout.startswith("sent 20000000 ") and received.split()[1:] == done.stdout.split()[1:], (done, received))
+
 with Net("calls") as net:
     kernel = subprocess.run(["/usr/bin/python3", SEMANTICS], capture_output=True, text=True, timeout=120)
     done = net.run("pc", "/usr/bin/python3", SEMANTICS, timeout=120)
