@@ -157,7 +157,8 @@ static struct neighbor *neighbor_new(struct ip *ip, uint8_t interface,
     return entry;
 }
 
-/* RFC 1122 2.3.2.1, 826-2, RFC 4861 7.2.2: one request a second at most, and not for ever. */
+/* RFC 1122 2.3.2.1, 826-2, RFC 4861 7.2.2, 4861-2: one request a second at most, and not for ever.
+ */
 static void neighbor_request(struct ip *ip, struct neighbor *entry, uint64_t now) {
     struct ip_hop hop = {.kind = IP_UNICAST, .interface = entry->interface, .next = entry->ip};
     struct berth_ip source;

@@ -302,8 +302,8 @@ bool reassembly_add(struct ip *ip, struct reassembly *reassembly, const struct p
     }
 }
 
-/* RFC 1122 3.3.2, 1122-IP8, RFC 8200 4.5: the sender hears of it if the first fragment, which it
- * can recognise, has come. */
+/* RFC 1122 3.3.2, 1122-IP8, RFC 8200 4.5, 8200-2: the sender hears of it if the first fragment,
+ * which it can recognise, has come. */
 static void datagram_report(struct ip *ip, const struct datagram *datagram, uint64_t now) {
     const struct fragment *first = datagram->fragments;
     while (first && first->start != 0)

@@ -239,7 +239,7 @@ static bool fin_waits(const struct tcp_connection *c) {
 }
 
 /* Nothing may go though octets wait and nothing is in flight: only time or the peer can help
- * (MUST-36, MUST-38); else the retransmission timer does (6298-4). */
+ * (MUST-36, MUST-38); else the retransmission timer does (6298-4, 5681-4). */
 static void wait_for_window(struct tcp *tcp, struct tcp_connection *c) {
     struct tcp_active *a = c->active;
     if (a->rto_at != 0 || a->snd_max != c->snd_una)

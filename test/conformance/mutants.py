@@ -57,7 +57,7 @@ def of_statement(source, start, end):
         if value in ("true", "false"):
             return [(start + returned.end(), end - 1, "false" if value == "true" else "true", "negated")]
         return [] if value and is_last(source, start, end) else [(start, end, ";", "deleted")]
-    if re.search(r"counters->\w+(?:\+\+| \+= )", code):
+    if re.search(r"counters(?:->|\.)\w+(?:\+\+| \+= )", code):
         return []  # no requirement asks to count
     truth = re.match(r"(?:const )?bool (\w+) = ", code)
     if truth and "," not in code[truth.end():].split("(")[0]:
@@ -225,7 +225,7 @@ def main():
     parser.add_argument("--seed", type=int, default=int(os.environ.get("SEED") or random.SystemRandom().randrange(10**6)))
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--list", action="store_true")
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
     root = citations.root()
     sample = "sample" in options.names
     mutants, shown = all_mutants(root, set(options.names) - {"sample"})

@@ -125,7 +125,14 @@ static void reset_ignored(void **state) {
     close_first(&p, peer_listener(&p, 5), 100, false);
     peer_sends(&p, "R");
     peer_sends(&p, "RA");
+    uint64_t end = tcp_deadline(p.tcp);
+    peer_waits(&p, BERTH_SECOND);
+    peer_sends(&p, "RFA seq %u", p.seq - 1); /* whatever else it has */
+    peer_sends(&p, "RPA len 10");
+    peer_sends(&p, "RSA seq %u", p.seq + 1000);
     peer_silent(&p);
+    assert_true(tcp_deadline(p.tcp) == end);
+    assert_int_equal(waiting(&p), 1);
     peer_sends(&p, "FA seq %u", p.seq - 1);
     peer_gets(&p, "A seq %u ack %u", p.ack, p.seq);
     peer_end(&p);
