@@ -2,6 +2,9 @@
 #include "engine/ip/ip.h"
 #include "engine/wire/ipv6.h"
 
+/* RFC 3168 5: the lower two bits of the type of service. */
+enum { ECN_NOT_ECT = 0, ECN_CE = 3, ECN_MASK = 3 };
+
 struct fragment {
     struct fragment *next;
     uint32_t start, length;
@@ -165,6 +168,7 @@ static bool fragment_store(struct ip *ip, struct reassembly *reassembly, struct 
         return false;
     fragment->start = start;
     view_read(&packet->view, packet->at, length, fragment->data);
+    datagram->marks |= (uint8_t)(1u << (packet->tos & ECN_MASK));
     fragment->next = datagram->fragments;
     datagram->fragments = fragment;
     datagram->fragment_count++;
@@ -185,6 +189,7 @@ static bool header_store(struct ip *ip, struct reassembly *reassembly, struct da
         return false;
     memcpy(datagram->header->data, packet->header, packet->header_length);
     datagram->next_at = piece->next_at;
+    datagram->tos = packet->tos;
     return true;
 }
 
@@ -255,16 +260,24 @@ static void datagram_refuse(struct ip *ip, struct reassembly *reassembly,
     datagram->refused = true;
 }
 
+/* RFC 3168 5.3, 3168-4: a mark of any fragment is the datagram's, but if another one says that its
+ * sender knows no marks, somebody has forged or mangled them. */
+static bool marks_agree(const struct datagram *datagram) {
+    const unsigned both = 1u << ECN_CE | 1u << ECN_NOT_ECT;
+    return (datagram->marks & both) != both;
+}
+
 /* Hands the whole datagram on in *block. False when it could not be joined. */
 static bool datagram_deliver(struct ip *ip, struct reassembly *reassembly,
                              struct datagram *datagram, struct ip_packet *packet,
                              struct berth_block **block) {
-    *block = datagram_join(ip, datagram);
+    *block = marks_agree(datagram) ? datagram_join(ip, datagram) : NULL;
     if (*block) {
         packet->header = (*block)->data;
         packet->header_length = (uint16_t)header_whole(datagram);
         packet->length = datagram->length;
         packet->at = packet->header_length;
+        packet->tos = datagram->tos | (datagram->marks & 1u << ECN_CE ? ECN_CE : 0);
         packet->flags = 0;
         packet->segment_size = 0;
         view_of_block(&packet->view, *block, packet->at + packet->length);

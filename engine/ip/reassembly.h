@@ -49,7 +49,9 @@ struct datagram {
     struct berth_ip source, destination;
     uint16_t next_at;
     uint8_t protocol, interface;
-    bool refused; /* IPv6: what still comes of it is dropped (RFC 5722 4) */
+    uint8_t tos;   /* of the first fragment */
+    uint8_t marks; /* bit i: a fragment has come whose ECN field is i */
+    bool refused;  /* IPv6: what still comes of it is dropped (RFC 5722 4) */
     uint64_t bitmap[REASSEMBLY_WORDS];
 };
 

@@ -300,12 +300,46 @@ static void test_identifications(void **state) {
     peer_stop(&peer);
 }
 
+/* RFC 3168 5.3: a fragment's CE is the datagram's, wherever it stands; with a fragment that is not
+ * ECT the datagram is dropped; the rest of the type of service is the first one's. [3168-4] */
+static void test_marks(void **state) {
+    (void)state;
+    static const struct {
+        uint8_t first, second;
+        int tos; /* -1: dropped */
+    } cases[] = {{0, 0, 0},  {2, 2, 2},  {2, 3, 3}, {3, 2, 3},       {1, 3, 3},    {3, 3, 3},
+                 {0, 3, -1}, {3, 0, -1}, {2, 0, 2}, {0xb8, 0, 0xb8}, {0, 0xb8, 0}, {0xba, 3, 0xbb}};
+    fill();
+    for (unsigned i = 0; i < 2 * sizeof cases / sizeof cases[0]; i++) {
+        struct peer peer;
+        struct berth_datagram meta;
+        peer_start(&peer, BERTH_LINK_RAW_IP, 1500, 0);
+        berth_handle socket = udp_socket(&peer, 0, 53);
+        size_t made = make_udp(message, PEER_IP, HOST_IP, 9, 53, data, 100);
+        for (unsigned half = 0; half < 2; half++) {
+            bool second = half != i % 2; /* either may come first */
+            struct ipv4_header ip = {.protocol = IPV4_UDP,
+                                     .id = 7,
+                                     .tos = second ? cases[i / 2].second : cases[i / 2].first,
+                                     .fragment_offset = second ? 48 : 0,
+                                     .more_fragments = !second};
+            give_ip(&peer, ip, message + (second ? 48 : 0), second ? made - 48 : 48);
+        }
+        ssize_t got = berth_socket_receive_from(peer.host, socket, joined, sizeof joined, &meta, 0);
+        assert_int_equal(got, cases[i / 2].tos < 0 ? -EAGAIN : 100);
+        if (got > 0)
+            assert_int_equal(meta.tos, cases[i / 2].tos);
+        peer_stop(&peer);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_large_echo), cmocka_unit_test(test_order),
         cmocka_unit_test(test_overlap),    cmocka_unit_test(test_bad_fragments),
         cmocka_unit_test(test_timeout),    cmocka_unit_test(test_flood),
         cmocka_unit_test(test_output),     cmocka_unit_test(test_identifications),
+        cmocka_unit_test(test_marks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -124,8 +124,7 @@ static void user_timeout_and_keepalive(void **state) {
     peer_end(&p);
 }
 
-/* TCP_SYNCNT and net.ipv4.tcp_syn_retries: so many SYNs more, then ETIMEDOUT (RFC 9293 MUST-23's R2
- * for SYNs is at least 3 minutes by default: 127 s of it are ours, as Linux's). */
+/* TCP_SYNCNT and net.ipv4.tcp_syn_retries: so many SYNs more, then ETIMEDOUT. [MUST-23] */
 static void syncnt(void **state) {
     (void)state;
     for (unsigned own = 0; own < 2; own++) {
