@@ -42,6 +42,24 @@ hosts:
     rest = follow.communicate(timeout=5)[0]
     check("logs -f ends with the network", rest in ("", "server | berth: the network goes down\n") and follow.returncode == 0, (rest, follow.returncode))
 
+with Net("sysctls") as net:
+    up(net, """
+hosts:
+  a: {sysctls: {net.ipv4.tcp_congestion_control: reno, net.ipv4.tcp_keepalive_time: 77, net.ipv4.tcp_syncookies: 2}}
+  b: {sysctls: {net.ipv4.tcp_ecn: 1}}
+""", "-d")
+    ask = "import socket; s = socket.socket(); print(s.getsockopt(6, 13, 16).strip(bytes(1)).decode(), s.getsockopt(6, 4))"
+    says = [net.berth("exec", host, "--", "python3", "-c", ask).stdout for host in "ab"]
+    check("sysctls are the computer's own", says == ["reno 77\n", "cubic 7200\n"], says)
+    serve = "import socket; s = socket.create_server(('', 80)); print('ready', flush=True); c, _ = s.accept()\nwhile c.recv(99999): pass"
+    fetch = ("import socket; s = socket.create_connection(('a', 80)); s.sendall(bytes(3000000)); "
+             "info = s.getsockopt(6, 11, 104); print(info[5] & 15)")
+    server = net.start("a", "python3", "-c", serve)
+    server.stdout.readline()
+    done = net.berth("exec", "b", "--", "python3", "-c", fetch)
+    check("a SYN cookie keeps timestamps, SACK, window scale and ECN", done.stdout == "15\n", done)
+    check("its octets all come", server.wait(20) == 0)
+
 with Net("stubborn") as net:
     up(net, "hosts: {a: {command: \"trap '' TERM; echo ready; while :; do sleep 1; done\"}}\n", "-d")
     until(lambda: "ready" in net.berth("logs").stdout)

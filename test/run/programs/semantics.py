@@ -125,6 +125,13 @@ def fresh():
     with tcp() as sock:
         sock.setsockopt(SOL, socket.SO_LINGER, struct.pack("ii", 1, 5))
         say("linger", option(sock, SOL, socket.SO_LINGER, 8))
+        for name, value in (("TCP_LINGER2", 7), ("TCP_LINGER2", 500), ("TCP_LINGER2", -5), ("TCP_LINGER2", 0), ("TCP_DEFER_ACCEPT", 4),
+                            ("TCP_DEFER_ACCEPT", 30), ("TCP_DEFER_ACCEPT", 0), ("TCP_NOTSENT_LOWAT", 4096)):
+            say("  tcp", name, value, attempt(sock.setsockopt, TCP, getattr(socket, name), value), option(sock, TCP, getattr(socket, name)))
+        for value in (b"\0\1\0\0", b"\0\0\1\0\0\0\0\0", b"\xff" * 4, b"\0"):
+            say("  pacing", value, attempt(sock.setsockopt, SOL, 47, value), sock.getsockopt(SOL, 47, 4), sock.getsockopt(SOL, 47, 8))
+        for value in (0xb9, 0x03, 0x10):
+            say("  tos", value, attempt(sock.setsockopt, IP, 1, value), option(sock, IP, 1))
         say("congestion", attempt(sock.setsockopt, TCP, 13, b"nonesuch"), attempt(sock.setsockopt, TCP, 13, b"reno"), sock.getsockopt(TCP, 13, 16)[:4])
 
 
