@@ -40,6 +40,19 @@ static void queues(const struct tcp_connection *c, uint32_t *receive, uint32_t *
     }
 }
 
+static void recovery(const struct tcp_active *a, struct berth_tcp_info *info) {
+    const struct loss *l = &a->loss;
+    info->recovery = l->flags & LOSS_TIMEOUT          ? 4
+                     : a->flags & TCP_A_RECOVERY      ? 3
+                     : l->score.sacked || a->dup_acks ? 1
+                                                      : 0;
+    info->reordering = (l->flags & LOSS_REORDERED) != 0;
+    info->sacked = l->score.sacked;
+    info->lost = l->score.waiting;
+    info->resent = score_out_again(&l->score);
+    info->min_rtt = (uint64_t)l->min_rtt * 1000;
+}
+
 int tcp_info(const struct tcp *tcp, uint32_t socket, struct berth_tcp_info *info) {
     const struct tcp_connection *c = tcp_at(tcp, socket);
     const struct tcp_active *a = c->active;
@@ -68,6 +81,7 @@ int tcp_info(const struct tcp *tcp, uint32_t socket, struct berth_tcp_info *info
         info->bytes_acked = a->bytes_acked;
         info->bytes_received = a->bytes_received;
         info->retransmitted = a->retransmitted;
+        recovery(a, info);
     }
     return 0;
 }

@@ -276,6 +276,15 @@ void score_sack(struct score *s, struct berth_allocator allocator, uint32_t left
     }
 }
 
+uint32_t score_out_again(const struct score *s) {
+    const struct score_range *ranges = s->many ? s->many : s->few;
+    uint32_t octets = 0;
+    for (uint32_t i = 0; i < s->count; i++)
+        if ((ranges[i].flags & (SCORE_RESENT | SCORE_SACKED)) == SCORE_RESENT)
+            octets += (i + 1 < s->count ? ranges[i + 1].seq : s->end) - ranges[i].seq;
+    return octets;
+}
+
 bool score_is_reneged(const struct score *s) {
     const struct score_range *first = s->many ? s->many : s->few;
     return s->count && first->flags & SCORE_SACKED;

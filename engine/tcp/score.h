@@ -89,6 +89,8 @@ void score_lose_old(struct score *score, uint64_t limit);
 void score_renege(struct score *score);
 /* Nothing is lost after all. */
 void score_find_all(struct score *score);
+/* Octets in flight that were sent again since they were found lost. */
+uint32_t score_out_again(const struct score *score);
 /* True if the peer holds what it should have acknowledged. */
 bool score_is_reneged(const struct score *score);
 

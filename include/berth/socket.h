@@ -185,6 +185,11 @@ struct berth_tcp_info {
     uint32_t send_queue, receive_queue;
     uint64_t bytes_acked, bytes_received;
     uint32_t retransmitted; /* segments */
+    /* Loss recovery where both ends permit SACK; octets of those in flight. */
+    uint8_t recovery;   /* as Linux's tcpi_ca_state: 0 open, 1 disorder, 3 recovery, 4 loss */
+    uint8_t reordering; /* 1: reordering was seen */
+    uint32_t sacked, lost, resent; /* that the peer holds; lost and to be sent again; sent again */
+    uint64_t min_rtt;              /* ns; 0: no sample since the connection was idle */
 };
 int berth_socket_tcp_info(const struct berth_host *host, berth_handle socket,
                           struct berth_tcp_info *info);

@@ -54,12 +54,16 @@ static void tcp_info_translate(const struct berth_tcp_info *from, struct tcp_inf
     to->tcpi_pmtu = from->mtu;
     to->tcpi_rtt = microseconds(from->srtt);
     to->tcpi_rttvar = microseconds(from->rttvar);
-    to->tcpi_min_rtt = microseconds(from->srtt);
+    to->tcpi_min_rtt = microseconds(from->min_rtt ? from->min_rtt : from->srtt);
     to->tcpi_snd_ssthresh =
         from->ssthresh == UINT32_MAX ? INT32_MAX : segments(from->ssthresh, from->send_mss);
     to->tcpi_snd_cwnd = segments(from->cwnd, from->send_mss);
     to->tcpi_unacked = segments(from->unacked, from->send_mss);
     to->tcpi_total_retrans = from->retransmitted;
+    to->tcpi_ca_state = from->recovery;
+    to->tcpi_sacked = segments(from->sacked, from->send_mss);
+    to->tcpi_lost = segments(from->lost, from->send_mss);
+    to->tcpi_retrans = segments(from->resent, from->send_mss);
     to->tcpi_rcv_space = from->receive_window;
     to->tcpi_bytes_acked = from->bytes_acked;
     to->tcpi_bytes_received = from->bytes_received;

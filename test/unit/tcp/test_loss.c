@@ -1,34 +1,12 @@
 /* Loss recovery with SACK: RFC 6675, RACK of RFC 8985 section 6, PRR of RFC 6937. Probes and what
  * is undone are in test_probe.c and test_undo.c. */
-#include "test/unit/tcp/opened.h"
-
-enum { MSS = 1000 };
+#include "test/unit/tcp/flown.h"
 
 static const int families[] = {4, 6};
 
-/* Ten segments in flight (cwnd is IW = 10) of a hundred written; p.ack is the first one's number,
- * and both directions cross 2^32 soon. The peer's ACKs take `rtt`. */
+/* Ten segments of a hundred in flight, for a round trip. */
 static uint32_t in_flight(struct peer *p, int family, uint64_t rtt) {
-    uint32_t socket = opened(p, family, "mss 1000 sackok");
-    tcp_at(p->tcp, socket)->srtt = (uint32_t)(rtt / 1000) << 3;
-    tcp_at(p->tcp, socket)->rttvar = 0;
-    opened_writes(p, socket, 100 * MSS, 0);
-    opened_active(p, socket)->loss.min_rtt = (uint32_t)(rtt / 1000);
-    for (unsigned i = 0; i < 10; i++)
-        peer_gets(p, "A len %u", MSS);
-    peer_silent(p);
-    peer_waits(p, rtt);
-    return socket;
-}
-
-/* The peer holds segments [from, to), counted from p.ack. */
-static void holds(struct peer *p, uint32_t from, uint32_t to) {
-    peer_sends(p, "A sack %u %u", p->ack + from * MSS, p->ack + to * MSS);
-}
-
-/* Segment n, counted from p.ack, is sent. */
-static void gets(struct peer *p, uint32_t n) {
-    peer_gets(p, "A seq %u len %u", p->ack + n * MSS, MSS);
+    return flown(p, family, 100, rtt, "");
 }
 
 /* 6675-1, 3042-1, 8985-1: what is SACKed leaves the pipe, and a new segment may go for it; once the
@@ -40,28 +18,28 @@ static void holes_alone(void **state) {
         struct peer p;
         uint32_t socket = in_flight(&p, families[f], 20 * BERTH_MS);
         struct tcp_connection *c = tcp_at(p.tcp, socket);
-        holds(&p, 1, 2); /* segments 0, 4 and 5 are lost */
-        gets(&p, 10);
+        flown_holds(&p, 1, 2); /* segments 0, 4 and 5 are lost */
+        flown_gets(&p, 10);
         peer_silent(&p);
-        holds(&p, 1, 3);
-        gets(&p, 11);
+        flown_holds(&p, 1, 3);
+        flown_gets(&p, 11);
         peer_silent(&p);
         assert_false(c->active->flags & TCP_A_RECOVERY);
-        holds(&p, 1, 4);
+        flown_holds(&p, 1, 4);
         assert_true(c->active->flags & TCP_A_RECOVERY);
         assert_int_equal(c->ssthresh, 5 * MSS);
         assert_int_equal(p.counters.tcp_fast_retransmits, 1);
-        gets(&p, 0);
+        flown_gets(&p, 0);
         peer_silent(&p);
         peer_sends(&p, "A sack %u %u sack %u %u", p.ack + 6 * MSS, p.ack + 10 * MSS, p.ack + MSS,
                    p.ack + 4 * MSS);
-        gets(&p, 4); /* PRR-SSRB: the pipe is below ssthresh */
-        gets(&p, 5);
+        flown_gets(&p, 4); /* PRR-SSRB: the pipe is below ssthresh */
+        flown_gets(&p, 5);
         peer_silent(&p);
         peer_sends(&p, "A sack %u %u sack %u %u", p.ack + 6 * MSS, p.ack + 12 * MSS, p.ack + MSS,
                    p.ack + 4 * MSS);
-        gets(&p, 12); /* nothing else is lost: new ones, up to ssthresh */
-        gets(&p, 13);
+        flown_gets(&p, 12); /* nothing else is lost: new ones, up to ssthresh */
+        flown_gets(&p, 13);
         peer_silent(&p);
         uint32_t base = p.ack;
         p.ack = base + 4 * MSS;
@@ -78,6 +56,31 @@ static void holes_alone(void **state) {
     }
 }
 
+/* What TCP_INFO says of it. */
+static void told(void **state) {
+    (void)state;
+    struct peer p;
+    struct berth_tcp_info info;
+    uint32_t socket = in_flight(&p, 4, 20 * BERTH_MS);
+    tcp_info(p.tcp, socket, &info);
+    assert_int_equal(info.options & 2, 2);
+    assert_int_equal(info.recovery + info.sacked + info.lost + info.resent, 0);
+    assert_int_equal(info.min_rtt, 20 * BERTH_MS);
+    flown_holds(&p, 2, 3);
+    tcp_info(p.tcp, socket, &info);
+    assert_int_equal(info.recovery, 1);
+    assert_int_equal(info.sacked, MSS);
+    flown_holds(&p, 2, 6); /* 0 and 1 are lost, but one goes at once */
+    tcp_info(p.tcp, socket, &info);
+    assert_int_equal(info.recovery, 3);
+    assert_int_equal(info.lost, 2 * MSS);
+    flown_gets(&p, 0);
+    tcp_info(p.tcp, socket, &info);
+    assert_int_equal(info.lost, MSS);
+    assert_int_equal(info.resent, MSS);
+    peer_end(&p);
+}
+
 /* 6937-1: while what is out shrinks to ssthresh, one octet goes for each two delivered (half is
  * ssthresh here), and cwnd ends as ssthresh. */
 static void proportional(void **state) {
@@ -92,7 +95,7 @@ static void proportional(void **state) {
     assert_int_equal(opened_drains(&p), 40);
     unsigned sent = 0, delivered = 0;
     for (uint32_t n = 1; n < 40; n++) {
-        holds(&p, 1, n + 1);
+        flown_holds(&p, 1, n + 1);
         delivered++;
         sent += opened_drains(&p);
         if (n == 2)
@@ -119,7 +122,7 @@ static void after_heavy_losses(void **state) {
     (void)state;
     struct peer p;
     uint32_t socket = in_flight(&p, 4, 20 * BERTH_MS);
-    holds(&p, 7, 10); /* 0 to 6 are lost: the pipe is empty, ssthresh is five */
+    flown_holds(&p, 7, 10); /* 0 to 6 are lost: the pipe is empty, ssthresh is five */
     unsigned sent = opened_drains(&p);
     assert_in_range(sent, 3, 5); /* three were delivered, and one more */
     assert_int_equal(tcp_at(p.tcp, socket)->ssthresh, 5 * MSS);
@@ -133,18 +136,18 @@ static void lost_again(void **state) {
     (void)state;
     struct peer p;
     in_flight(&p, 4, 20 * BERTH_MS);
-    holds(&p, 1, 4);
-    gets(&p, 0);
+    flown_holds(&p, 1, 4);
+    flown_gets(&p, 0);
     peer_silent(&p);
     for (uint32_t n = 5; n <= 9; n++) {
-        holds(&p, 1, n);
+        flown_holds(&p, 1, n);
         opened_drains(&p);
     }
     uint32_t out = opened_active(&p, tcp_at(p.tcp, 2)->self)->snd_max;
     assert_true(seq_gt(out, p.ack + 10 * MSS)); /* new segments followed the retransmission */
     peer_waits(&p, 20 * BERTH_MS);
     peer_sends(&p, "A sack %u %u", p.ack + MSS, out);
-    gets(&p, 0);
+    flown_gets(&p, 0);
     assert_int_equal(p.counters.tcp_timeouts, 0);
     peer_end(&p);
 }
@@ -161,9 +164,9 @@ static void time_tells(void **state) {
     opened_active(&p, socket)->loss.min_rtt = 40000;
     assert_int_equal(opened_drains(&p), 2);
     peer_waits(&p, 40 * BERTH_MS);
-    holds(&p, 1, 2);
+    flown_holds(&p, 1, 2);
     opened_expires(&p, 10 * BERTH_MS);
-    gets(&p, 0);
+    flown_gets(&p, 0);
     peer_silent(&p);
     assert_int_equal(p.counters.tcp_timeouts, 0);
     assert_int_equal(p.counters.tcp_loss_probes, 0);
@@ -176,12 +179,12 @@ static void reordering_is_waited_for(void **state) {
     (void)state;
     struct peer p;
     uint32_t socket = in_flight(&p, 4, 40 * BERTH_MS);
-    holds(&p, 1, 2);
+    flown_holds(&p, 1, 2);
     p.ack += 2 * MSS; /* segment 0 was late */
     peer_sends(&p, "A");
     assert_true(opened_active(&p, socket)->loss.flags & LOSS_REORDERED);
     opened_drains(&p);
-    holds(&p, 1, 8);
+    flown_holds(&p, 1, 8);
     while (peer_pull(&p))
         assert_true(seq_ge(p.got.seq, p.ack + 8 * MSS)); /* new ones only */
     peer_waits(&p, 5 * BERTH_MS);
@@ -190,11 +193,11 @@ static void reordering_is_waited_for(void **state) {
     opened_drains(&p);
     assert_int_equal(p.counters.tcp_retrans_segs, 0);
     assert_int_equal(tcp_at(p.tcp, socket)->ssthresh, UINT32_MAX);
-    holds(&p, 1, 6);
+    flown_holds(&p, 1, 6);
     opened_drains(&p);
     assert_int_equal(p.counters.tcp_retrans_segs, 0);
     peer_waits(&p, 12 * BERTH_MS); /* this one is not late, but lost */
-    gets(&p, 0);
+    flown_gets(&p, 0);
     peer_end(&p);
 }
 
@@ -219,7 +222,7 @@ static void duplicates_lengthen_the_window(void **state) {
         tcp_at(p.tcp, socket)->cwnd = 20 * MSS; /* nothing of it is to be seen here */
         opened_drains(&p);
         assert_int_equal(l->mult, 3);
-        holds(&p, 1, 5);
+        flown_holds(&p, 1, 5);
         opened_drains(&p);
         peer_waits(&p, 40 * BERTH_MS);
         opened_drains(&p);
@@ -240,7 +243,7 @@ static void timeout(void **state) {
         struct peer p;
         uint32_t socket = in_flight(&p, families[f], 20 * BERTH_MS);
         struct tcp_connection *c = tcp_at(p.tcp, socket);
-        holds(&p, 1, 3);
+        flown_holds(&p, 1, 3);
         assert_int_equal(opened_drains(&p), 2); /* 10 and 11 */
         c->active->loss.timer_at = 0;           /* as if the window for reordering were long */
         c->active->loss.flags &= (uint16_t)~LOSS_REORDER;
@@ -248,7 +251,7 @@ static void timeout(void **state) {
         connection_wake(p.tcp, c);
         peer_waits(&p, 6 * BERTH_MS);
         assert_int_equal(p.counters.tcp_timeouts, 1);
-        gets(&p, 0);
+        flown_gets(&p, 0);
         peer_silent(&p); /* one segment (RFC 5681 3.1) */
         const struct score *s = &c->active->loss.score;
         assert_int_equal(s->sacked, 2 * MSS);
@@ -256,12 +259,12 @@ static void timeout(void **state) {
         assert_int_equal(s->pipe, 3 * MSS);
         p.ack += 3 * MSS;
         peer_sends(&p, "A");
-        gets(&p, 9); /* new ones, to see whether it was spurious: 5682-1 */
-        gets(&p, 10);
+        flown_gets(&p, 9); /* new ones, to see whether it was spurious: 5682-1 */
+        flown_gets(&p, 10);
         peer_silent(&p);
-        holds(&p, 9, 10); /* it was not */
+        flown_holds(&p, 9, 10); /* it was not */
         for (uint32_t n = 0; n < 3; n++)
-            gets(&p, n); /* the former 3 to 5: slow start, and neither 1 nor 2 again */
+            flown_gets(&p, n); /* the former 3 to 5: slow start, and neither 1 nor 2 again */
         peer_end(&p);
     }
 }
@@ -272,7 +275,7 @@ static void reneging(void **state) {
     (void)state;
     struct peer p;
     uint32_t socket = in_flight(&p, 4, 20 * BERTH_MS);
-    holds(&p, 1, 8);
+    flown_holds(&p, 1, 8);
     opened_drains(&p);
     uint32_t out = opened_active(&p, socket)->snd_max;
     p.ack += MSS; /* segment 0 came; 1 to 7 are forgotten */
@@ -303,12 +306,12 @@ static void lost_fin(void **state) {
     opened_writes(&p, socket, 5 * MSS, 0);
     assert_int_equal(tcp_shutdown(p.tcp, socket, BERTH_SHUT_WR, p.now), 0);
     for (unsigned i = 0; i < 4; i++)
-        gets(&p, i);
+        flown_gets(&p, i);
     peer_gets(&p, "AFP seq %u len %u", p.ack + 4 * MSS, MSS);
     peer_silent(&p);
     peer_waits(&p, BERTH_MS);
     peer_sends(&p, "A sack %u %u", p.ack + MSS, p.ack + 5 * MSS); /* without the FIN */
-    gets(&p, 0);
+    flown_gets(&p, 0);
     peer_waits(&p, 5 * BERTH_MS);
     p.ack += 5 * MSS;
     peer_sends(&p, "A");
@@ -406,7 +409,7 @@ static void no_memory(void **state) {
     uint32_t base = p.ack, end = base + 100 * MSS;
     p.counting.fail_from = p.counting.calls + 1;
     for (uint32_t n = 1; n < 10; n += 2)
-        holds(&p, n, n + 1);
+        flown_holds(&p, n, n + 1);
     bool have[100] = {false};
     for (unsigned round = 0; p.ack != end && round < 2000; round++) {
         while (peer_pull(&p))
@@ -418,7 +421,7 @@ static void no_memory(void **state) {
             p.ack += MSS;
         uint32_t next = (p.ack - base) / MSS + 1 + round % 3;
         if (next < 99 && have[next])
-            holds(&p, next - (p.ack - base) / MSS, next + 1 - (p.ack - base) / MSS);
+            flown_holds(&p, next - (p.ack - base) / MSS, next + 1 - (p.ack - base) / MSS);
         peer_sends(&p, "A");
         peer_waits(&p, 10 * BERTH_MS);
     }
@@ -431,6 +434,7 @@ static void no_memory(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(holes_alone),
+        cmocka_unit_test(told),
         cmocka_unit_test(proportional),
         cmocka_unit_test(after_heavy_losses),
         cmocka_unit_test(lost_again),
