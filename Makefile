@@ -5,7 +5,7 @@ SUITE ?=
 NAME ?=
 JOBS ?= $(shell nproc)
 
-.PHONY: all setup run test mutants check bench install clean help
+.PHONY: all setup run test mutants coverage check bench install clean help
 .DEFAULT_GOAL := all
 
 all: $(BUILD)/build.ninja ## build the library, berth, the examples and the benchmarks
@@ -27,6 +27,10 @@ test: ## run the tests [SUITE=unit|conformance|install|run|figures|interop|kerne
 
 mutants: all ## make the cited statements wrong, one at a time: do their tests turn red? [NAME=sample|ID, SEED=...]
 	@python3 -B test/conformance/mutants.py $(BUILD) $(NAME)
+
+coverage: ## what of engine/ the unit tests execute, lines and branches, in all and of each file
+	@scripts/setup.sh build coverage
+	@scripts/coverage.sh $(BUILD)-coverage
 
 check: ## layers, file sizes, globals, links, format, shellcheck, cppcheck, clang-tidy
 	@scripts/setup.sh build check

@@ -10,6 +10,7 @@ packages() {
     test) echo clang libclang-rt-14-dev tshark iproute2 iputils-ping ethtool iperf3 redis-server redis-tools procps \
         bind9-dnsutils openssl ;;
     check) echo clang-format clang-tidy cppcheck shellcheck ;;
+    coverage) echo gcovr ;;
     bench) echo wrk redis-server redis-tools iperf3 iproute2 ;;
     kernel61) echo qemu-system-x86 busybox-static ;;
     *) echo "setup.sh: unknown group $1" >&2; exit 2 ;;
