@@ -91,14 +91,25 @@ static void error_send(struct ip *ip, const struct ip_packet *packet, const stru
 /* RFC 4443 2.4 (e), 4443-1: no error about an error (or a redirect), nor to a source that names no
  * host. */
 static bool may_be_about(const struct ip_packet *packet) {
-    uint8_t type = 0;
+    uint32_t at = packet->at, end = packet->at + packet->length;
+    uint8_t protocol = packet->protocol, header[8] = {0};
     if (berth_ip_is_any(&packet->source))
         return false;
-    if (packet->protocol != IPV6_ICMP)
+    /* What is wrong may stand in a header before the error's own. */
+    for (unsigned count = 0; ipv6_is_extension(protocol); count++) {
+        if (count == IPV6_CHAIN_HEADERS || end - at < sizeof header)
+            return true;
+        view_read(&packet->view, at, sizeof header, header);
+        uint32_t size = protocol == IPV6_FRAGMENT ? 8 : (header[1] + 1u) * 8;
+        if (size > end - at)
+            return true;
+        protocol = header[0];
+        at += size;
+    }
+    if (protocol != IPV6_ICMP || at == end)
         return true;
-    if (packet->length > 0)
-        view_read(&packet->view, packet->at, 1, &type);
-    return !icmp6_is_error(type) && type != ICMP6_REDIRECT;
+    view_read(&packet->view, at, 1, header);
+    return !icmp6_is_error(header[0]) && header[0] != ICMP6_REDIRECT;
 }
 
 void icmp6_problem(struct ip *ip, const struct ip_packet *packet, uint8_t code, uint32_t pointer,

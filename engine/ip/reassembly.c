@@ -247,8 +247,8 @@ static enum fragment_fate datagram_add(struct ip *ip, struct reassembly *reassem
     return fragment_store(ip, reassembly, datagram, packet, start) ? FRAGMENT_KEPT : FRAGMENT_FATAL;
 }
 
-/* RFC 5722 4, 5722-1: of an IPv6 datagram with overlaps the fragments that still come are dropped,
- * too. */
+/* RFC 5722 4, 5722-1, 791-2: of an IPv6 datagram with overlaps the fragments that still come are
+ * dropped, too. */
 static void datagram_refuse(struct ip *ip, struct reassembly *reassembly,
                             struct datagram *datagram) {
     ip->counters->ip_reasm_fails++;

@@ -85,7 +85,7 @@ static void follow(struct tcp_connection *c, struct cubic *q, uint32_t acked, ui
     c->cwnd += growth;
 }
 
-/* 9438-1, MAY-18 */
+/* 9438-1, 9438-2, MAY-18 */
 static void avoid(const struct tcp *tcp, struct tcp_connection *c, uint32_t acked) {
     struct cubic *q = &c->active->congestion.cubic;
     uint64_t rtt = (uint64_t)(c->srtt >> 3) * 1000;

@@ -34,13 +34,13 @@ static bool syn_is_answered(struct peer *peer, const struct berth_ip *source,
     struct checksum sum = {0};
     checksum_add_pseudo(&sum, &ip.source, &ip.destination, IPV4_TCP, ip.payload_length);
     checksum_add(&sum, at, ip.payload_length);
-    assert_int_equal(checksum_finish(&sum), 0); /* MUST-2 */
+    assert_int_equal(checksum_finish(&sum), 0);
     assert_int_equal(at[13], TCP_SYN | TCP_ACK);
     return true;
 }
 
 /* MUST-57, MUST-63: SYNs for a group, or from an address that no other host has. MUST-3: and one
- * with a wrong checksum. */
+ * with a wrong checksum. MUST-2: the answer to a right one has a right one. */
 static void strange_syns(void **state) {
     (void)state;
     struct peer peer;

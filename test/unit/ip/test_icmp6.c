@@ -13,7 +13,8 @@ static void expect_problem(struct peer *peer, uint8_t code, uint32_t pointer) {
     peer_expect_silence(peer);
 }
 
-/* RFC 4443 4.2: the same identifier, number and data, from the address that was asked. [4443-2] */
+/* RFC 4443 4.2: the same identifier, number and data, from the address that was asked. [4443-2,
+ * 4443-4] */
 static void echo(void **state) {
     (void)state;
     struct peer peer;

@@ -117,7 +117,7 @@ static void proportional(void **state) {
 }
 
 /* RFC 6937 section 3, PRR-SSRB: where losses have taken more than half, what is out grows to
- * ssthresh by one segment more than is delivered, not in a burst. */
+ * ssthresh by one segment more than is delivered, not in a burst. [6937-1] */
 static void after_heavy_losses(void **state) {
     (void)state;
     struct peer p;
@@ -174,7 +174,7 @@ static void time_tells(void **state) {
 }
 
 /* RFC 8985 6.2 step 4: once reordering has been seen, three segments beyond the gap do not suffice:
- * the window is waited for; and what fills the gap in time is not sent again. */
+ * the window is waited for; and what fills the gap in time is not sent again. [8985-1] */
 static void reordering_is_waited_for(void **state) {
     (void)state;
     struct peer p;
@@ -202,7 +202,7 @@ static void reordering_is_waited_for(void **state) {
 }
 
 /* RFC 8985 6.2 step 4: each round that reports duplicates makes the window longer, sixteen
- * recoveries without make it short again. */
+ * recoveries without make it short again. [8985-1] */
 static void duplicates_lengthen_the_window(void **state) {
     (void)state;
     struct peer p;
@@ -270,7 +270,7 @@ static void timeout(void **state) {
 }
 
 /* RFC 2018 section 8: a peer that drops what it has SACKed gets it again, after a timeout, which
- * comes soon once its ACK shows it. */
+ * comes soon once its ACK shows it. [2018-3] */
 static void reneging(void **state) {
     (void)state;
     struct peer p;

@@ -28,7 +28,8 @@ static void lost_tail(void **state) {
     }
 }
 
-/* 7.3: new octets are the better probe, even beyond cwnd; but not beyond the peer's window. */
+/* 7.3: new octets are the better probe, even beyond cwnd; but not beyond the peer's window.
+ * [8985-2] */
 static void new_octets(void **state) {
     (void)state;
     for (unsigned closed = 0; closed < 2; closed++) {
@@ -45,7 +46,7 @@ static void new_octets(void **state) {
 }
 
 /* 7.2: a single segment may be acknowledged late (40 ms is what our own receivers take); with no
- * RTT known, or where the timer comes sooner, there is no probe; nor without SACK. */
+ * RTT known, or where the timer comes sooner, there is no probe; nor without SACK. [8985-2] */
 static void when(void **state) {
     (void)state;
     struct peer p;
@@ -70,7 +71,8 @@ static void when(void **state) {
     peer_end(&p);
 }
 
-/* 7.2: ACKs that move on put it off; what is SACKed ends it, for RACK's timer knows more. */
+/* 7.2: ACKs that move on put it off; what is SACKed ends it, for RACK's timer knows more. [8985-2]
+ */
 static void put_off(void **state) {
     (void)state;
     struct peer p;
@@ -92,7 +94,7 @@ static void put_off(void **state) {
 }
 
 /* 7.3: one probe; if it is not answered, the retransmission timer is next, and its time counts from
- * the probe. */
+ * the probe. [8985-2] */
 static void one_probe(void **state) {
     (void)state;
     struct peer p;
@@ -109,7 +111,7 @@ static void one_probe(void **state) {
 }
 
 /* 7.4: what became of the probe, from what comes after it: both arrived (1: D-SACK; 3: a duplicate
- * ACK without SACK), and the window stays; or just one did, so one was lost (2). */
+ * ACK without SACK), and the window stays; or just one did, so one was lost (2). [8985-2] */
 static void what_became_of_it(void **state) {
     (void)state;
     for (unsigned kind = 1; kind <= 3; kind++) {

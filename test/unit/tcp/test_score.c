@@ -140,7 +140,7 @@ static void model_resend(struct model *m, uint32_t most, uint64_t now) {
     }
 }
 
-/* Anything in any order: what is known of each octet is what the model knows. */
+/* Anything in any order: what is known of each octet is what the model knows. [6675-1] */
 static void as_the_model(void **state) {
     (void)state;
     struct mix mix = {.state = 7};

@@ -107,7 +107,7 @@ static void right_timeout(void **state) {
 }
 
 /* RFC 3708: without timestamps, when every octet that was sent again has been reported as a
- * duplicate, and not sooner. */
+ * duplicate, and not sooner. [4015-1] */
 static void all_came_twice(void **state) {
     (void)state;
     struct peer p;
