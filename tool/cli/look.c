@@ -72,10 +72,10 @@ int command_ps(int argc, char **argv) {
 }
 
 int command_hosts(int argc, char **argv) {
-    static const char *const titles[] = {"HOST", "ADDRESS", "NETWORK"};
-    static const char *const keys[] = {"host", "address", "network"};
+    static const char *const titles[] = {"HOST", "ADDRESS", "IPV6", "NETWORK"};
+    static const char *const keys[] = {"host", "address", "address6", "network"};
     return look(argc, argv, "hosts [--net NET] [--json]",
                 "Lists the computers of a network and their addresses.\n\n"
                 "  --json      as an array of objects",
-                titles, keys, 3);
+                titles, keys, 4);
 }

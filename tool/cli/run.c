@@ -13,7 +13,7 @@ static const char help[] =
     "  --net NET      the network (\"default\" when not given); it is started when it does not\n"
     "                 run, and ends when its last user leaves\n"
     "  --host HOST    the computer's name; a fresh computer when not given\n"
-    "  --ip ADDRESS   the computer's address; a free one when not given\n"
+    "  --ip ADDRESS   the computer's address, IPv4 or IPv6; free ones when not given\n"
     "  -h, --help     this text\n"
     "\n"
     "The exit status is the program's; 127 if there is no such program, 126 if it cannot be\n"

@@ -2,6 +2,7 @@
 #include "tool/cli/spec_read.h"
 #include "tool/control/nearest.h"
 #include "tool/control/place.h"
+#include "tool/daemon/subnets.h"
 
 #include <berth/addr.h>
 #include <stdarg.h>
@@ -64,31 +65,73 @@ bool spec_text(const struct spec_reader *reader, const struct tree_node *map, co
     return true;
 }
 
-static bool subnet_check(const struct spec_reader *reader, const struct tree_node *node,
-                         const char *path) {
+/* One subnet, of either family. */
+static bool subnet_read(const struct spec_reader *reader, const struct tree_node *node,
+                        const char *path) {
+    struct spec *spec = reader->spec;
     struct berth_ip ip;
-    char address[BERTH_IP_TEXT];
-    const char *text = node->text, *slash = strchr(text, '/');
-    size_t length = slash != NULL ? (size_t)(slash - text) : sizeof address;
-    if (length < sizeof address) {
-        memcpy(address, text, length);
-        address[length] = '\0';
-        size_t digits = strspn(slash + 1, "0123456789");
-        long prefix = strtol(slash + 1, NULL, 10);
-        if (digits > 0 && digits <= 2 && slash[1 + digits] == '\0' && prefix >= 8 && prefix <= 30 &&
-            berth_ip_parse(address, &ip) == 0 && berth_ip_is_v4(&ip)) {
-            uint32_t beyond = berth_ip_to_v4(&ip) & (UINT32_MAX >> prefix);
-            return beyond == 0 ||
-                   spec_wrong(reader, node->line, path, "%s has bits beyond its prefix set", text);
-        }
-    }
-    return spec_wrong(reader, node->line, path,
-                      "\"%.40s\" should be an IPv4 subnet such as 10.0.0.0/24", text);
+    unsigned prefix;
+    bool right = node->kind == TREE_TEXT && subnet_parse(node->text, &ip, &prefix);
+    if (right && berth_ip_is_v4(&ip))
+        right = prefix >= 8 && prefix <= 30;
+    else if (right)
+        right = prefix == 64 && !berth_ip_is_multicast(&ip);
+    if (!right)
+        return spec_wrong(reader, node->line, path,
+                          "\"%.40s\" should be an IPv4 subnet such as 10.0.0.0/24, or an IPv6 one "
+                          "such as fd00:5::/64",
+                          node->kind == TREE_TEXT ? node->text : "");
+    if (subnet_has_more(&ip, prefix))
+        return spec_wrong(reader, node->line, path, "%s has bits beyond its prefix set",
+                          node->text);
+    if (berth_ip_is_v4(&ip))
+        spec->subnet = node->text;
+    else
+        spec->subnet6 = node->text;
+    return true;
+}
+
+/* networks.NAME.subnet: one, or one of each family. */
+static bool subnets_read(const struct spec_reader *reader, const struct tree_node *network,
+                         const char *parent) {
+    char path[SPEC_PATH];
+    const struct tree_node *value = tree_member(network, "subnet");
+    if (value == NULL)
+        return true;
+    spec_path(path, parent, "subnet");
+    if (value->kind != TREE_LIST)
+        return subnet_read(reader, value, path);
+    const struct tree_node *first = value->first, *second = first != NULL ? first->next : NULL;
+    if (first == NULL || (second != NULL && second->next != NULL))
+        return spec_wrong(reader, value->line, path, "must be one subnet, or two");
+    if (!subnet_read(reader, first, path) || (second != NULL && !subnet_read(reader, second, path)))
+        return false;
+    return second == NULL ||
+           (strchr(first->text, ':') == NULL) != (strchr(second->text, ':') == NULL) ||
+           spec_wrong(reader, second->line, path, "one subnet of each family is all there can be");
+}
+
+static bool ipv6_read(const struct spec_reader *reader, const struct tree_node *network,
+                      const char *parent) {
+    char path[SPEC_PATH];
+    const char *text;
+    if (!spec_text(reader, network, parent, "enable_ipv6", &text))
+        return false;
+    if (text == NULL || strcmp(text, "true") == 0)
+        return true;
+    int line = tree_member(network, "enable_ipv6")->line;
+    spec_path(path, parent, "enable_ipv6");
+    if (strcmp(text, "false") != 0)
+        return spec_wrong(reader, line, path, "must be true or false");
+    if (reader->spec->subnet6 != NULL)
+        return spec_wrong(reader, line, path, "is false, but there is an IPv6 subnet");
+    reader->spec->subnet6 = SUBNET_NONE;
+    return true;
 }
 
 static bool networks_read(const struct spec_reader *reader, const struct tree_node *networks) {
-    static const char *const keys[] = {"subnet"};
-    char path[SPEC_PATH], inner[SPEC_PATH];
+    static const char *const keys[] = {"subnet", "enable_ipv6"};
+    char path[SPEC_PATH];
     struct spec *spec = reader->spec;
     spec->network = "lan";
     spec->subnet = "10.0.0.0/24";
@@ -107,16 +150,9 @@ static bool networks_read(const struct spec_reader *reader, const struct tree_no
     if (!place_name_valid(node->key))
         return spec_wrong(reader, node->key_line, path,
                           "a name has letters, digits, - _ and ., at most %d", PLACE_NAME);
-    const char *subnet;
-    if (!spec_keys(reader, node, path, keys, 1) ||
-        !spec_text(reader, node, path, "subnet", &subnet))
-        return false;
     spec->network = node->key;
-    if (subnet == NULL)
-        return true;
-    spec->subnet = subnet;
-    spec_path(inner, path, "subnet");
-    return subnet_check(reader, tree_member(node, "subnet"), inner);
+    return spec_keys(reader, node, path, keys, 2) && subnets_read(reader, node, path) &&
+           ipv6_read(reader, node, path);
 }
 
 static bool hosts_read(const struct spec_reader *reader, const struct tree_node *hosts) {

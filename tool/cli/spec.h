@@ -13,8 +13,9 @@ struct spec_host {
     char name[SPEC_NAME]; /* "pc2" */
     const char *base;     /* "pc": the key in the file */
     int line;
-    const char *address; /* or NULL */
-    int address_line;
+    const char *address;  /* or NULL */
+    const char *address6; /* or NULL */
+    int address_line, address6_line;
     char **argv;                    /* NULL-terminated; NULL: no command */
     char **environment;             /* "NAME=value", NULL-terminated, or NULL */
     unsigned port_first, port_last; /* 0: the default range */
@@ -25,6 +26,7 @@ struct spec_host {
 struct spec {
     struct tree_node *root;
     const char *network, *subnet;
+    const char *subnet6; /* NULL: the one that goes with the IPv4 one; SUBNET_NONE: none */
     struct spec_host *hosts, *last;
 };
 

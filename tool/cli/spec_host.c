@@ -23,21 +23,28 @@ static long number_of(const char *text) {
     return strtol(text, NULL, 10);
 }
 
-static bool address_read(const struct spec_reader *reader, const struct tree_node *node,
-                         const char *path, struct spec_host *host) {
+/* An address of one family, which the key says. */
+static bool one_address_read(const struct spec_reader *reader, const struct tree_node *node,
+                             const char *path, bool v4, const char **address, int *line) {
     struct berth_ip ip;
     char inner[SPEC_PATH];
-    const struct tree_node *value = tree_member(node, "ipv4_address");
-    if (!spec_text(reader, node, path, "ipv4_address", &host->address))
+    const char *key = v4 ? "ipv4_address" : "ipv6_address";
+    if (!spec_text(reader, node, path, key, address))
         return false;
-    if (host->address == NULL)
+    if (*address == NULL)
         return true;
-    host->address_line = value->line;
-    spec_path(inner, path, "ipv4_address");
-    if (berth_ip_parse(host->address, &ip) < 0 || !berth_ip_is_v4(&ip))
-        return spec_wrong(reader, value->line, inner, "\"%.40s\" is no IPv4 address",
-                          host->address);
+    *line = tree_member(node, key)->line;
+    spec_path(inner, path, key);
+    if (berth_ip_parse(*address, &ip) < 0 || berth_ip_is_v4(&ip) != v4)
+        return spec_wrong(reader, *line, inner, "\"%.40s\" is no IPv%d address", *address,
+                          v4 ? 4 : 6);
     return true;
+}
+
+static bool address_read(const struct spec_reader *reader, const struct tree_node *node,
+                         const char *path, struct spec_host *host) {
+    return one_address_read(reader, node, path, true, &host->address, &host->address_line) &&
+           one_address_read(reader, node, path, false, &host->address6, &host->address6_line);
 }
 
 /* A text is the shell's, a list is a program and its arguments. The words stay the tree's. */
@@ -179,6 +186,8 @@ static bool count_read(const struct spec_reader *reader, const struct tree_node 
                           COUNT_MAX);
     if (*count > 1 && tree_member(node, "ipv4_address") != NULL)
         return spec_wrong(reader, line, inner, "%ld hosts cannot share one ipv4_address", *count);
+    if (*count > 1 && tree_member(node, "ipv6_address") != NULL)
+        return spec_wrong(reader, line, inner, "%ld hosts cannot share one ipv6_address", *count);
     return true;
 }
 
@@ -221,12 +230,12 @@ static bool one_read(const struct spec_reader *reader, const struct tree_node *n
 }
 
 bool spec_host_read(const struct spec_reader *reader, const struct tree_node *node) {
-    static const char *const keys[] = {"ipv4_address", "command", "environment", "count",
-                                       "sysctls"};
+    static const char *const keys[] = {"ipv4_address", "ipv6_address", "command",
+                                       "environment",  "count",        "sysctls"};
     char path[SPEC_PATH];
     long count;
     spec_path(path, "hosts", node->key);
-    if (!spec_keys(reader, node, path, keys, 5) || !count_read(reader, node, path, &count))
+    if (!spec_keys(reader, node, path, keys, 6) || !count_read(reader, node, path, &count))
         return false;
     if (count == 0)
         return one_read(reader, node, path, 0);

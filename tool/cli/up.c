@@ -44,6 +44,8 @@ static json_t *host_request(const struct spec_host *host) {
     json_t *request = json_pack("{s:s,s:s}", "do", "host", "host", host->name);
     if (host->address != NULL)
         json_object_set_new(request, "ip", json_string(host->address));
+    if (host->address6 != NULL)
+        json_object_set_new(request, "ip6", json_string(host->address6));
     if (host->port_first != 0)
         json_object_set_new(request, "ports",
                             json_pack("[i,i]", (int)host->port_first, (int)host->port_last));
@@ -65,8 +67,16 @@ static bool host_make(int control, const char *path, const struct spec_host *hos
         control_ask(control, host_request(host), NULL, 0, NULL, NULL, error, sizeof error);
     if (reply == NULL) {
         bool address = host->address != NULL && strstr(error, host->address) != NULL;
-        cli_fail("%s:%d: hosts.%s%s: %s", path, address ? host->address_line : host->line,
-                 host->base, address ? ".ipv4_address" : "", error);
+        bool address6 = !address && host->address6 != NULL && strstr(error, host->address6) != NULL;
+        cli_fail("%s:%d: hosts.%s%s: %s", path,
+                 address    ? host->address_line
+                 : address6 ? host->address6_line
+                            : host->line,
+                 host->base,
+                 address    ? ".ipv4_address"
+                 : address6 ? ".ipv6_address"
+                            : "",
+                 error);
         return false;
     }
     if (print)
@@ -79,7 +89,8 @@ static bool host_make(int control, const char *path, const struct spec_host *hos
 static bool hosts_make(int control, const char *path, const struct spec *spec, bool print) {
     for (int round = 0; round < 2; round++)
         for (const struct spec_host *host = spec->hosts; host != NULL; host = host->next)
-            if ((host->address != NULL) == (round == 0) && !host_make(control, path, host, print))
+            if ((host->address != NULL || host->address6 != NULL) == (round == 0) &&
+                !host_make(control, path, host, print))
                 return false;
     return true;
 }
@@ -92,10 +103,10 @@ static int network_make(const char *net, const char *path, const struct spec *sp
         cli_fail("%s", error);
         return -1;
     }
-    json_t *reply = control_ask(
-        control,
-        json_pack("{s:s,s:s,s:s}", "do", "up", "switch", spec->network, "subnet", spec->subnet),
-        NULL, 0, NULL, NULL, error, sizeof error);
+    json_t *reply = control_ask(control,
+                                json_pack("{s:s,s:s,s:s,s:s*}", "do", "up", "switch", spec->network,
+                                          "subnet", spec->subnet, "subnet6", spec->subnet6),
+                                NULL, 0, NULL, NULL, error, sizeof error);
     if (reply == NULL)
         cli_fail("%s", error);
     if (reply == NULL || !hosts_make(control, path, spec, print)) {
@@ -165,7 +176,8 @@ int command_up(int argc, char **argv) {
             "    pc: {count: 3, sysctls: {net.ipv4.ip_local_port_range: \"40000 40999\"}}\n"
             "  links:\n"
             "    - {endpoints: [server, lan], delay: 20ms 5ms, loss: 1%, reorder: 5%}\n\n"
-            "A host may also have environment. Delays count each way.\n",
+            "A host may also have environment and ipv6_address, a network an IPv6 subnet (subnet: "
+            "[10.0.0.0/24,\nfd00:5::/64]) or none (enable_ipv6: false). Delays count each way.\n",
         .letters = "f:d",
         .words = words,
         .take = up_take,

@@ -66,9 +66,13 @@ static void interface_name(int interface, char name[IFNAMSIZ]) {
 static size_t addresses_list(struct call *call, struct berth_address *list) {
     uint64_t now = server_enter(call->server);
     struct berth_host *host = berth_network_host(call->server->network, call->run->host);
-    size_t count = host ? berth_host_addresses(host, list, ADDRESSES) : 0;
+    size_t count = host ? berth_host_addresses(host, list, ADDRESSES) : 0, kept = 0;
     server_leave(call->server, now);
-    return count < ADDRESSES ? count : ADDRESSES;
+    /* These requests are about IPv4 only, as on Linux. */
+    for (size_t i = 0; i < count && i < ADDRESSES; i++)
+        if (berth_ip_is_v4(&list[i].ip))
+            list[kept++] = list[i];
+    return kept;
 }
 
 static void sockaddr_write(struct sockaddr *to, uint32_t v4) {

@@ -32,7 +32,7 @@ static void control_put(struct control *control, int level, int type, const void
 
 static void control_fill(struct control *control, const struct conduit *conduit,
                          const struct berth_datagram *meta) {
-    int ttl = meta->ttl;
+    int ttl = meta->ttl, class = meta->tos;
     bool v6 = conduit->family == 6;
     if ((conduit->option_bits & CONDUIT_PKTINFO) && !v6) {
         struct in_pktinfo info = {.ipi_ifindex = meta->interface + 1};
@@ -48,8 +48,8 @@ static void control_fill(struct control *control, const struct conduit *conduit,
         control_put(control, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_HOPLIMIT : IP_TTL, &ttl,
                     sizeof ttl);
     if (conduit->option_bits & CONDUIT_RECVTOS)
-        control_put(control, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_TCLASS : IP_TOS, &meta->tos,
-                    v6 ? sizeof(int) : 1);
+        control_put(control, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_TCLASS : IP_TOS,
+                    v6 ? (const void *)&class : &meta->tos, v6 ? sizeof class : 1);
 }
 
 struct receipt {

@@ -1,5 +1,6 @@
 #include "tool/daemon/computers.h"
 #include "tool/control/nearest.h"
+#include "tool/daemon/subnets.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -8,48 +9,69 @@
 
 enum { MTU = 1500, SAID = 64 /* of what a request said, in a sentence */ };
 
-/* "10.0.0.0/24" */
-static bool subnet_parse(const char *text, struct berth_ip *ip, unsigned *prefix) {
-    char address[BERTH_IP_TEXT], *end;
-    const char *slash = strchr(text, '/');
-    if (slash == NULL || (size_t)(slash - text) >= sizeof address || slash[1] < '0' ||
-        slash[1] > '9')
+/* The subnets that were asked for, in full. False with a sentence. */
+static bool subnets_read(const char *subnet, const char *subnet6, struct berth_ip *v4,
+                         unsigned *prefix, char text6[SUBNET_TEXT], struct berth_ip *v6,
+                         char *error) {
+    unsigned prefix6 = 64;
+    if (!subnet_parse(subnet, v4, prefix) || !berth_ip_is_v4(v4)) {
+        snprintf(error, SENTENCE, "\"%.*s\" is no IPv4 subnet such as 10.0.0.0/24", SAID, subnet);
         return false;
-    memcpy(address, text, (size_t)(slash - text));
-    address[slash - text] = '\0';
-    unsigned long value = strtoul(slash + 1, &end, 10);
-    *prefix = (unsigned)value;
-    return *end == '\0' && value <= 32 && berth_ip_parse(address, ip) == 0 && berth_ip_is_v4(ip);
+    }
+    if (subnet6 != NULL)
+        snprintf(text6, SUBNET_TEXT, "%s", subnet6);
+    else
+        subnet_derive(v4, text6);
+    if (strcmp(text6, SUBNET_NONE) != 0 &&
+        (!subnet_parse(text6, v6, &prefix6) || berth_ip_is_v4(v6) || prefix6 != 64)) {
+        snprintf(error, SENTENCE, "\"%.*s\" is no IPv6 subnet such as fd00:5::/64", SAID, text6);
+        return false;
+    }
+    return true;
+}
+
+/* The switch with its subnets; its number or a negative errno. */
+static int switch_make(struct daemon *daemon, const char *name, const struct berth_ip *v4,
+                       unsigned prefix, const struct berth_ip *v6) {
+    uint64_t now;
+    struct berth_network *network = server_lock(daemon->server, &now);
+    int number = berth_network_add_switch(network, name, v4, prefix, MTU);
+    int error = number >= 0 && v6 != NULL ? berth_network_set_ipv6(network, number, v6) : 0;
+    server_unlock(daemon->server);
+    return error < 0 ? error : number;
 }
 
 int network_prepare(struct daemon *daemon, const char *switch_name, const char *subnet,
-                    char *error) {
-    struct berth_ip ip;
+                    const char *subnet6, char *error) {
+    struct berth_ip v4, v6;
     unsigned prefix;
-    if (daemon->switch_number >= 0) {
-        if (strcmp(daemon->subnet, subnet) == 0)
-            return 0;
-        snprintf(error, SENTENCE,
-                 "network %s runs already, with subnet %s: end it first (berth down), or choose "
-                 "another network (--net)",
-                 daemon->net, daemon->subnet);
-        return -EBUSY;
-    }
-    if (!place_name_valid(switch_name) || !subnet_parse(subnet, &ip, &prefix)) {
-        snprintf(error, SENTENCE, "\"%.*s\" is no IPv4 subnet such as 10.0.0.0/24", SAID, subnet);
+    char text6[SUBNET_TEXT];
+    if (!place_name_valid(switch_name)) {
+        snprintf(error, SENTENCE, "\"%.*s\" is no name for a switch", SAID, switch_name);
         return -EINVAL;
     }
-    uint64_t now;
-    struct berth_network *network = server_lock(daemon->server, &now);
-    int number = berth_network_add_switch(network, switch_name, &ip, prefix, MTU);
-    server_unlock(daemon->server);
+    if (!subnets_read(subnet, subnet6, &v4, &prefix, text6, &v6, error))
+        return -EINVAL;
+    if (daemon->switch_number >= 0) {
+        if (strcmp(daemon->subnet, subnet) == 0 && strcmp(daemon->subnet6, text6) == 0)
+            return 0;
+        snprintf(error, SENTENCE,
+                 "network %s runs already, with subnets %s and %s: end it first (berth down), or "
+                 "choose another network (--net)",
+                 daemon->net, daemon->subnet, daemon->subnet6);
+        return -EBUSY;
+    }
+    int number =
+        switch_make(daemon, switch_name, &v4, prefix, strcmp(text6, SUBNET_NONE) != 0 ? &v6 : NULL);
     if (number < 0) {
-        snprintf(error, SENTENCE, "subnet %.*s: %s", SAID, subnet, strerror(-number));
+        snprintf(error, SENTENCE, "subnets %.*s and %.*s: %s", SAID, subnet, SAID, text6,
+                 strerror(-number));
         return number;
     }
     daemon->switch_number = number;
     snprintf(daemon->switch_name, sizeof daemon->switch_name, "%s", switch_name);
     snprintf(daemon->subnet, sizeof daemon->subnet, "%s", subnet);
+    snprintf(daemon->subnet6, sizeof daemon->subnet6, "%s", text6);
     return 0;
 }
 
@@ -95,14 +117,41 @@ static bool name_check(struct daemon *daemon, const char *name, char *error) {
     return true;
 }
 
+/* The addresses that a new computer is to have; NULL: the network's choice. */
+struct wanted {
+    const char *text, *text6;
+    struct berth_ip v4, v6;
+};
+
+static bool wanted_read(struct wanted *wanted, const char *ip, char *error) {
+    struct berth_ip read;
+    if (ip == NULL)
+        return true;
+    if (berth_ip_parse(ip, &read) < 0) {
+        snprintf(error, SENTENCE, "\"%.*s\" is no address", SAID, ip);
+        return false;
+    }
+    if (berth_ip_is_v4(&read)) {
+        wanted->text = ip;
+        wanted->v4 = read;
+    } else {
+        wanted->text6 = ip;
+        wanted->v6 = read;
+    }
+    return true;
+}
+
 static void add_failure_say(struct daemon *daemon, const char *ip, int cause, const char *taker,
                             char *error) {
+    const char *subnet = ip != NULL && strchr(ip, ':') != NULL ? daemon->subnet6 : daemon->subnet;
     if (cause == -EADDRINUSE && ip != NULL)
         snprintf(error, SENTENCE, "%.*s is taken%s%s", SAID, ip,
                  taker[0] != '\0' ? " by host " : "", taker);
+    else if (cause == -EADDRNOTAVAIL && ip != NULL && strcmp(subnet, SUBNET_NONE) == 0)
+        snprintf(error, SENTENCE, "network %s has no IPv6", daemon->net);
     else if (cause == -EADDRNOTAVAIL && ip != NULL)
         snprintf(error, SENTENCE, "%.*s is no host address of the subnet %s of network %s", SAID,
-                 ip, daemon->subnet, daemon->net);
+                 ip, subnet, daemon->net);
     else if (cause == -EADDRNOTAVAIL)
         snprintf(error, SENTENCE, "no address is left in the subnet %s of network %s",
                  daemon->subnet, daemon->net);
@@ -110,24 +159,38 @@ static void add_failure_say(struct daemon *daemon, const char *ip, int cause, co
         snprintf(error, SENTENCE, "cannot add the host: %s", strerror(-cause));
 }
 
-/* Adds it to the network. Its number, or a negative errno; taker: who has the address, if anybody.
- */
+/* What the computer got. */
+static void addresses_note(struct berth_network *network, struct computer *computer, int number) {
+    struct berth_address found[8];
+    size_t count = berth_host_addresses(berth_network_host(network, number), found, 8);
+    for (size_t i = 0; i < count && i < 8; i++) {
+        /* Link-local ones have no name and are no user's choice: the network does not know them. */
+        if (berth_network_find_address(network, &found[i].ip) == number)
+            berth_ip_format(&found[i].ip,
+                            berth_ip_is_v4(&found[i].ip) ? computer->address : computer->address6);
+    }
+}
+
+/* Adds it to the network. Its number, or a negative errno with a sentence. */
 static int computer_make(struct daemon *daemon, struct computer *computer,
-                         const struct berth_ip *wanted, char taker[NAME_TEXT]) {
+                         const struct wanted *wanted, char *error) {
     uint64_t now;
+    const struct berth_ip *v4 = wanted->text != NULL ? &wanted->v4 : NULL;
+    const struct berth_ip *v6 = wanted->text6 != NULL ? &wanted->v6 : NULL;
     struct berth_network *network = server_lock(daemon->server, &now);
     int number =
-        berth_network_add_host(network, computer->name, daemon->switch_number, wanted, NULL);
-    int other =
-        number == -EADDRINUSE && wanted != NULL ? berth_network_find_address(network, wanted) : -1;
-    const char *other_name = other >= 0 ? berth_network_host_name(network, other) : NULL;
-    snprintf(taker, NAME_TEXT, "%s", other_name != NULL ? other_name : "");
+        berth_network_add_host_dual(network, computer->name, daemon->switch_number, v4, v6, NULL);
     if (number >= 0) {
-        struct berth_address found[8];
-        size_t count = berth_host_addresses(berth_network_host(network, number), found, 8);
-        for (size_t i = 0; i < count && i < 8; i++)
-            if (!berth_ip_is_loopback(&found[i].ip))
-                berth_ip_format(&found[i].ip, computer->address);
+        addresses_note(network, computer, number);
+    } else {
+        /* Which of the two is it? The first is looked at first. */
+        int other = v4 != NULL ? berth_network_find_address(network, v4) : -1;
+        bool second = v4 == NULL || (number == -EADDRINUSE && other < 0);
+        if (second && v6 != NULL)
+            other = berth_network_find_address(network, v6);
+        const char *taker = other >= 0 ? berth_network_host_name(network, other) : NULL;
+        add_failure_say(daemon, second ? wanted->text6 : wanted->text, number,
+                        taker != NULL ? taker : "", error);
     }
     server_unlock(daemon->server);
     return number;
@@ -149,15 +212,12 @@ static void computer_link(struct daemon *daemon, struct computer *computer) {
 }
 
 struct computer *computer_add(struct daemon *daemon, const char *name, const char *ip,
-                              char *error) {
-    struct berth_ip wanted;
-    char taker[NAME_TEXT];
+                              const char *ip6, char *error) {
+    struct wanted wanted = {.text = NULL};
     if (name != NULL && !name_check(daemon, name, error))
         return NULL;
-    if (ip != NULL && (berth_ip_parse(ip, &wanted) < 0 || !berth_ip_is_v4(&wanted))) {
-        snprintf(error, SENTENCE, "\"%.*s\" is no IPv4 address", SAID, ip);
+    if (!wanted_read(&wanted, ip, error) || !wanted_read(&wanted, ip6, error))
         return NULL;
-    }
     struct computer *computer = calloc(1, sizeof *computer);
     if (computer == NULL) {
         snprintf(error, SENTENCE, "out of memory");
@@ -168,14 +228,24 @@ struct computer *computer_add(struct daemon *daemon, const char *name, const cha
     else
         name_first_free(daemon, computer->name);
     computer->since = time(NULL);
-    computer->number = computer_make(daemon, computer, ip != NULL ? &wanted : NULL, taker);
+    computer->number = computer_make(daemon, computer, &wanted, error);
     if (computer->number < 0) {
-        add_failure_say(daemon, ip, computer->number, taker, error);
         free(computer);
         return NULL;
     }
     computer_link(daemon, computer);
     return computer;
+}
+
+bool computer_answers_to(const struct computer *computer, const char *ip) {
+    struct berth_ip wanted, own;
+    if (ip == NULL)
+        return true;
+    if (berth_ip_parse(ip, &wanted) < 0)
+        return false;
+    return berth_ip_parse(berth_ip_is_v4(&wanted) ? computer->address : computer->address6, &own) ==
+               0 &&
+           berth_ip_equal(&own, &wanted);
 }
 
 static void computer_remove(struct daemon *daemon, struct computer **link) {

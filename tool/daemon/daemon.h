@@ -10,6 +10,7 @@
 #include "tool/control/place.h"
 #include "tool/daemon/poller.h"
 #include "tool/daemon/server.h"
+#include "tool/daemon/subnets.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -40,7 +41,7 @@ struct daemon {
     struct computer *computers; /* in order of their numbers */
     int switch_number;          /* -1: not made yet */
     char switch_name[NAME_TEXT];
-    char subnet[BERTH_IP_TEXT + 4];
+    char subnet[SUBNET_TEXT], subnet6[SUBNET_TEXT]; /* subnet6 may be SUBNET_NONE */
 
     struct connection *up; /* who said `up`, or NULL */
     time_t up_since;

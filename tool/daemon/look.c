@@ -46,8 +46,10 @@ void request_hosts(struct connection *c, json_t *request) {
     struct document document;
     document_open(&document);
     for (struct computer *computer = c->daemon->computers; computer; computer = computer->next)
-        document_row(&document, json_pack("{s:s,s:s,s:s,s:i}", "host", computer->name, "address",
-                                          computer->address, "network", c->daemon->switch_name,
-                                          "users", (int)computer->users));
+        document_row(&document,
+                     json_pack("{s:s,s:s,s:s,s:s,s:i}", "host", computer->name, "address",
+                               computer->address, "address6",
+                               computer->address6[0] != '\0' ? computer->address6 : "-", "network",
+                               c->daemon->switch_name, "users", (int)computer->users));
     document_send(&document, c);
 }

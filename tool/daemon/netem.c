@@ -127,8 +127,8 @@ void request_tap(struct connection *c, json_t *request) {
         : name == NULL || !place_name_valid(name) ? "tap needs a name"
         : outside_find(daemon, name) != NULL || computer_find(daemon, name) != NULL
             ? "that name is in use already"
-        : daemon->switch_number < 0 && network_prepare(daemon, lan, subnet, error) < 0 ? error
-                                                                                       : NULL;
+        : daemon->switch_number < 0 && network_prepare(daemon, lan, subnet, NULL, error) < 0 ? error
+                                                                                             : NULL;
     if (wrong != NULL) {
         if (fd >= 0)
             close(fd);

@@ -17,15 +17,15 @@ static struct computer *join_computer(struct daemon *daemon, json_t *request, ch
     const char *ip = json_string_value(json_object_get(request, "ip"));
     if (json_is_true(json_object_get(request, "must_exist")))
         return computer_require(daemon, host != NULL ? host : "", error);
-    if (network_prepare(daemon, DEFAULT_SWITCH,
-                        daemon->switch_number >= 0 ? daemon->subnet : DEFAULT_SUBNET, error) < 0)
+    if (daemon->switch_number < 0 &&
+        network_prepare(daemon, DEFAULT_SWITCH, DEFAULT_SUBNET, NULL, error) < 0)
         return NULL;
     struct computer *computer = host != NULL ? computer_find(daemon, host) : NULL;
     if (computer == NULL)
-        return computer_add(daemon, host, ip, error);
-    if (ip != NULL && strcmp(ip, computer->address) != 0) {
+        return computer_add(daemon, host, ip, NULL, error);
+    if (!computer_answers_to(computer, ip)) {
         snprintf(error, SENTENCE, "host %s has the address %s already, not %.64s", host,
-                 computer->address, ip);
+                 strchr(ip, ':') != NULL ? computer->address6 : computer->address, ip);
         return NULL;
     }
     return computer;

@@ -15,6 +15,7 @@ void request_up(struct connection *c, json_t *request) {
     struct daemon *daemon = c->daemon;
     const char *switch_name = json_string_value(json_object_get(request, "switch"));
     const char *subnet = json_string_value(json_object_get(request, "subnet"));
+    const char *subnet6 = json_string_value(json_object_get(request, "subnet6"));
     char error[SENTENCE], since[16];
     if (daemon->ending) {
         connection_refuse(c, "network %s is going down", daemon->net);
@@ -25,7 +26,7 @@ void request_up(struct connection *c, json_t *request) {
                           daemon->net, clock_text(daemon->up_since, since));
     } else if (c->run != NULL || switch_name == NULL || subnet == NULL) {
         connection_refuse(c, "up needs a switch and a subnet, and a connection of its own");
-    } else if (network_prepare(daemon, switch_name, subnet, error) < 0) {
+    } else if (network_prepare(daemon, switch_name, subnet, subnet6, error) < 0) {
         connection_refuse(c, "%s", error);
     } else {
         daemon->up = c;
@@ -84,6 +85,7 @@ void request_host(struct connection *c, json_t *request) {
     struct daemon *daemon = c->daemon;
     const char *name = json_string_value(json_object_get(request, "host"));
     const char *ip = json_string_value(json_object_get(request, "ip"));
+    const char *ip6 = json_string_value(json_object_get(request, "ip6"));
     const char *command = json_string_value(json_object_get(request, "command"));
     json_t *ports = json_object_get(request, "ports"), *link = json_object_get(request, "link");
     json_t *sysctls = json_object_get(request, "sysctls");
@@ -93,14 +95,14 @@ void request_host(struct connection *c, json_t *request) {
         return;
     }
     struct computer *computer = computer_find(daemon, name);
-    if (computer != NULL &&
-        (computer->kept || (ip != NULL && strcmp(ip, computer->address) != 0))) {
+    if (computer != NULL && (computer->kept || !computer_answers_to(computer, ip) ||
+                             !computer_answers_to(computer, ip6))) {
         connection_refuse(c, "host %s is there already, with the address %s", computer->name,
                           computer->address);
         return;
     }
     if (computer == NULL)
-        computer = computer_add(daemon, name, ip, error);
+        computer = computer_add(daemon, name, ip, ip6, error);
     if (computer == NULL) {
         connection_refuse(c, "%s", error);
         return;

@@ -41,6 +41,7 @@ static void reads_all_of_it(void **state) {
         "hosts:\n"
         "  server:\n"
         "    ipv4_address: 10.1.0.1\n"
+        "    ipv6_address: fd00:10:1::5\n"
         "    command: [nginx, -g, \"daemon off;\"]\n"
         "    environment: {A: b, C: \"d=e\"}\n"
         "  pc:\n"
@@ -62,6 +63,8 @@ static void reads_all_of_it(void **state) {
     const struct spec_host *server = host_of(&spec, "server"), *pc = host_of(&spec, "pc2");
     assert_string_equal(server->address, "10.1.0.1");
     assert_int_equal(server->address_line, 5);
+    assert_string_equal(server->address6, "fd00:10:1::5");
+    assert_int_equal(server->address6_line, 6);
     assert_string_equal(server->argv[0], "nginx");
     assert_string_equal(server->argv[2], "daemon off;");
     assert_null(server->argv[3]);
@@ -97,28 +100,71 @@ static void defaults(void **state) {
     spec_clear(&spec);
 }
 
+/* A network's subnets: either or both, or one of them alone. */
+static void subnets(void **state) {
+    (void)state;
+    static const struct {
+        const char *text, *subnet, *subnet6;
+    } cases[] = {
+        {"networks: {n: {subnet: [fd00:5::/64, 10.1.0.0/16]}}\nhosts: {a: {}}", "10.1.0.0/16",
+         "fd00:5::/64"},
+        {"networks: {n: {subnet: [10.1.0.0/16]}}\nhosts: {a: {}}", "10.1.0.0/16", NULL},
+        {"networks: {n: {subnet: \"fd00:5::/64\"}}\nhosts: {a: {}}", "10.0.0.0/24", "fd00:5::/64"},
+        {"networks: {n: {enable_ipv6: true}}\nhosts: {a: {}}", "10.0.0.0/24", NULL},
+        {"networks: {n: {enable_ipv6: false}}\nhosts: {a: {}}", "10.0.0.0/24", "none"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct spec spec;
+        char error[TREE_ERROR];
+        if (!read_text(&spec, cases[i].text, strlen(cases[i].text), error))
+            fail_msg("%s", error);
+        assert_string_equal(spec.subnet, cases[i].subnet);
+        if (cases[i].subnet6)
+            assert_string_equal(spec.subnet6, cases[i].subnet6);
+        else
+            assert_null(spec.subnet6);
+        spec_clear(&spec);
+    }
+}
+
 #define HOSTS "hosts: {server: {}, pc: {count: 2}}\n"
+
+#define A_SUBNET "an IPv4 subnet such as 10.0.0.0/24, or an IPv6 one such as fd00:5::/64"
 
 /* A fault and the whole message: file, line, key, and what to do. */
 static const struct {
     const char *text, *message;
 } faults[] = {
     {"hosts:\n  server:\n    image: x\n    comand: y\n",
-     "berth.yaml:3: hosts.server.image: unknown key (there are: ipv4_address, command, "
-     "environment, "
-     "count, sysctls)"},
+     "berth.yaml:3: hosts.server.image: unknown key (there are: ipv4_address, "
+     "ipv6_address, command, environment, count, sysctls)"},
     {"hosts:\n  server:\n    comand: y\n",
      "berth.yaml:3: hosts.server.comand: unknown key (did you mean \"command\"?)"},
     {"host: {}\n", "berth.yaml:1: host: unknown key (did you mean \"hosts\"?)"},
     {"networks: {lan: {subnets: 10.0.0.0/24}}\n",
      "berth.yaml:1: networks.lan.subnets: unknown key (did you mean \"subnet\"?)"},
     {"networks:\n  lan:\n    subnet: 10.0.0.0/99\n",
-     "berth.yaml:3: networks.lan.subnet: \"10.0.0.0/99\" should be an IPv4 subnet such as "
-     "10.0.0.0/24"},
+     "berth.yaml:3: networks.lan.subnet: \"10.0.0.0/99\" should be " A_SUBNET},
     {"networks: {lan: {subnet: 10.0.0.7/24}}\n",
      "berth.yaml:1: networks.lan.subnet: 10.0.0.7/24 has bits beyond its prefix set"},
-    {"networks: {lan: {subnet: fd00::/64}}\n", "berth.yaml:1: networks.lan.subnet: \"fd00::/64\" "
-                                               "should be an IPv4 subnet such as 10.0.0.0/24"},
+    {"networks: {lan: {subnet: fd00::/48}}\n",
+     "berth.yaml:1: networks.lan.subnet: \"fd00::/48\" should be " A_SUBNET},
+    {"networks: {lan: {subnet: fd00::1/64}}\n",
+     "berth.yaml:1: networks.lan.subnet: fd00::1/64 has bits beyond its prefix set"},
+    {"networks:\n  lan: {subnet: [10.0.0.0/24, ff02::/64]}\n",
+     "berth.yaml:2: networks.lan.subnet: \"ff02::/64\" should be " A_SUBNET},
+    {"networks:\n  lan: {subnet: [10.0.0.0/24, 10.1.0.0/24]}\n",
+     "berth.yaml:2: networks.lan.subnet: one subnet of each family is all there can be"},
+    {"networks:\n  lan: {subnet: []}\n",
+     "berth.yaml:2: networks.lan.subnet: must be one subnet, or two"},
+    {"networks: {lan: {enable_ipv6: maybe}}\n",
+     "berth.yaml:1: networks.lan.enable_ipv6: must be true or false"},
+    {"networks: {lan: {enable_ipv6: false, subnet: fd00::/64}}\n",
+     "berth.yaml:1: networks.lan.enable_ipv6: is false, but there is an IPv6 subnet"},
+    {"hosts: {a: {ipv6_address: 10.0.0.1}}\n",
+     "berth.yaml:1: hosts.a.ipv6_address: \"10.0.0.1\" is no IPv6 address"},
+    {"hosts: {a: {count: 2, ipv6_address: fd00::1}}\n",
+     "berth.yaml:1: hosts.a.count: 2 hosts cannot share one ipv6_address"},
     {"networks:\n  a: {}\n  b: {}\n", "berth.yaml:3: networks.b: a file describes one network"},
     {"networks: {a/b: {}}\n",
      "berth.yaml:1: networks.a/b: a name has letters, digits, - _ and ., at most 63"},
@@ -264,6 +310,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_all_of_it),
         cmocka_unit_test(defaults),
+        cmocka_unit_test(subnets),
         cmocka_unit_test(faults_are_placed),
         cmocka_unit_test(broken_yaml_is_placed),
         cmocka_unit_test(bombs),

@@ -1,0 +1,34 @@
+#include "tool/daemon/subnets.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+bool subnet_parse(const char *text, struct berth_ip *ip, unsigned *prefix) {
+    char address[BERTH_IP_TEXT];
+    const char *slash = strchr(text, '/');
+    if (slash == NULL || (size_t)(slash - text) >= sizeof address)
+        return false;
+    memcpy(address, text, (size_t)(slash - text));
+    address[slash - text] = '\0';
+    size_t digits = strspn(slash + 1, "0123456789");
+    *prefix = (unsigned)strtoul(slash + 1, NULL, 10);
+    return digits > 0 && digits <= 3 && slash[1 + digits] == '\0' &&
+           berth_ip_parse(address, ip) == 0 && *prefix <= (berth_ip_is_v4(ip) ? 32u : 128u);
+}
+
+bool subnet_has_more(const struct berth_ip *ip, unsigned prefix) {
+    for (unsigned bit = prefix + (berth_ip_is_v4(ip) ? 96 : 0); bit < 128; bit++)
+        if (ip->bytes[bit / 8] >> (7 - bit % 8) & 1)
+            return true;
+    return false;
+}
+
+void subnet_derive(const struct berth_ip *v4, char text[SUBNET_TEXT]) {
+    struct berth_ip v6;
+    char address[BERTH_IP_TEXT];
+    snprintf(address, sizeof address, "fd00:%u:%u:%u::", v4->bytes[12], v4->bytes[13],
+             v4->bytes[14]);
+    berth_ip_parse(address, &v6); /* and back, in the shortest form */
+    snprintf(text, SUBNET_TEXT, "%s/64", berth_ip_format(&v6, address));
+}
