@@ -34,7 +34,7 @@ static int address_to_v4(const union address *address, socklen_t length, enum ad
 static int address_to_v6(const union address *address, socklen_t length, enum address_use use,
                          struct berth_endpoint *endpoint) {
     /* A dual-stack datagram socket may name IPv4 addresses as such. */
-    if (address->any.sa_family == AF_INET && use != ADDRESS_BIND)
+    if (address->any.sa_family == AF_INET && (use == ADDRESS_CONNECT || use == ADDRESS_SEND))
         return address_to_v4(address, length, use, endpoint);
     if (length < IN6_LEAST)
         return -EINVAL;
@@ -47,7 +47,8 @@ int address_to_endpoint(const union address *address, socklen_t length, int fami
                         enum address_use use, struct berth_endpoint *endpoint) {
     if (length < sizeof(sa_family_t))
         return -EINVAL;
-    if (use == ADDRESS_CONNECT && address->any.sa_family == AF_UNSPEC)
+    bool connects = use == ADDRESS_CONNECT || use == ADDRESS_CONNECT_STREAM;
+    if (connects && address->any.sa_family == AF_UNSPEC)
         return 1;
     return family == 4 ? address_to_v4(address, length, use, endpoint)
                        : address_to_v6(address, length, use, endpoint);

@@ -13,7 +13,7 @@ union address {
     struct sockaddr_storage storage;
 };
 
-enum address_use { ADDRESS_BIND, ADDRESS_CONNECT, ADDRESS_SEND };
+enum address_use { ADDRESS_BIND, ADDRESS_CONNECT, ADDRESS_CONNECT_STREAM, ADDRESS_SEND };
 
 /* family: the socket's, 4 or 6. 0, -EINVAL, -EAFNOSUPPORT. For connect with AF_UNSPEC: 1
  * (dissolve). */

@@ -45,6 +45,9 @@ call_handler call_socket, call_bind, call_connect, call_listen, call_accept, cal
     call_getsockname, call_getpeername, call_setsockopt, call_getsockopt, call_shutdown,
     call_receive, call_transmit, call_ioctl;
 
+/* The pending error, which is told by this: options_special.c. */
+int socket_error_take(struct call *call, struct conduit *conduit);
+
 /* ---- listeners: calls_accept.c ---- */
 
 /* Connections wait: answers who waits for them, or makes the listener readable. */
@@ -56,6 +59,8 @@ void listener_serve(struct server *server, struct conduit *listener, uint64_t no
 void stream_end_widen(struct conduit *conduit, int end);
 /* Makes the program's end, of which `end` is a duplicate, not writable. */
 void end_stuff(struct conduit *conduit, int end);
+/* ... and writable again. */
+void end_unstuff(struct server *server, struct conduit *conduit);
 void connect_succeeded(struct server *server, struct conduit *conduit, uint64_t now);
 void connect_failed(struct server *server, struct conduit *conduit, uint64_t now);
 

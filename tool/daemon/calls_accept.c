@@ -31,6 +31,7 @@ static struct conduit *connection_enter(struct server *server, const struct cond
         conduit->family = listener->family;
         conduit->socket = socket;
         conduit->state = CONDUIT_CONNECTED;
+        conduit->connected = true;
         conduit->send_buffer_asked = listener->send_buffer_asked;
         conduit->receive_buffer_asked = listener->receive_buffer_asked;
         stream_end_widen(conduit, conduit->spare_end);

@@ -124,7 +124,8 @@ long call_listen(struct call *call) {
     }
     if (result == 0) {
         if (conduit->state != CONDUIT_LISTENING) {
-            end_stuff(conduit, call->end); /* never writable */
+            end_stuff(conduit, call->end); /* never writable, and a write is EPIPE */
+            shutdown(call->end, SHUT_WR);
             port_enter(call->server, conduit);
         }
         conduit->state = CONDUIT_LISTENING;
@@ -145,7 +146,7 @@ long call_listen(struct call *call) {
  * must be known, as the held end hangs up then. */
 static long stream_shutdown(struct call *call, struct conduit *conduit, int how) {
     struct berth_host *host = conduit_host(call->server, conduit);
-    if (conduit->state == CONDUIT_LISTENING) {
+    if (conduit->state == CONDUIT_LISTENING && !conduit->shut) {
         if (how == SHUT_WR)
             return 0;
         /* Linux: the listener is closed, and who waits in accept() is told. */
@@ -153,13 +154,26 @@ static long stream_shutdown(struct call *call, struct conduit *conduit, int how)
         waiters_fail(conduit, EINVAL);
         if (host)
             berth_socket_shutdown(host, conduit->socket, BERTH_SHUT_RD, call->now);
-        return CALL_CONTINUE;
+        shutdown(call->end, SHUT_RDWR);
+        end_unstuff(call->server, conduit);
+        return 0;
     }
-    if (conduit->state == CONDUIT_FRESH || conduit->state == CONDUIT_GHOST)
+    if (conduit->state != CONDUIT_CONNECTING && conduit->state != CONDUIT_CONNECTED)
         return -ENOTCONN;
     if (how == SHUT_RDWR)
         conduit->shut = true;
     return CALL_CONTINUE;
+}
+
+/* As on Linux it is done also to a socket that is not connected, which is told that it is not. */
+static long datagram_shutdown(struct call *call, struct conduit *conduit, int how, long result) {
+    if (result < 0 && how == SHUT_RDWR)
+        return result;
+    conduit->shut_read |= how != SHUT_WR;
+    conduit->shut_write |= how != SHUT_RD;
+    if (result < 0)
+        shutdown(call->end, how);
+    return result < 0 ? result : CALL_CONTINUE;
 }
 
 long call_shutdown(struct call *call) {
@@ -176,8 +190,8 @@ long call_shutdown(struct call *call) {
         result = stream_shutdown(call, conduit, how);
     else
         result = host ? berth_socket_remote(host, conduit->socket, &peer) : -ENOTCONN;
-    if (conduit->protocol == BERTH_UDP && result == 0)
-        result = CALL_CONTINUE;
+    if (conduit->protocol == BERTH_UDP && (result == 0 || result == -ENOTCONN))
+        result = datagram_shutdown(call, conduit, how, result);
     if (host)
         server_touch(call->server, conduit);
     call_unlock(call);

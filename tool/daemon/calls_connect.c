@@ -17,6 +17,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -45,7 +46,7 @@ static void junk_take(struct conduit *conduit) {
     conduit->junk = 0;
 }
 
-static void end_unstuff(struct server *server, struct conduit *conduit) {
+void end_unstuff(struct server *server, struct conduit *conduit) {
     if (!conduit->slim)
         return;
     conduit->slim = false;
@@ -71,6 +72,7 @@ static bool connect_answer(struct conduit *conduit, long result) {
 void connect_succeeded(struct server *server, struct conduit *conduit, uint64_t now) {
     (void)now;
     conduit->state = CONDUIT_CONNECTED;
+    conduit->connected = true;
     if (conduit->in_call) /* the call itself goes on from here */
         return;
     end_unstuff(server, conduit);
@@ -112,6 +114,14 @@ static long connect_wait(struct call *call, struct conduit *conduit) {
     return waiter_add(call, conduit, WAITER_CONNECT, SO_SNDTIMEO, EINPROGRESS);
 }
 
+/* Refused at once, which who does not wait is told later all the same. */
+static long connect_refused(struct call *call, struct conduit *conduit) {
+    if (!call_nonblocking(call))
+        return -error_take(conduit);
+    conduit_doom(call->server, conduit, conduit->error);
+    return -EINPROGRESS;
+}
+
 /* The engine has sent its SYN: lets the network run, and looks how far that went. */
 static long connect_proceed(struct call *call, struct conduit *conduit) {
     conduit->state = CONDUIT_CONNECTING;
@@ -119,7 +129,7 @@ static long connect_proceed(struct call *call, struct conduit *conduit) {
     server_settle(call->server, call->now);
     conduit->in_call = false;
     if (conduit->state == CONDUIT_FRESH)
-        return -error_take(conduit);
+        return connect_refused(call, conduit);
     if (conduit->state == CONDUIT_CONNECTING) {
         end_stuff(conduit, call->end);
         return connect_wait(call, conduit);
@@ -131,6 +141,15 @@ static long connect_proceed(struct call *call, struct conduit *conduit) {
     return nonblocking ? -EINPROGRESS : 0;
 }
 
+/* What was written before there was a connection is not for the peer. */
+static void early_drop(const struct conduit *conduit) {
+    char octets[4096];
+    int waiting = 0;
+    while (ioctl(conduit->held, FIONREAD, &waiting) == 0 && waiting > 0 &&
+           recv(conduit->held, octets, sizeof octets, MSG_DONTWAIT) > 0)
+        ;
+}
+
 static long stream_connect(struct call *call, struct conduit *conduit,
                            const struct berth_endpoint *remote) {
     struct berth_host *host = conduit_host(call->server, conduit);
@@ -138,6 +157,10 @@ static long stream_connect(struct call *call, struct conduit *conduit,
     case CONDUIT_LISTENING:
         return -EISCONN;
     case CONDUIT_CONNECTED: {
+        if (!remote) { /* Linux: the connection is given up with a RST */
+            conduit_doom(call->server, conduit, ECONNRESET);
+            return 0;
+        }
         bool first = conduit->report_connected;
         conduit->report_connected = false;
         return first ? 0 : -EISCONN;
@@ -145,7 +168,9 @@ static long stream_connect(struct call *call, struct conduit *conduit,
     case CONDUIT_CONNECTING:
         return call_nonblocking(call) ? -EALREADY : connect_wait(call, conduit);
     case CONDUIT_GHOST:
-        return conduit->error ? -error_take(conduit) : -ECONNABORTED;
+        return conduit->connected ? -EISCONN
+               : conduit->error   ? -error_take(conduit)
+                                  : -ECONNABORTED;
     case CONDUIT_FRESH:
         break;
     }
@@ -154,8 +179,13 @@ static long stream_connect(struct call *call, struct conduit *conduit,
     if (!host)
         return -ENETUNREACH;
     port_leave(call->server, conduit->host, remote, call->now);
+    early_drop(conduit);
     int r = berth_socket_connect(host, conduit->socket, remote, call->now);
     server_touch(call->server, conduit);
+    if (r == -ECONNREFUSED) /* port 0 */
+        conduit->error = ECONNREFUSED;
+    if (r == -ECONNREFUSED)
+        return connect_refused(call, conduit);
     return r == -EINPROGRESS || r == 0 ? connect_proceed(call, conduit) : r;
 }
 
@@ -203,7 +233,9 @@ long call_connect(struct call *call) {
         return r == 0 && resolver_path(&address, length) ? -ENOENT : CALL_CONTINUE;
     struct berth_endpoint remote = {0};
     if (r == 0)
-        r = address_to_endpoint(&address, length, conduit->family, ADDRESS_CONNECT, &remote);
+        r = address_to_endpoint(
+            &address, length, conduit->family,
+            conduit->protocol == BERTH_TCP ? ADDRESS_CONNECT_STREAM : ADDRESS_CONNECT, &remote);
     wildcard_resolve(&remote);
     const struct berth_endpoint *to = r == 1 ? NULL : &remote;
     long result = r;

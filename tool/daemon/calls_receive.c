@@ -185,6 +185,8 @@ static long queue_take(struct call *call, struct conduit *conduit, struct receip
     if (n < 0)
         return -errno;
     const struct datagram_note *note = datagram_queue_first(&conduit->datagrams);
+    if (!note && n == 0 && conduit->shut_read) /* the end of AF_UNIX, no datagram */
+        return -EAGAIN;
     if (note)
         receipt->meta = note->meta;
     if (note && !peek)
@@ -232,25 +234,48 @@ static long datagram_receive(struct call *call, struct conduit *conduit, struct 
     bool wait = !(message->flags & MSG_DONTWAIT) && !call_nonblocking(call);
     long result =
         message->flags & MSG_ERRQUEUE ? -EAGAIN : receive_take(call, conduit, &receipt, peek);
-    if (result == -EAGAIN && wait && !(message->flags & MSG_ERRQUEUE))
+    bool ended = result == -EAGAIN && wait && conduit->shut_read; /* who would wait is told 0 */
+    if (result == -EAGAIN && wait && !ended && !(message->flags & MSG_ERRQUEUE))
         result = waiter_add(call, conduit, WAITER_RECEIVE, SO_RCVTIMEO, EAGAIN);
     call_unlock(call);
     if (result != 0)
-        return result;
+        return ended ? 0 : result;
     result = receipt_write(message, call->run->reach, call->thread, call->number, &receipt);
     if (call_send(call->run, call->notification, result, false) == -ENOENT && !peek)
         receive_return(call, &receipt);
     return CALL_ANSWERED;
 }
 
+/* What of a stream AF_UNIX would say in another way than TCP; of a pair's name both say nothing. */
+static long stream_receive(struct call *call, struct conduit *conduit) {
+    int flags = 0;
+    if (call->number == SYS_recvfrom)
+        flags = (int)call->arguments[3];
+    else if (call->number == SYS_recvmsg)
+        flags = (int)call->arguments[2];
+    if (flags & MSG_ERRQUEUE)
+        return -EAGAIN;
+    if (conduit->state == CONDUIT_FRESH && (flags & MSG_OOB))
+        return -EINVAL;
+    bool refused = conduit->state == CONDUIT_GHOST && !conduit->connected && conduit->error;
+    if (refused && (flags & MSG_OOB))
+        return -EINVAL;
+    if (refused)
+        return -socket_error_take(call, conduit);
+    bool never = conduit->state == CONDUIT_FRESH || conduit->state == CONDUIT_LISTENING;
+    return never ? -ENOTCONN : CALL_CONTINUE;
+}
+
 long call_receive(struct call *call) {
+    if (call->number == SYS_recvmmsg && (call->arguments[2] & UINT32_MAX) == 0)
+        return 0;
     struct conduit *conduit = call_lock(call);
     if (!conduit)
         return CALL_CONTINUE;
     if (conduit->protocol != BERTH_UDP) {
-        bool never = conduit->state == CONDUIT_FRESH || conduit->state == CONDUIT_LISTENING;
-        call_unlock(call); /* AF_UNIX says of a pair's name what TCP says: nothing */
-        return never ? -ENOTCONN : CALL_CONTINUE;
+        long result = stream_receive(call, conduit);
+        call_unlock(call);
+        return result;
     }
     struct message *message = malloc(sizeof *message);
     int r = message ? message_read(message, call->run->reach, call->thread, call->number,

@@ -10,11 +10,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { TYPE_MASK = 0xf };
+enum { TYPE_MASK = 0xf, TYPE_MAX = 11, PROTOCOL_MAX = 263 };
 
-/* What the arguments mean: a protocol of the engine, or a negative errno as Linux gives it. */
+/* What the arguments mean: a protocol of the engine, or a negative errno as Linux gives it, and in
+ * its order. */
 static int protocol_choose(uint64_t domain, uint64_t type, uint64_t protocol) {
-    if (type & ~(uint64_t)(TYPE_MASK | SOCK_NONBLOCK | SOCK_CLOEXEC))
+    if ((type & ~(uint64_t)(TYPE_MASK | SOCK_NONBLOCK | SOCK_CLOEXEC)) ||
+        (type & TYPE_MASK) >= TYPE_MAX)
         return -EINVAL;
     /* Routes and links of the real machine are not the virtual computer's, and frames are not for
      * programs. */
@@ -22,6 +24,8 @@ static int protocol_choose(uint64_t domain, uint64_t type, uint64_t protocol) {
         return -EAFNOSUPPORT;
     if (domain == AF_PACKET)
         return -EPERM;
+    if (protocol >= PROTOCOL_MAX)
+        return -EINVAL;
     switch (type & TYPE_MASK) {
     case SOCK_STREAM:
         return protocol == 0 || protocol == IPPROTO_TCP ? BERTH_TCP : -EPROTONOSUPPORT;

@@ -7,9 +7,11 @@
 #include "tool/daemon/waiters.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 enum { DATAGRAM_LARGEST = 65507 };
 
@@ -20,7 +22,7 @@ static ssize_t datagram_read(struct call *call, const struct message *message, i
                              struct berth_endpoint *remote, struct berth_endpoint **to) {
     struct reach *reach = call->run->reach;
     *to = NULL;
-    if (message->name && message->name_length) {
+    if (message->name && (message->name_length || call->number == SYS_sendto)) {
         union address address = {0};
         if (message->name_length > sizeof address)
             return -EINVAL;
@@ -55,6 +57,8 @@ static long datagram_send(struct call *call, const struct message *message, int 
         result = -conduit->error;
         conduit->error = 0;
         datagrams_settle(call, conduit);
+    } else if (conduit->shut_write) {
+        result = -EPIPE;
     } else if (host) {
         struct berth_endpoint peer;
         if (to || berth_socket_remote(host, conduit->socket, &peer) == 0)
@@ -93,6 +97,24 @@ static long datagrams_send(struct call *call, struct message *message, int famil
 
 /* ---- streams ---- */
 
+/* What the kernel does with the write of who may not write: SIGPIPE, after the answer, as a signal
+ * before it would interrupt the call. */
+static long pipe_break(struct call *call, int flags) {
+    call_answer(call, -EPIPE);
+    if (!(flags & MSG_NOSIGNAL))
+        syscall(SYS_tkill, call->thread, SIGPIPE);
+    return CALL_ANSWERED;
+}
+
+/* The address means nothing, but it must be one. */
+static int address_check(struct call *call, const struct message *message) {
+    union address address;
+    if (message->name_length > sizeof address)
+        return -EINVAL;
+    return reach_read(call->run->reach, call->thread, message->name, &address,
+                      message->name_length);
+}
+
 /* TCP ignores the address of a sendto() or sendmsg(), AF_UNIX refuses it: sent on the program's
  * behalf, without the address. A program that would have to wait for room gets a short count or,
  * with no room at all, EAGAIN. */
@@ -105,17 +127,24 @@ static long stream_send(struct call *call, const struct message *message) {
         return length;
     int flags = (message->flags & MSG_OOB) | MSG_DONTWAIT | MSG_NOSIGNAL;
     ssize_t sent = send(call->end, call->run->message, (size_t)length, flags);
+    if (sent < 0 && errno == EPIPE)
+        return pipe_break(call, message->flags);
     return sent < 0 ? -errno : sent;
 }
 
-static long stream_transmit(struct call *call, struct message *message) {
+static long stream_transmit(struct call *call, struct message *message, bool never, bool shut) {
     if (call->number != SYS_sendto && call->number != SYS_sendmsg)
         return CALL_CONTINUE;
     long r =
         message_read(message, call->run->reach, call->thread, call->number, call->arguments, 0);
+    if (r == 0 && message->name)
+        r = address_check(call, message);
     if (r < 0)
         return r;
-    return message->name && message->name_length ? stream_send(call, message) : CALL_CONTINUE;
+    bool named = message->name && message->name_length;
+    if (never && (named || !shut)) /* else the kernel says it better */
+        return pipe_break(call, message->flags);
+    return named ? stream_send(call, message) : CALL_CONTINUE;
 }
 
 /* ---- the call ---- */
@@ -125,14 +154,19 @@ long call_transmit(struct call *call) {
     if (!conduit)
         return CALL_CONTINUE;
     bool stream = conduit->protocol == BERTH_TCP;
+    bool never = conduit->state == CONDUIT_FRESH || conduit->state == CONDUIT_LISTENING;
     int family = conduit->family;
+    bool shut = conduit->state == CONDUIT_LISTENING; /* for writing, from the start */
+    int error = stream && conduit->state == CONDUIT_GHOST ? socket_error_take(call, conduit) : 0;
     call_unlock(call);
+    if (error && error != EPIPE)
+        return -error;
     struct message *message = malloc(sizeof *message);
     if (!message)
         return -ENOMEM;
     long result;
     if (stream) {
-        result = stream_transmit(call, message);
+        result = stream_transmit(call, message, never, shut);
     } else if (call->number == SYS_sendmmsg) {
         result = datagrams_send(call, message, family);
     } else {

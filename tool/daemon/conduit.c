@@ -180,5 +180,6 @@ void conduit_free(struct conduit *conduit) {
         close(conduit->spare_end);
     free(conduit->datagrams.notes);
     free(conduit->datagram_returned);
+    options_forget(conduit);
     free(conduit);
 }

@@ -37,6 +37,7 @@
 struct server;
 struct run;
 struct waiter;
+struct option_memory;
 
 enum conduit_state {
     CONDUIT_FRESH = 1,
@@ -95,9 +96,13 @@ struct conduit {
     bool urgent_in;        /* the program has sent urgent data */
     bool urgent_out;       /* the peer has sent urgent data */
     bool bulk;             /* the last receive filled its room */
+    bool soiled;           /* a ghost's: the program's end has ECONNRESET, or has told it */
+    bool connected;        /* ... or was, before it became a ghost */
     bool slim;             /* the program's send buffer is made small (connect.c) */
     bool in_range;         /* a datagram socket whose reads and writes are notified */
     bool broken;           /* to be doomed once the program has been given all */
+    bool shut_read;        /* a datagram socket's: the program shut down receiving */
+    bool shut_write;       /* ... or sending */
     bool shut;             /* the program shut down both directions */
     bool in_call;          /* its connect() is being handled right now */
     bool report_connected; /* the second connect() has yet to say 0 */
@@ -110,6 +115,7 @@ struct conduit {
     struct waiter *waiters;
     struct datagram_queue datagrams;
     struct datagram_returned *datagram_returned;
+    struct option_memory *options;    /* what is only remembered: options_values.c */
     struct berth_endpoint last_local; /* of a ghost */
     /* Where it was seen last, to find the program's end again. */
     struct run *run;
@@ -155,6 +161,8 @@ struct conduit *conduit_find_cookie(const struct conduit_table *table, uint64_t 
 struct conduit *conduit_new(enum berth_protocol protocol, bool nonblocking, int most, int *error);
 /* Closes its descriptors and frees it; not in the table. Needs no lock. */
 void conduit_free(struct conduit *conduit);
+/* Frees the remembered options: options_values.c. */
+void options_forget(struct conduit *conduit);
 
 /* SO_COOKIE of a socket; 0 if `fd` is none. */
 uint64_t descriptor_cookie(int fd);

@@ -232,6 +232,8 @@ int conduit_program_end(struct server *server, const struct conduit *conduit) {
  * end; after the program's SHUT_WR that is impossible, and it sees a plain end. */
 static void held_soil(struct server *server, struct conduit *conduit) {
     int waiting = 0;
+    if (conduit->fin_given) /* the end of the stream stays what the program reads */
+        return;
     if (conduit->junk || (ioctl(conduit->held, FIONREAD, &waiting) == 0 && waiting > 0))
         return;
     int end = conduit_program_end(server, conduit);
@@ -247,6 +249,8 @@ void conduits_break(struct server *server, uint64_t now) {
         server->doomed = conduit->doomed_next;
         conduit->doomed = false;
         held_soil(server, conduit);
+        int waiting = 0;
+        conduit->soiled = ioctl(conduit->held, FIONREAD, &waiting) == 0 && waiting > 0;
         held_close(server, conduit);
         socket_release(server, conduit, true, now);
         conduit_haunt(server, conduit);

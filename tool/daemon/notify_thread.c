@@ -138,13 +138,34 @@ static bool replay_fits(const struct replay *replay, const struct call *call) {
            (replay->lost || clock_now() - replay->when < REPLAY_NS);
 }
 
+/* Whether the program has a handler for a signal that may come at any time. Of the others a lost
+ * answer cannot come: they end the program, or it does not notice them. Those that are about an
+ * end or a terminal are left out, as most interpreters catch them, and no program makes its call
+ * again when they come. */
+static bool signals_caught(pid_t thread) {
+    static const int others[] = {SIGHUP, SIGINT,  SIGQUIT, SIGTERM, SIGILL,  SIGFPE, SIGSEGV,
+                                 SIGBUS, SIGPIPE, SIGTSTP, SIGTTIN, SIGTTOU, SIGSYS, SIGTRAP};
+    unsigned long long caught = 0;
+    char path[40], line[80];
+    snprintf(path, sizeof path, "/proc/%d/status", (int)thread);
+    FILE *file = fopen(path, "re");
+    while (file && fgets(line, sizeof line, file))
+        if (sscanf(line, "SigCgt: %llx", &caught) == 1)
+            break;
+    if (file)
+        fclose(file);
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        caught &= ~(1ULL << (others[i] - 1));
+    return caught != 0;
+}
+
 /* Any next call of the thread makes its kept result void; the same one gets it. */
 static bool call_replay(struct call *call) {
     struct replay *replay = replay_of(call->run, call->thread);
     if (replay->thread != call->thread)
         return false;
     replay->thread = 0;
-    if (!replay_fits(replay, call))
+    if (!replay_fits(replay, call) || (!replay->lost && !signals_caught(call->thread)))
         return false;
     if (call_send(call->run, call->notification, replay->result, false) == -ENOENT)
         replay->thread = call->thread; /* lost again */

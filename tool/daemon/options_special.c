@@ -3,6 +3,7 @@
 #include "tool/daemon/options.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -10,6 +11,7 @@
 
 /* What Linux answers for a socket whose buffers nobody has set. */
 enum { CONGESTION_NAME = 16 }; /* Linux's TCP_CA_NAME_MAX */
+enum { BUFFER_LEAST = 2304 };
 enum { TCP_SNDBUF_DEFAULT = 16384, TCP_RCVBUF_DEFAULT = 131072, UDP_BUFFER_DEFAULT = 212992 };
 
 static long int_out(void *value, size_t *length, int number) {
@@ -18,7 +20,17 @@ static long int_out(void *value, size_t *length, int number) {
     return 0;
 }
 
-static int error_take(struct call *call, struct conduit *conduit) {
+/* What the kernel keeps for the program's end; asking clears it. */
+static int descriptor_error(int end) {
+    int error = 0;
+    socklen_t length = sizeof error;
+    getsockopt(end, SOL_SOCKET, SO_ERROR, &error, &length);
+    return error;
+}
+
+/* A connection that was broken under the program polls as an error by the kernel's ECONNRESET on
+ * its end. When that is there no more, a call that is not notified has told it already. */
+int socket_error_take(struct call *call, struct conduit *conduit) {
     struct berth_host *host = conduit_host(call->server, conduit);
     int error = conduit->error;
     conduit->error = 0;
@@ -26,6 +38,8 @@ static int error_take(struct call *call, struct conduit *conduit) {
         berth_socket_get_option(host, conduit->socket, BERTH_SO_ERROR, &error);
     if (conduit->protocol == BERTH_UDP)
         datagrams_settle(call, conduit);
+    else if (conduit->state == CONDUIT_GHOST && conduit->soiled && descriptor_error(call->end) == 0)
+        error = 0;
     return error;
 }
 
@@ -100,9 +114,11 @@ static long buffer_set(struct call *call, struct conduit *conduit, bool sending,
         return -EINVAL;
     memcpy(&size, value, sizeof size);
     struct berth_host *host = conduit_host(call->server, conduit);
+    /* Too small or too large is no error. */
+    int fit = size < 0 ? INT_MAX / 2 : size < BUFFER_LEAST ? BUFFER_LEAST : size;
     if (host)
         berth_socket_set_option(host, conduit->socket, sending ? BERTH_SO_SNDBUF : BERTH_SO_RCVBUF,
-                                size, call->now);
+                                fit, call->now);
     int *asked = sending ? &conduit->send_buffer_asked : &conduit->receive_buffer_asked;
     *asked = size > 0 ? size : 1;
     if (sending && !conduit->slim)
@@ -120,9 +136,17 @@ static long buffer_get(struct call *call, struct conduit *conduit, bool sending,
                : sending                      ? TCP_SNDBUF_DEFAULT
                                               : TCP_RCVBUF_DEFAULT;
     socklen_t room = sizeof size;
-    if (sending ? conduit->send_buffer_asked : conduit->receive_buffer_asked)
+    if (sending && conduit->slim && conduit->send_buffer_asked > BUFFER_LEAST)
+        size = conduit->send_buffer_asked * 2; /* once it is not made small any more */
+    else if (sending ? conduit->send_buffer_asked : conduit->receive_buffer_asked)
         getsockopt(call->end, SOL_SOCKET, sending ? SO_SNDBUF : SO_RCVBUF, &size, &room);
     return int_out(value, length, size);
+}
+
+/* ... past the machine's limit, for who may. */
+static long buffer_force(struct call *call, struct conduit *conduit, bool sending,
+                         const void *value, size_t length) {
+    return option_capable(call) ? buffer_set(call, conduit, sending, value, length) : -EPERM;
 }
 
 /* ---- the others ---- */
@@ -134,7 +158,10 @@ static long linger_set(struct call *call, struct conduit *conduit, const void *v
     if (length < sizeof linger)
         return -EINVAL;
     memcpy(&linger, value, sizeof linger);
-    if (!host || conduit->protocol != BERTH_TCP)
+    if (conduit->protocol != BERTH_TCP) /* remembered: 0 is off */
+        return option_keep(conduit, option_find(SOL_SOCKET, SO_LINGER),
+                           linger.l_onoff ? linger.l_linger + 1 : 0);
+    if (!host)
         return 0;
     return berth_socket_set_option(host, conduit->socket, BERTH_SO_LINGER,
                                    linger.l_onoff ? linger.l_linger : -1, call->now);
@@ -143,7 +170,9 @@ static long linger_set(struct call *call, struct conduit *conduit, const void *v
 static long linger_get(struct call *call, struct conduit *conduit, void *value, size_t *length) {
     struct berth_host *host = conduit_host(call->server, conduit);
     int seconds = -1;
-    if (host)
+    if (conduit->protocol != BERTH_TCP)
+        seconds = option_kept(conduit, option_find(SOL_SOCKET, SO_LINGER)) - 1;
+    else if (host)
         berth_socket_get_option(host, conduit->socket, BERTH_SO_LINGER, &seconds);
     struct linger linger = {.l_onoff = seconds >= 0, .l_linger = seconds >= 0 ? seconds : 0};
     memcpy(value, &linger, sizeof linger);
@@ -256,7 +285,7 @@ long option_special_get(struct call *call, struct conduit *conduit, enum option_
     bool tcp = conduit->protocol == BERTH_TCP;
     switch (special) {
     case SPECIAL_ERROR:
-        return int_out(value, length, error_take(call, conduit));
+        return int_out(value, length, socket_error_take(call, conduit));
     case SPECIAL_TYPE:
         return int_out(value, length, tcp ? SOCK_STREAM : SOCK_DGRAM);
     case SPECIAL_DOMAIN:
@@ -264,7 +293,7 @@ long option_special_get(struct call *call, struct conduit *conduit, enum option_
     case SPECIAL_PROTOCOL:
         return int_out(value, length, tcp ? IPPROTO_TCP : IPPROTO_UDP);
     case SPECIAL_ACCEPTCONN:
-        return int_out(value, length, conduit->state == CONDUIT_LISTENING);
+        return int_out(value, length, conduit->state == CONDUIT_LISTENING && !conduit->shut);
     case SPECIAL_LINGER:
         return linger_get(call, conduit, value, length);
     case SPECIAL_SNDBUF:
@@ -274,9 +303,14 @@ long option_special_get(struct call *call, struct conduit *conduit, enum option_
         return oobinline_get(call, value, length);
     case SPECIAL_PEERCRED:
         return peercred_get(value, length);
-    case SPECIAL_IP_OPTIONS:
-        *length = 0; /* none came, as programs that look for source routes hope */
+    case SPECIAL_SNDBUFFORCE:
+    case SPECIAL_RCVBUFFORCE:
+        return -ENOPROTOOPT;
+    case SPECIAL_DEVICE:
+        *length = 0;
         return 0;
+    case SPECIAL_IP_OPTIONS:
+        return ip_options_get(conduit, value, length);
     case SPECIAL_MTU:
         return mtu_get(call, conduit, value, length);
     case SPECIAL_TCP_INFO:
@@ -297,10 +331,15 @@ long option_special_set(struct call *call, struct conduit *conduit, enum option_
     case SPECIAL_SNDBUF:
     case SPECIAL_RCVBUF:
         return buffer_set(call, conduit, special == SPECIAL_SNDBUF, value, length);
+    case SPECIAL_SNDBUFFORCE:
+    case SPECIAL_RCVBUFFORCE:
+        return buffer_force(call, conduit, special == SPECIAL_SNDBUFFORCE, value, length);
+    case SPECIAL_DEVICE:
+        return 0;
     case SPECIAL_OOBINLINE:
         return oobinline_set(call, conduit, value, length);
     case SPECIAL_IP_OPTIONS:
-        return 0;
+        return ip_options_set(conduit, value, length);
     case SPECIAL_CONGESTION:
         return congestion_set(call, conduit, value, length);
     case SPECIAL_PACING:

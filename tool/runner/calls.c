@@ -38,6 +38,11 @@ static const struct call_rule rules[] = {
     /* Whether it says ENOTCONN is how programs learn that a stream is not connected, TLS libraries
      * among them; all else that is received from a stream passes. */
     WHEN(recvfrom, {2, SCMP_CMP_EQ, 1, 0}),
+    WHEN(recvfrom, {2, SCMP_CMP_EQ, 0, 0}),
+    WHEN(sendto, {2, SCMP_CMP_EQ, 0, 0}),
+    WHEN(sendto, {3, SCMP_CMP_MASKED_EQ, MSG_OOB, MSG_OOB}),
+    /* AF_UNIX has no queue of errors, and would give octets. */
+    WHEN(recvfrom, {3, SCMP_CMP_MASKED_EQ, MSG_ERRQUEUE, MSG_ERRQUEUE}),
     ALWAYS(recvmsg),
     ALWAYS(sendmsg),
     ALWAYS(recvmmsg),
