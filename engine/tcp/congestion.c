@@ -119,6 +119,10 @@ void congestion_on_rtt(struct tcp_connection *c, uint32_t us) {
 }
 
 void congestion_on_loss(struct tcp_connection *c, uint32_t flight) {
+    /* Many ACKs may be heard before anything is sent again: less is in flight then than was. cwnd
+     * says what was, if it was used up (RFC 9438 4.6 permits it as no unused window grows). */
+    if (c->active->flags & TCP_A_CWND_FULL && flight + c->mss < c->cwnd)
+        flight = c->cwnd;
     c->ssthresh = congestion_of(c)->reduce(c, flight);
     congestion_of(c)->restart(c, false);
     ecn_reduced(c);

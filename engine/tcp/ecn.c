@@ -69,13 +69,12 @@ void ecn_echoed(struct tcp *tcp, struct tcp_connection *c, const struct tcp_segm
         a->ecn.reduced_at = segment->ack - 1; /* it must not fall behind by half of the numbers */
     if (!(segment->flags & TCP_ECE) || segment->flags & TCP_SYN)
         return;
+    if (!again && !(a->flags & TCP_A_RECOVERY)) {
+        congestion_on_loss(c, tcp_flight(c) < c->cwnd ? tcp_flight(c) : c->cwnd);
+        c->cwnd = c->ssthresh;
+        tcp->counters->tcp_ecn_reductions++;
+    }
     a->flags &= (uint16_t)~TCP_A_CWND_FULL; /* nor does such an ACK let the window grow */
-    if (again || a->flags & TCP_A_RECOVERY)
-        return;
-    uint32_t flight = tcp_flight(c) < c->cwnd ? tcp_flight(c) : c->cwnd;
-    congestion_on_loss(c, flight);
-    c->cwnd = c->ssthresh;
-    tcp->counters->tcp_ecn_reductions++;
 }
 
 /* 3168-1, 3168-2 */

@@ -178,6 +178,31 @@ static void rest_does_not_count(void **state) {
     peer_end(&f.p);
 }
 
+/* Where a window's ACKs are heard at once, before anything is sent for them, it is still the window
+ * that is reduced, not what happens to be left of it in the network (4.6). A window that was not
+ * used up is no measure: then it is what was in flight. [9438-2] */
+static void reduces_what_was_used(void **state) {
+    (void)state;
+    for (unsigned used = 0; used < 2; used++) {
+        struct flow f;
+        flow_start(&f, used ? 40 : 60, 100);
+        opened_writes(&f.p, f.socket, used ? 100 * MSS : MSS, 0);
+        opened_drains(&f.p);
+        f.c->cwnd = used ? 40 * MSS : 60 * MSS;
+        for (unsigned i = 0; i < 30; i++) {
+            f.p.ack += MSS;
+            peer_sends(&f.p, "A");
+        }
+        uint32_t window = f.c->cwnd, flight = tcp_flight(f.c);
+        assert_true(flight < window - 20 * MSS);
+        for (unsigned i = 0; i < 3; i++)
+            peer_sends(&f.p, "A");
+        assert_true(opened_active(&f.p, f.socket)->flags & TCP_A_RECOVERY);
+        assert_int_equal(f.c->ssthresh, (used ? window : flight) * 7 / 10);
+        peer_end(&f.p);
+    }
+}
+
 /* The choice: Linux's names; the default is the host's; a listener's goes to what it accepts; it
  * outlives idleness; a change leaves cwnd. [MAY-18] */
 static void choice(void **state) {
@@ -227,6 +252,7 @@ int main(void) {
         cmocka_unit_test(fast_convergence),
         cmocka_unit_test(timeout),
         cmocka_unit_test(rest_does_not_count),
+        cmocka_unit_test(reduces_what_was_used),
         cmocka_unit_test(choice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
