@@ -24,11 +24,10 @@ package() {
     PKG_CONFIG_LIBDIR=$(dirname "$description") PKG_CONFIG_SYSROOT_DIR=$folder pkg-config "$@" berth
 }
 
-# example COMPILER: it is built with nothing but what pkg-config says, and the two computers talk.
+# example COMPILER NAME: it is built with nothing but what pkg-config says, and does what it is for.
 example() {
     # shellcheck disable=SC2046
-    "$1" -std=c17 -Wall -Wextra -Werror -o "$folder/two_hosts" $(package --cflags) examples/two_hosts.c $(package --libs) &&
-        "$folder/two_hosts"
+    "$1" -std=c17 -Wall -Wextra -Werror -o "$folder/$2" $(package --cflags) "examples/$2.c" $(package --libs) && "$folder/$2"
 }
 
 # Each header stands alone, in C and in C++.
@@ -56,8 +55,10 @@ description=$(find "$folder" -name berth.pc)
 library=$(find "$folder" -name libberth.a)
 version=$(awk -F "'" '$1 ~ /^  version: / { print $2; exit }' meson.build)
 check "pkg-config knows version $version" package --exact-version="$version"
-check "the example, by gcc" example gcc
-check "the example, by clang" example clang
+for name in two_hosts driver; do
+    check "the example $name, by gcc" example gcc $name
+    check "the example $name, by clang" example clang $name
+done
 check "each header alone, in C and C++" headers
 check "libberth.a shows no name but berth_*" only_its_own_names
 check "the installed berth starts" "$(find "$folder" -name berth -type f -perm -u+x)" --version

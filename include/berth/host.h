@@ -176,7 +176,7 @@ int berth_host_input(struct berth_host *host, int interface, const struct berth_
  * Returns how many; fewer than `max` means that nothing more waits. */
 size_t berth_host_output(struct berth_host *host, int interface, struct berth_frame *frames,
                          size_t max, uint64_t now);
-/* True when berth_host_output() on some interface would give a frame. Cheap. */
+/* False: berth_host_output() would give nothing on any interface. True: pull, and see. Cheap. */
 bool berth_host_has_output(const struct berth_host *host);
 /* The time at which berth_host_advance() has something to do; BERTH_NEVER if nothing waits for
  * time. */
