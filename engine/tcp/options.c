@@ -75,6 +75,12 @@ static void take_effect(struct tcp *tcp, struct tcp_connection *c, enum berth_op
         if (c->active)
             connection_owes(tcp, c);
         break;
+    case BERTH_TCP_QUICKACK: /* an ACK that waits for its time goes at once */
+        if (tcp_option(c, option, 0) && c->active && c->active->delayed_ack_at) {
+            c->flags |= TCP_F_ACK_NOW;
+            connection_owes(tcp, c);
+        }
+        break;
     case BERTH_SO_KEEPALIVE:
     case BERTH_TCP_KEEPIDLE:
     case BERTH_TCP_KEEPINTVL:

@@ -33,6 +33,8 @@ void rack_hear(struct tcp *tcp, struct tcp_connection *c, const struct loss_news
         l->at = news->score.at;
         l->end = news->score.end;
         l->rtt = tcp->now > l->at ? tcp->now - l->at : 0;
+        if (!(c->flags & TCP_F_TIMESTAMPS)) /* else each echo is a sample: ack.c */
+            congestion_on_rtt(c, (uint32_t)(l->rtt / 1000));
     }
     if (l->flags & LOSS_ROUND && seq_ge(c->snd_una, l->dsack_round))
         l->flags &= (uint16_t)~LOSS_ROUND;

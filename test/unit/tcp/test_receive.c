@@ -232,7 +232,11 @@ static void ack_policy(void **state) {
     peer_gets(&p, "PA ack %u len 10", p.seq);
     peer_waits(&p, 100 * BERTH_MS);
     peer_silent(&p);
+    peer_sends(&p, "A len 1");
+    peer_silent(&p);
     tcp_set_option(p.tcp, socket, BERTH_TCP_QUICKACK, 1, p.now);
+    peer_gets(&p, "A ack %u", p.seq + 1); /* the one that was owed, too */
+    p.seq++;
     peer_sends(&p, "A len 1");
     peer_gets(&p, "A ack %u", p.seq + 1);
     peer_end(&p);
