@@ -74,7 +74,7 @@ uint32_t loss_room(const struct tcp_connection *c) {
     bool scored = loss_is_used(c) && a->loss.score.count;
     uint32_t pipe = scored ? a->loss.score.pipe : c->snd_nxt - c->snd_una;
     uint32_t window = c->cwnd + a->limited * connection_payload_most(c);
-    return window > pipe ? window - pipe : 0;
+    return window > pipe ? window - pipe : 0; /* 6675-1 */
 }
 
 /* RFC 5682 section 3.1, step 2b, 5682-1: after the first ACK that follows a timeout new octets show
@@ -293,7 +293,7 @@ void loss_timeout(struct tcp *tcp, struct tcp_connection *c) {
         return;
     }
     if (score_is_reneged(&l->score))
-        score_renege(&l->score); /* RFC 2018 section 8 */
+        score_renege(&l->score); /* RFC 2018 section 8, 2018-3 */
     rack_timeout(tcp, c);
     a->flags &= (uint16_t)~TCP_A_RECOVERY;
     a->recover = a->snd_max;

@@ -7,8 +7,8 @@ void rtt_sample(struct tcp *tcp, struct tcp_connection *c, uint64_t rtt) {
     uint32_t sample = us > 120000000 ? 120000000 : us == 0 ? 1 : (uint32_t)us;
     (void)tcp;
     struct loss *l = c->active ? &c->active->loss : NULL;
-    if (l && (l->min_rtt == 0 || sample < l->min_rtt))
-        l->min_rtt = sample;
+    if (l && sample > 1 && (l->min_rtt == 0 || sample < l->min_rtt))
+        l->min_rtt = sample; /* (a timestamp's echo within its ms says nothing) */
     if (c->srtt == 0) {
         c->srtt = sample << 3;   /* RFC 6298 2.2, 6298-2 */
         c->rttvar = sample << 1; /* R/2, kept << 2 */

@@ -9,10 +9,10 @@ static uint64_t probe_timeout(const struct tcp *tcp, const struct tcp_connection
         return BERTH_SECOND;
     uint64_t timeout = (uint64_t)(c->srtt >> 3) * 2000 + 2 * BERTH_MS; /* as fine as time is here */
     /* TLP.max_ack_delay: what is less than two segments may be acknowledged late. It is our own
-     * receivers' delay, for most peers are of our make; where one waits longer, a probe is sent for
-     * nothing, which its D-SACK tells. */
+     * receivers' delay and a quarter, for timers are late too, and most peers are of our make;
+     * where one waits longer, a probe is sent for nothing, which its D-SACK tells. */
     if (tcp_flight(c) < 2 * connection_payload_most(c))
-        timeout += tcp->config.tcp_delayed_ack;
+        timeout += tcp->config.tcp_delayed_ack / 4 * 5;
     return timeout;
 }
 
