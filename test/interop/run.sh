@@ -180,12 +180,14 @@ check "the one damaged frame is found" one_wrong "$work/damaged.pcapng"
 
 echo "== berth tap, and unmodified programs"
 here=$(dirname "$(realpath "$0")")
-timeout --foreground -k 10 240 /usr/bin/python3 -B "$here/test_tap.py" "$build/tool/berth" 2>&1 | tee "$work/log"
-line=$(grep -oE '^[0-9]+ passed, [0-9]+ failed' "$work/log" | tail -n 1)
-[ -n "$line" ] || { echo "FAIL test_tap.py did not come to its end"; line="0 passed, 1 failed"; }
-failed=${line#*, }
-passed=$((passed + ${line%% *}))
-total=$((total + ${line%% *} + ${failed%% *}))
+for test in test_tap test_tap6; do
+    timeout --foreground -k 10 240 /usr/bin/python3 -B "$here/$test.py" "$build/tool/berth" 2>&1 | tee "$work/log"
+    line=$(grep -oE '^[0-9]+ passed, [0-9]+ failed' "$work/log" | tail -n 1)
+    [ -n "$line" ] || { echo "FAIL $test.py did not come to its end"; line="0 passed, 1 failed"; }
+    failed=${line#*, }
+    passed=$((passed + ${line%% *}))
+    total=$((total + ${line%% *} + ${failed%% *}))
+done
 
 echo "$passed passed, $((total - passed)) failed"
 [ "$passed" = "$total" ]

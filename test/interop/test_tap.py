@@ -226,5 +226,6 @@ def main():
     finish()
 
 
-signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-main()
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    main()
