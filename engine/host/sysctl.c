@@ -1,7 +1,6 @@
 /* Settings of a computer by the names that Linux's sysctl gives them. */
 #include "engine/host/host.h"
 #include <errno.h>
-#include <stdlib.h>
 
 struct sysctl {
     const char *name;
@@ -41,12 +40,15 @@ const char *berth_sysctl_name(size_t index) {
     return index < SYSCTLS ? sysctls[index].name : NULL;
 }
 
-/* A number without a sign and nothing else; -EINVAL. */
+/* A number without a sign and nothing else, nine digits at most; -EINVAL. */
 static int64_t number_of(const char *text) {
+    int64_t number = 0;
     size_t length = strlen(text);
-    if (length == 0 || length > 9 || strspn(text, "0123456789") != length)
+    if (length == 0 || length > 9)
         return -EINVAL;
-    return strtol(text, NULL, 10);
+    for (; *text >= '0' && *text <= '9'; text++)
+        number = 10 * number + (*text - '0');
+    return *text ? -EINVAL : number;
 }
 
 static int64_t value_of(const struct sysctl *sysctl, const char *text) {
