@@ -2,12 +2,12 @@
 # Runs the tests: test.sh BUILD [SUITE]. Suites: unit (the engine at packet level in virtual time, by gcc and by clang, with
 # sanitizers), conformance (which test shows which requirement of which RFC), install (what a program that embeds libberth gets),
 # run (unmodified programs), exact (each socket call against the kernel's own), figures (`make run`,
-# checked), interop (Linux's own TCP at the other end of a TAP).
+# checked), interop (Linux's own TCP at the other end of a TAP), fuzz (hostile input, FUZZ_SECONDS for each fuzzer).
 # Only when asked for: kernel61 (Linux 6.1 itself, fetched and emulated).
 set -u
 cd "$(dirname "$0")/.." || exit
 build=$1
-suites=${2:-unit conformance install run exact figures interop}
+suites=${2:-unit conformance install run exact figures interop fuzz}
 passed=0
 failed=0
 not_run=
@@ -74,8 +74,9 @@ for suite in $suites; do
     exact) script exact /usr/bin/python3 -B test/exact/compare.py "$build" ;;
     figures) script figures test/figures/run.sh "$build" ;;
     interop) script interop test/interop/run.sh "$build" ;;
+    fuzz) script fuzz test/fuzz/run.sh "$build" ;;
     kernel61) script kernel61 test/kernel61/run.sh "$build" ;;
-    *) echo "no suite $suite; there are: unit conformance install run exact figures interop kernel61" >&2; exit 2 ;;
+    *) echo "no suite $suite; there are: unit conformance install run exact figures interop fuzz kernel61" >&2; exit 2 ;;
     esac
 done
 say "$passed passed, $failed failed${not_run:+; NOT RUN (needs root or sudo -n):$not_run}"

@@ -10,6 +10,7 @@ static void start_one(struct peer *peer, uint32_t ip, const uint8_t *mac, uint32
     peer_start_bare(peer);
     memcpy(interface.mac, mac, 6);
     peer->interface = berth_host_add_interface(peer->host, &interface);
+    peer->link = 14;
     assert_int_equal(peer->interface, 1);
     assert_int_equal(berth_host_add_address(peer->host, 1, &address, 24), 0);
 }
