@@ -107,7 +107,7 @@ static void plateaus(void **state) {
 }
 
 /* MUST-47: who asks for it hears of a soft error at once, while the connection lives; SHLD-20: who
- * does not, or no more, hears nothing. */
+ * does not, or no more, hears nothing. SHLD-25, MUST-56: these errors end nothing. */
 static void soft_errors(void **state) {
     (void)state;
     static const struct {

@@ -44,6 +44,7 @@ static void run_tcp(uint32_t from, uint32_t to) {
     peer_stop(&peer);
 }
 
+/* [1122-IP10] */
 static void test_tcp(void **state) {
     (void)state;
     run_tcp(0x7f000001, 0x7f000001);

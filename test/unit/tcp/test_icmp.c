@@ -44,6 +44,17 @@ static void quotes(void **state) {
     p.tuple.remote_port++;
     tcp_icmp_error(p.tcp, &p.tuple, p.ack, EMSGSIZE, false, 600, p.now);
     p.tuple.remote_port--;
+    opened_writes(&p, socket, 100, 0); /* nor does one about another connection */
+    peer_gets(&p, "PA");
+    for (unsigned i = 0; i < 4; i++) {
+        struct tuple other = p.tuple;
+        other.remote_port ^= i == 0;
+        other.local_port ^= i == 1;
+        other.remote.bytes[15] ^= i == 2;
+        other.local.bytes[15] ^= i == 3;
+        tcp_icmp_error(p.tcp, &other, p.ack, EMSGSIZE, false, 600, p.now);
+        assert_int_equal(tcp_at(p.tcp, socket)->mss, 1460);
+    }
     peer_end(&p);
 }
 

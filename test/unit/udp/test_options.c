@@ -10,7 +10,7 @@ static int set(struct peer *peer, berth_handle socket, enum berth_option option,
     return berth_socket_set_option(peer->host, socket, option, value, peer->now);
 }
 
-/* TTL, TOS and DF reach the wire (RFC 1122 4.1.4). [1122-U7] */
+/* TTL, TOS and DF reach the wire (RFC 1122 4.1.4). [1122-U7, 1122-IP5] */
 static void test_wire(void **state) {
     (void)state;
     struct peer peer;
