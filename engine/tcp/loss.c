@@ -104,7 +104,7 @@ bool loss_next(struct tcp_connection *c, uint32_t *seq, uint32_t *end) {
 
 /* ---- what an ACK says ---- */
 
-/* RFC 2883 section 4, 2883-1: the first block reports a duplicate if the cumulative ACK covers it,
+/* RFC 2883 section 4, 4015-1: the first block reports a duplicate if the cumulative ACK covers it,
  * or the second block. */
 static void hear_duplicate(const struct tcp_connection *c, uint32_t ack,
                            const struct tcp_options *options, struct loss_news *news) {

@@ -56,6 +56,16 @@ static void about_errors(void **state) {
             assert_int_equal(icmp.rest, 40 + 2);
             peer_expect_silence(&peer);
         }
+    /* What follows is cut off, or says that it is longer than the datagram: it is no error. */
+    for (int longer = 0; longer < 2; longer++) {
+        peer_wait(&peer, 5 * BERTH_SECOND);
+        const uint8_t rest[16] = {IPV6_ICMP, 200, 1, 12};
+        give_ip6(&peer, with_options(), datagram,
+                 make_options(datagram, 60, rest, longer ? sizeof rest : 4));
+        assert_true(peer_pull(&peer));
+        out_icmp6(&peer, &icmp);
+        assert_int_equal(icmp.type, ICMP6_PARAMETER_PROBLEM);
+    }
     peer_stop(&peer);
 }
 

@@ -98,7 +98,7 @@ static void flood(void **state) {
 }
 
 /* A flood at one listener leaves another one half of the host's records; with both flooded, the
- * host's bound holds. */
+ * host's bound holds. [4987-3] */
 static void two_listeners(void **state) {
     (void)state;
     struct peer p;
