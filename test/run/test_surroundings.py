@@ -192,4 +192,16 @@ try:
     main()
 finally:
     subprocess.run(["rm", "-rf", MASK])
+with Net("links") as net:
+    said = net.run("pc", "ip", "-br", "addr").stdout.split("\n")
+    check("ip addr shows the computer's links and addresses",
+          said[0].split()[:3] == ["lo", "UP", "127.0.0.1/8"] and said[1].split()[:3] == ["eth0", "UP", "10.0.0.1/24"], said)
+    said = net.run("pc", "ip", "route").stdout
+    check("ip route shows its routes", said.startswith("10.0.0.0/24 dev eth0 proto kernel scope link src 10.0.0.1"), said)
+    done = net.run("pc", "ip", "link", "set", "eth0", "down")
+    check("a program may not change its links", "not permitted" in done.stderr, done)
+    done = net.run("pc", "ip", "link", "show", "dev", "eth9")
+    check("a link that is not there is said to be missing", "does not exist" in done.stderr, done)
+    said = net.run("pc", "/usr/bin/python3", "-c", "import socket; print(socket.if_nameindex())").stdout
+    check("if_nameindex() names both links", said.strip() == "[(1, 'lo'), (2, 'eth0')]", said)
 finish()

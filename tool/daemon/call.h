@@ -48,6 +48,16 @@ call_handler call_socket, call_bind, call_connect, call_listen, call_accept, cal
 /* The pending error, which is told by this: options_special.c. */
 int socket_error_take(struct call *call, struct conduit *conduit);
 
+/* A free number in the range whose reads and writes are notified, or -1: calls_socket.c. */
+int descriptor_choose(struct call *call);
+
+/* ---- AF_NETLINK: calls_netlink.c ---- */
+
+long netlink_socket(struct call *call);
+/* True if the call was about such a socket: *result is what to answer. */
+bool netlink_call(struct call *call, long *result);
+void netlinks_forget(struct server *server);
+
 /* ---- listeners: calls_accept.c ---- */
 
 /* Connections wait: answers who waits for them, or makes the listener readable. */

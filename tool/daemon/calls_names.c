@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "tool/daemon/addresses.h"
 #include "tool/daemon/call.h"
+#include "tool/daemon/netlink_answer.h"
 
 #include <errno.h>
 #include <net/if.h>
@@ -55,13 +56,6 @@ long call_getpeername(struct call *call) {
 /* ---- interfaces ---- */
 
 enum { ADDRESSES = 64 };
-
-static void interface_name(int interface, char name[IFNAMSIZ]) {
-    if (interface == 0)
-        snprintf(name, IFNAMSIZ, "lo");
-    else
-        snprintf(name, IFNAMSIZ, "eth%d", interface - 1);
-}
 
 static size_t addresses_list(struct call *call, struct berth_address *list) {
     uint64_t now = server_enter(call->server);
@@ -131,11 +125,14 @@ static long interface_list(struct call *call, const struct berth_address *list, 
     int r = reach_read(reach, call->thread, call->arguments[2], &wanted, sizeof wanted);
     if (r < 0)
         return r;
+    size_t rows = 0;
     for (size_t i = 0; i < count; i++) {
-        interface_name(list[i].interface, found[i].ifr_name);
-        sockaddr_write(&found[i].ifr_addr, berth_ip_to_v4(&list[i].ip));
+        if (!berth_ip_is_v4(&list[i].ip)) /* this call knows no others */
+            continue;
+        netlink_link_name(list[i].interface, found[rows].ifr_name);
+        sockaddr_write(&found[rows++].ifr_addr, berth_ip_to_v4(&list[i].ip));
     }
-    size_t length = count * sizeof found[0], room = wanted.ifc_len > 0 ? (size_t)wanted.ifc_len : 0;
+    size_t length = rows * sizeof found[0], room = wanted.ifc_len > 0 ? (size_t)wanted.ifc_len : 0;
     if (wanted.ifc_buf && length > room)
         length = room - room % sizeof found[0];
     uint64_t buffer = (uint64_t)(uintptr_t)wanted.ifc_buf;
@@ -149,7 +146,7 @@ static long interface_by_index(struct call *call, const struct berth_address *li
                                struct ifreq *request) {
     for (size_t i = 0; i < count; i++)
         if (list[i].interface + 1 == request->ifr_ifindex) {
-            interface_name(list[i].interface, request->ifr_name);
+            netlink_link_name(list[i].interface, request->ifr_name);
             struct reach_piece piece = {call->arguments[2], request, sizeof *request};
             return reach_write(call->run->reach, call->thread, &piece, 1);
         }
@@ -172,7 +169,7 @@ long call_ioctl(struct call *call) {
     request.ifr_name[IFNAMSIZ - 1] = '\0';
     for (size_t i = 0; i < count; i++) {
         char name[IFNAMSIZ];
-        interface_name(list[i].interface, name);
+        netlink_link_name(list[i].interface, name);
         if (strcmp(name, request.ifr_name) != 0)
             continue;
         r = interface_answer(command, &list[i], &request);

@@ -18,11 +18,7 @@ static int protocol_choose(uint64_t domain, uint64_t type, uint64_t protocol) {
     if ((type & ~(uint64_t)(TYPE_MASK | SOCK_NONBLOCK | SOCK_CLOEXEC)) ||
         (type & TYPE_MASK) >= TYPE_MAX)
         return -EINVAL;
-    /* Routes and links of the real machine are not the virtual computer's, and frames are not for
-     * programs. */
-    if (domain == AF_NETLINK)
-        return -EAFNOSUPPORT;
-    if (domain == AF_PACKET)
+    if (domain == AF_PACKET) /* frames are not for programs */
         return -EPERM;
     if (protocol >= PROTOCOL_MAX)
         return -EINVAL;
@@ -40,7 +36,7 @@ static int protocol_choose(uint64_t domain, uint64_t type, uint64_t protocol) {
 
 /* A free number in the range whose reads and writes are notified; -1: none, so that it gets the
  * lowest free one as any other. */
-static int number_choose(struct call *call) {
+int descriptor_choose(struct call *call) {
     struct rlimit limit;
     if (prlimit(call->thread, RLIMIT_NOFILE, NULL, &limit) < 0)
         return -1;
@@ -80,7 +76,7 @@ static long conduit_open(struct call *call, struct conduit *conduit) {
 
 static long descriptor_give(struct call *call, struct conduit *conduit, bool close_on_exec) {
     struct server *server = call->server;
-    int wanted = conduit->protocol == BERTH_UDP ? number_choose(call) : -1;
+    int wanted = conduit->protocol == BERTH_UDP ? descriptor_choose(call) : -1;
     conduit->in_range = wanted >= 0;
     int number =
         call_install(call->run, call->notification, conduit->spare_end, wanted, close_on_exec);
@@ -98,7 +94,9 @@ static long descriptor_give(struct call *call, struct conduit *conduit, bool clo
 }
 
 long call_socket(struct call *call) {
-    uint64_t domain = call->arguments[0], type = call->arguments[1];
+    uint64_t domain = call->arguments[0] & UINT32_MAX, type = call->arguments[1];
+    if (domain == AF_NETLINK)
+        return netlink_socket(call);
     int protocol = protocol_choose(domain, type & UINT32_MAX, call->arguments[2] & UINT32_MAX);
     if (protocol < 0)
         return protocol;

@@ -212,7 +212,9 @@ static long call_handle(struct call *call) {
     if (!handler)
         return CALL_CONTINUE;
     long result = handler->no_end ? 0 : call_identify(call);
-    return result ? result : handler->handler(call);
+    if (result || netlink_call(call, &result))
+        return result;
+    return handler->handler(call);
 }
 
 /* Said once in a run: such a program would be told EPERM by everything, and nobody would know why.

@@ -1,4 +1,5 @@
 #define _GNU_SOURCE
+#include "tool/daemon/call.h"
 #include "tool/daemon/sealed.h"
 #include "tool/loop/clock.h"
 
@@ -139,6 +140,7 @@ static int thread_start(pthread_t *thread, void *(*function)(void *), void *argu
 }
 
 static void server_dispose(struct server *server) {
+    netlinks_forget(server);
     conduit_table_clear(&server->conduits);
     for (int i = 0; i < server->outside_count; i++)
         close(server->outside[i].fd);

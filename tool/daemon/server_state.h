@@ -50,6 +50,7 @@ struct server {
     uint64_t ghosts[GHOSTS_MAX];        /* ids, oldest overwritten */
     unsigned next_ghost;
     uint64_t waiters_deadline;
+    struct netlink_socket *netlinks; /* calls_netlink.c */
     struct outside outside[OUTSIDE_MAX];
     int outside_count;
     struct sealed *sealed, *sealed_end; /* sealed.c */
