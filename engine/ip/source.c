@@ -60,9 +60,7 @@ static unsigned common_prefix(const struct ip_address *source, const struct bert
 /* RFC 6724 5, 6724-1: is `a` the better source for that destination? */
 static bool is_better(const struct ip_address *a, const struct ip_address *b,
                       const struct ip_hop *hop, const struct berth_ip *to) {
-    bool same = berth_ip_equal(&a->ip, to), other = berth_ip_equal(&b->ip, to);
-    if (same != other) /* rule 1 */
-        return same;
+    /* Rule 1, the destination itself: what goes to it does not leave the host (IP_LOCAL). */
     unsigned scope_a = scope_of(&a->ip), scope_b = scope_of(&b->ip);
     if (scope_a != scope_b) /* rule 2: the smallest that reaches */
         return scope_a < scope_b ? scope_a >= scope_of(to) : scope_b < scope_of(to);

@@ -94,8 +94,6 @@ int tcp_abort(struct tcp *tcp, uint32_t socket, uint64_t now) {
 /* True if a close would lose octets that the peer believes delivered (SHLD-3), or was asked to be
  * hard (SO_LINGER with 0 s). */
 static bool must_reset(struct tcp *tcp, const struct tcp_connection *c) {
-    if (c->state == BERTH_TCP_CLOSED || c->state == BERTH_LISTEN || c->state == BERTH_SYN_SENT)
-        return false;
     if (c->active && c->active->receive.length) {
         tcp->counters->tcp_abort_on_data++;
         return true;
@@ -106,8 +104,8 @@ static bool must_reset(struct tcp *tcp, const struct tcp_connection *c) {
 int tcp_close(struct tcp *tcp, uint32_t socket, uint64_t now) {
     struct tcp_connection *c = tcp_at(tcp, socket);
     tcp_clock(tcp, now);
-    if (must_reset(tcp, c) || c->state == BERTH_LISTEN || c->state == BERTH_SYN_SENT ||
-        c->state == BERTH_TCP_CLOSED)
+    if (c->state == BERTH_LISTEN || c->state == BERTH_SYN_SENT || c->state == BERTH_TCP_CLOSED ||
+        must_reset(tcp, c))
         return tcp_abort(tcp, socket, now);
     c->flags |= TCP_F_ORPHAN;
     stop_sending(tcp, c);

@@ -297,7 +297,7 @@ void loss_timeout(struct tcp *tcp, struct tcp_connection *c) {
     rack_timeout(tcp, c);
     a->flags &= (uint16_t)~TCP_A_RECOVERY;
     a->recover = a->snd_max;
-    a->rtt_at = 0; /* Karn (MUST-18) */
+    a->rtt_at = 0; /* Karn */
     l->flags &=
         (uint16_t) ~(LOSS_REORDER | LOSS_PROBE | LOSS_PROBE_COPY | LOSS_PROBE_DUE | LOSS_FRTO);
     l->flags |= LOSS_TIMEOUT | (afresh ? LOSS_FRTO : 0);

@@ -108,6 +108,31 @@ static void fragments_told(void **state) {
     peer_stop(&peer);
 }
 
+/* 8200-2: what follows the header of an atomic fragment is read as ever. 5722-1: overlapping
+ * fragments are given back at once. */
+static void atomic_and_overlapping(void **state) {
+    (void)state;
+    struct peer peer;
+    struct icmp_header icmp;
+    uint8_t message[64], body[40] = {0}, whole[80] = {IPV6_ICMP, 0, 1, 4}, data[1200] = {0};
+    peer6_start(&peer, BERTH_LINK_RAW_IP, 1500, 0);
+    size_t made = make_icmp6(message, &peer_ip6, &host_ip6, ICMP6_ECHO, 0, 1, body, sizeof body);
+    memcpy(whole + 8, message, made);
+    give_fragment(&peer, 60, 0, whole, 8 + made, false);
+    assert_true(peer_pull(&peer));
+    out_icmp6(&peer, &icmp);
+    assert_int_equal(icmp.type, ICMP6_ECHO_REPLY);
+    give_fragment(&peer, IPV4_UDP, 8, data, 8, true);
+    size_t before = peer.counting.octets;
+    give_fragment(&peer, IPV4_UDP, 16, data, 1200, true);
+    give_fragment(&peer, IPV4_UDP, 1216, data, 1200, true);
+    assert_true(peer.counting.octets > before + 2000);
+    give_fragment(&peer, IPV4_UDP, 1000, data, 400, true);
+    assert_true(peer.counting.octets <= before);
+    peer_expect_silence(&peer);
+    peer_stop(&peer);
+}
+
 /* 8200-2, 4443-1: the first fragment of a datagram that is not completed is told of after 60 s; not
  * if what was in it is an error. */
 static void timeout_told(void **state) {
@@ -183,6 +208,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(about_errors),
         cmocka_unit_test(fragments_told),
+        cmocka_unit_test(atomic_and_overlapping),
         cmocka_unit_test(timeout_told),
         cmocka_unit_test(sources),
     };

@@ -99,6 +99,9 @@ static void plateaus(void **state) {
                          -EMSGSIZE);
         assert_int_equal(berth_socket_send_to(peer.host, socket, data, 65508, &to, peer.now),
                          -EMSGSIZE);
+        berth_handle other = udp_socket(&peer, 0, 501); /* what no datagram can hold, in any mode */
+        assert_int_equal(berth_socket_send_to(peer.host, other, data, 65508, &to, peer.now),
+                         -EMSGSIZE);
         length--;
         assert_int_equal(berth_socket_send_to(peer.host, socket, data, length, &to, peer.now),
                          length);

@@ -245,8 +245,10 @@ static void fragments_are_told(void **state) {
 /* RFC 7112 5: a first fragment without all its headers. [7112-1] */
 static void first_fragment_has_all_headers(void **state) {
     (void)state;
-    static const struct { uint8_t protocol, needs; } upper[] = {{6, 20}, {17, 8}, {IPV6_ICMP, 4}};
-    for (size_t u = 0; u < 3; u++) {
+    static const struct {
+        uint8_t protocol, needs;
+    } upper[] = {{6, 20}, {17, 8}, {IPV6_ICMP, 4}, {200, 0}};
+    for (size_t u = 0; u < 4; u++) {
         for (size_t length = 0; length <= 24; length++) {
             struct draft draft;
             struct ipv6_chain chain;
@@ -262,6 +264,14 @@ static void first_fragment_has_all_headers(void **state) {
             assert_int_equal(chain.length, verdict == IPV6_PROBLEM ? chain.length : 8);
         }
     }
+    /* A header that begins here and ends in a later fragment. */
+    struct draft draft;
+    struct ipv6_chain chain;
+    draft_start(&draft);
+    draft_fragment(&draft, 0, true);
+    draft_end(&draft, IPV6_DESTINATION, 4);
+    assert_int_equal(walk(&draft, &chain), IPV6_PROBLEM);
+    assert_int_equal(chain.problem, IPV6_PROBLEM_FIRST_FRAGMENT);
 }
 
 /* Any octets at any length: the walk ends, within what is there. */
