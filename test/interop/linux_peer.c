@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -26,7 +27,12 @@
 
 enum { CHUNK = 65536, STACK = 256 * 1024 };
 
-static struct sockaddr_in remote = {.sin_family = AF_INET};
+static union {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+} remote;
+static socklen_t remote_length;
 static uint64_t octets;
 static atomic_uint good;
 static pthread_barrier_t all_connected;
@@ -143,8 +149,8 @@ static pthread_t thread_start(void *(*run)(void *), void *context) {
 
 static void *serve_port(void *context) {
     const struct service *service = context;
-    struct sockaddr_in local = {.sin_family = AF_INET, .sin_port = htons(service->port)};
-    int listener = socket(AF_INET, SOCK_STREAM, 0), on = 1;
+    struct sockaddr_in6 local = {.sin6_family = AF_INET6, .sin6_port = htons(service->port)};
+    int listener = socket(AF_INET6, SOCK_STREAM, 0), on = 1;
     setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     if (bind(listener, (struct sockaddr *)&local, sizeof local) < 0 || listen(listener, 4096) < 0)
         fatal("listen");
@@ -169,13 +175,37 @@ static _Noreturn void serve(void) {
 
 /* ---- clients ---- */
 
+static bool remote_parse(const char *text) {
+    bool six = strchr(text, ':') != NULL;
+    remote.any.sa_family = six ? AF_INET6 : AF_INET;
+    remote_length = six ? sizeof remote.v6 : sizeof remote.v4;
+    return inet_pton(remote.any.sa_family, text,
+                     six ? (void *)&remote.v6.sin6_addr : &remote.v4.sin_addr) == 1;
+}
+
+/* Threads that connect all set the same one. The port is at the same place in both families. */
+static void remote_port(uint16_t port) {
+    remote.v4.sin_port = htons(port);
+}
+
+static int socket_for(int type) {
+    return socket(remote.any.sa_family, type, 0);
+}
+
 static int connect_to(uint16_t port) {
-    struct sockaddr_in to = remote;
-    to.sin_port = htons(port);
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    if (connect(fd, (struct sockaddr *)&to, sizeof to) < 0)
+    int fd = socket_for(SOCK_STREAM);
+    remote_port(port);
+    if (connect(fd, &remote.any, remote_length) < 0)
         fatal("connect");
     return fd;
+}
+
+/* What both ends agreed upon, in TCP_INFO's bits. */
+static void say_options(int fd) {
+    struct tcp_info info = {0};
+    socklen_t length = sizeof info;
+    getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length);
+    fprintf(stderr, "options %d\n", info.tcpi_options & 15);
 }
 
 static bool get(void) {
@@ -186,6 +216,7 @@ static bool get(void) {
     if (!send_all(fd, line, (size_t)length))
         fatal("send");
     uint64_t count = receive_pattern(fd, &all_good);
+    say_options(fd);
     close(fd);
     if (!all_good || count != octets)
         fprintf(stderr, "linux_peer: %" PRIu64 " good octets, then bad ones or the end\n", count);
@@ -200,6 +231,7 @@ static bool put(void) {
     shutdown(fd, SHUT_WR);
     if (!receive_line(fd, line, sizeof line))
         fatal("recv");
+    say_options(fd);
     close(fd);
     snprintf(expected, sizeof expected, "ok %" PRIu64 "\n", octets);
     if (strcmp(line, expected) != 0)
@@ -245,13 +277,12 @@ static bool many(unsigned count) {
 
 static bool udp(unsigned count) {
     static uint8_t out[65536], in[65536];
-    struct sockaddr_in to = remote;
     struct timeval patience = {.tv_sec = 2};
     unsigned back = 0;
-    int fd = socket(AF_INET, SOCK_DGRAM, 0);
-    to.sin_port = htons(PORT_ECHO);
+    int fd = socket_for(SOCK_DGRAM);
+    remote_port(PORT_ECHO);
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    if (connect(fd, (struct sockaddr *)&to, sizeof to) < 0)
+    if (connect(fd, &remote.any, remote_length) < 0)
         fatal("connect");
     for (unsigned i = 0; i < count; i++) {
         size_t length = (size_t)((octets * (i + 1)) / count);
@@ -270,14 +301,13 @@ static bool udp(unsigned count) {
 }
 
 static bool refused(uint16_t port) {
-    struct sockaddr_in to = remote;
     struct timeval patience = {.tv_sec = 2};
     char octet = 1;
-    to.sin_port = htons(port);
-    int tcp = socket(AF_INET, SOCK_STREAM, 0), datagram = socket(AF_INET, SOCK_DGRAM, 0);
+    int tcp = socket_for(SOCK_STREAM), datagram = socket_for(SOCK_DGRAM);
+    remote_port(port);
     setsockopt(datagram, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    bool by_tcp = connect(tcp, (struct sockaddr *)&to, sizeof to) < 0 && errno == ECONNREFUSED;
-    bool by_udp = connect(datagram, (struct sockaddr *)&to, sizeof to) == 0 &&
+    bool by_tcp = connect(tcp, &remote.any, remote_length) < 0 && errno == ECONNREFUSED;
+    bool by_udp = connect(datagram, &remote.any, remote_length) == 0 &&
                   send(datagram, &octet, 1, 0) == 1 && recv(datagram, &octet, 1, 0) < 0 &&
                   errno == ECONNREFUSED;
     fprintf(stderr, "linux_peer: TCP %s, UDP %s\n", by_tcp ? "refused" : "not refused",
@@ -302,7 +332,7 @@ int main(int count, char **words) {
         serve();
     if (count == 3 && strcmp(words[1], "pattern") == 0)
         return write_pattern(strtoull(words[2], NULL, 10)) ? 0 : 1;
-    if (count < 4 || inet_pton(AF_INET, words[2], &remote.sin_addr) != 1) {
+    if (count < 4 || !remote_parse(words[2])) {
         fprintf(stderr, "usage: linux_peer serve | get|put|many|udp|refused ADDRESS NUMBER [N]\n");
         return 2;
     }

@@ -41,6 +41,8 @@ struct peer_options {
     uint32_t connections;
     uint64_t octets;
     struct berth_impairment impairment;
+    struct berth_host_config host; /* as --set changed it */
+    uint32_t mtu, black_hole;      /* black_hole: larger frames vanish, both ways; 0: none do */
 };
 
 struct peer {

@@ -44,8 +44,8 @@ static void talk_go(struct peer *peer, uint32_t number, uint32_t bits) {
 }
 
 static bool listen_at(struct peer *peer, uint32_t i) {
-    struct berth_endpoint local = {berth_ip_v4(0), services[i].port};
-    int result = berth_socket_open(peer->host, 4, BERTH_TCP, &peer->listeners[i]);
+    struct berth_endpoint local = {.port = services[i].port};
+    int result = berth_socket_open(peer->host, 6, BERTH_TCP, &peer->listeners[i]);
     if (result == 0)
         result = berth_socket_bind(peer->host, peer->listeners[i], &local);
     if (result == 0)
@@ -59,8 +59,8 @@ bool services_start(struct peer *peer) {
     for (uint32_t i = 0; i < 4; i++)
         if (!listen_at(peer, i))
             return false;
-    struct berth_endpoint local = {berth_ip_v4(0), PORT_ECHO};
-    int result = berth_socket_open(peer->host, 4, BERTH_UDP, &peer->udp_echo);
+    struct berth_endpoint local = {.port = PORT_ECHO};
+    int result = berth_socket_open(peer->host, 6, BERTH_UDP, &peer->udp_echo);
     if (result == 0)
         result = berth_socket_bind(peer->host, peer->udp_echo, &local);
     if (result < 0)
@@ -70,9 +70,10 @@ bool services_start(struct peer *peer) {
 
 bool clients_start(struct peer *peer) {
     const struct peer_options *options = peer->options;
+    int family = berth_ip_is_v4(&options->remote.ip) ? 4 : 6;
     for (uint32_t i = 0; i < options->connections; i++) {
         berth_handle socket;
-        int result = berth_socket_open(peer->host, 4, BERTH_TCP, &socket);
+        int result = berth_socket_open(peer->host, family, BERTH_TCP, &socket);
         if (result < 0)
             fatal("open", -result);
         struct talk *talk = talk_new(peer, options->role, socket);

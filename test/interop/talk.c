@@ -224,6 +224,13 @@ static int (*const steps[])(struct peer *, struct talk *) = {
     [ASK_SOURCE] = ask_source, [ASK_HTTP] = ask_http,
 };
 
+/* What both ends agreed upon, in TCP_INFO's bits. */
+static void say_options(const struct peer *peer, const struct talk *talk) {
+    struct berth_tcp_info info = {0};
+    berth_socket_tcp_info(peer->host, talk->socket, &info);
+    fprintf(stderr, "options %d\n", info.options & 15);
+}
+
 bool talk_step(struct peer *peer, struct talk *talk, uint32_t bits) {
     int result = 0;
     if (bits & BERTH_ERROR) {
@@ -243,6 +250,8 @@ bool talk_step(struct peer *peer, struct talk *talk, uint32_t bits) {
         fprintf(stderr, "tap_peer: connection: %s\n", strerror(-result));
         talk->bad = true;
     }
+    if (talk->role == ASK_SINK || talk->role == ASK_SOURCE)
+        say_options(peer, talk);
     berth_socket_close(peer->host, talk->socket, peer->now);
     free(talk->echo);
     return false;

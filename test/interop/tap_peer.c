@@ -1,14 +1,15 @@
-/* The Berth end of the interoperation test: one host, 10.9.0.1/24, on a switch whose outside port
- * is a TAP device.
+/* The Berth end of the interoperation test: one host, 10.9.0.1/24 and fd00:9::1/64, on a switch
+ * whose outside port is a TAP device.
  *
  *   tap_peer TAP serve                     echo, sink, source, HTTP and UDP echo, until SIGTERM
  *   tap_peer TAP get|put ADDRESS OCTETS    from the source or to the sink at that address
  *   tap_peer TAP many ADDRESS OCTETS N     N connections at once to the echo service
  *   tap_peer TAP http ADDRESS PATH PORT    writes what a web server gives to standard output
  *
- * Options after these: --loss P, --reorder P, --delay MS (both ways, between the switch and the TAP
- * device), --capture FILE,
- * --corrupt-one (a bit of one large frame to the kernel is turned over). */
+ * Options after these: --loss P, --reorder P, --duplicate P, --delay MS (both ways, between the
+ * switch and the TAP device), --mtu OCTETS (of the switch), --set SYSCTL VALUE (of the host),
+ * --black-hole OCTETS (larger datagrams vanish, both ways), --capture FILE, --corrupt-one (a bit of
+ * one large frame to the kernel is turned over). */
 #define _GNU_SOURCE
 #include "test/interop/pattern.h"
 #include "test/interop/peer.h"
@@ -43,7 +44,7 @@ static void capture_write(void *context, const void *data, size_t length) {
 
 static void peer_open(struct peer *peer, const struct peer_options *options) {
     struct berth_network_config config;
-    struct berth_ip subnet = berth_ip_v4(0x0a090000), address = berth_ip_v4(0x0a090001);
+    struct berth_ip subnet = berth_ip_v4(0x0a090000), address = berth_ip_v4(0x0a090001), subnet6;
     *peer = (struct peer){.options = options, .now = clock_now()};
     if ((peer->tap = tap_open(options->tap)) < 0)
         fatal(options->tap, -peer->tap);
@@ -51,11 +52,14 @@ static void peer_open(struct peer *peer, const struct peer_options *options) {
     if (getrandom(config.seed, sizeof config.seed, 0) != sizeof config.seed)
         fatal("getrandom", errno);
     peer->network = berth_network_new(&config);
-    int lan =
-        peer->network ? berth_network_add_switch(peer->network, "lan", &subnet, 24, 1500) : -ENOMEM;
-    if (lan < 0)
-        fatal("network", -lan);
-    peer->host_number = berth_network_add_host(peer->network, "berth", lan, &address, NULL);
+    int lan = peer->network
+                  ? berth_network_add_switch(peer->network, "lan", &subnet, 24, options->mtu)
+                  : -ENOMEM;
+    berth_ip_parse("fd00:9::", &subnet6);
+    if (lan < 0 || (options->mtu >= 1280 && berth_network_set_ipv6(peer->network, lan, &subnet6)))
+        fatal("network", EINVAL);
+    peer->host_number =
+        berth_network_add_host(peer->network, "berth", lan, &address, &options->host);
     peer->outside = berth_network_add_outside(peer->network, lan, "tap", 0);
     if (peer->host_number < 0 || peer->outside < 0)
         fatal("host and outside", EINVAL);
@@ -72,6 +76,10 @@ static void peer_open(struct peer *peer, const struct peer_options *options) {
         fatal(options->capture, errno);
 }
 
+static bool swallows(const struct peer *peer, size_t length) {
+    return peer->options->black_hole != 0 && length > peer->options->black_hole + 14;
+}
+
 /* TAP -> network. Returns true if a whole batch came: there may be more. */
 static bool pump_in(struct peer *peer) {
     static uint8_t data[FRAME_MAX];
@@ -79,7 +87,8 @@ static bool pump_in(struct peer *peer) {
     size_t count = 0;
     int length;
     while (count < BATCH && (length = tap_read(peer->tap, data, sizeof data)) > 0)
-        if (berth_frame_from_bytes(&frames[count], berth_allocator_default(), data,
+        if (!swallows(peer, (size_t)length) &&
+            berth_frame_from_bytes(&frames[count], berth_allocator_default(), data,
                                    (size_t)length) == 0)
             count++;
     if (count > 0)
@@ -112,7 +121,7 @@ static void pump_out(struct peer *peer) {
             if (peer->options->corrupt_one && !peer->corrupted &&
                 berth_frame_length(&frames[i]) > 1000)
                 write_corrupted(peer, &frames[i]);
-            else
+            else if (!swallows(peer, berth_frame_length(&frames[i])))
                 tap_write(peer->tap, &frames[i]);
             berth_frame_clear(&frames[i]);
         }
@@ -155,7 +164,7 @@ static void peer_run(struct peer *peer) {
         } while (pump_events(peer));
         if (!over && peer_over(peer)) {
             over = true;
-            end = peer->now + 300 * BERTH_MS;
+            end = peer->now + (peer->options->impairment.delay ? 300 : 50) * BERTH_MS;
         }
         if (!more)
             wait_for_more(peer, end);
@@ -214,12 +223,24 @@ static void read_options(struct peer_options *options, int at, int count, char *
             options->corrupt_one = true;
             continue;
         }
+        if (strcmp(words[at], "--set") == 0 && at + 2 < count) {
+            if (berth_sysctl_set(&options->host, value, words[at + 2]) < 0)
+                fatal(value, EINVAL);
+            at += 2;
+            continue;
+        }
         if (strcmp(words[at], "--loss") == 0)
             options->impairment.loss = strtod(value, NULL);
         else if (strcmp(words[at], "--reorder") == 0)
             options->impairment.reorder = strtod(value, NULL);
+        else if (strcmp(words[at], "--duplicate") == 0)
+            options->impairment.duplicate = strtod(value, NULL);
         else if (strcmp(words[at], "--delay") == 0)
             options->impairment.delay = number(value) * BERTH_MS;
+        else if (strcmp(words[at], "--mtu") == 0)
+            options->mtu = (uint32_t)number(value);
+        else if (strcmp(words[at], "--black-hole") == 0)
+            options->black_hole = (uint32_t)number(value);
         else if (strcmp(words[at], "--capture") == 0)
             options->capture = value;
         else
@@ -229,11 +250,12 @@ static void read_options(struct peer_options *options, int at, int count, char *
 }
 
 int main(int count, char **words) {
-    struct peer_options options = {0};
+    struct peer_options options = {.mtu = 1500};
     struct peer peer;
     struct sigaction action = {.sa_handler = on_signal};
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGINT, &action, NULL);
+    berth_host_config_init(&options.host);
     read_options(&options, read_command(&options, count, words), count, words);
     peer_open(&peer, &options);
     if (options.serve)
