@@ -32,6 +32,7 @@ void berth_host_config_init(struct berth_host_config *config) {
         .tcp_ecn = 2,
         .tcp_timestamps = 1,
         .tcp_window_scaling = 1,
+        .tcp_mtu_probing = 1,
         .tcp_sack = 1,
         .udp_receive_buffer = 212992,
         .keepalive_idle = 7200 * BERTH_SECOND,

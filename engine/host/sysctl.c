@@ -25,6 +25,7 @@ static const struct sysctl sysctls[] = {
     OCTET("net.ipv4.tcp_timestamps", tcp_timestamps, 0, 1),
     OCTET("net.ipv4.tcp_syncookies", tcp_syncookies, 0, 2),
     OCTET("net.ipv4.tcp_ecn", tcp_ecn, 0, 2),
+    OCTET("net.ipv4.tcp_mtu_probing", tcp_mtu_probing, 0, 1),
     OCTET("net.ipv4.tcp_sack", tcp_sack, 0, 1),
     OCTET("net.ipv4.tcp_window_scaling", tcp_window_scaling, 0, 1),
     OCTET("net.ipv4.tcp_keepalive_probes", keepalive_probes, 1, 255),

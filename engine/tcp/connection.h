@@ -144,8 +144,9 @@ struct tcp_active {
     uint8_t backoff, retransmits, probes;
     uint8_t
         resend; /* segments at snd_una to be retransmitted at once (fast retransmit, partial ACK) */
-    uint16_t flags;   /* enum tcp_active_flags */
-    uint16_t limited; /* segments that limited transmit allows beyond cwnd (RFC 3042) */
+    uint16_t flags;      /* enum tcp_active_flags */
+    uint16_t mss_before; /* while smaller segments are tried: the size to go back to; see path.c */
+    uint16_t limited;    /* segments that limited transmit allows beyond cwnd (RFC 3042) */
     struct congestion_state congestion;
     struct loss loss; /* where SACK was negotiated */
     struct ecn_state ecn;
@@ -392,6 +393,13 @@ void ecn_echoed(struct tcp *tcp, struct tcp_connection *c, const struct tcp_segm
 void ecn_reduced(struct tcp_connection *c);
 /* Marks a segment that is about to go; fresh: its octets go for the first time. */
 void ecn_mark(struct tcp_connection *c, struct tcp_emit *emit, bool fresh);
+
+/* ---- path.c ---- */
+/* A router says what its next hop carries. */
+void path_shrink(struct tcp *tcp, struct tcp_connection *c, uint32_t mtu);
+/* The retransmission timer has expired again: are the segments too large? True if their size
+ * changed. */
+bool path_doubt(const struct tcp *tcp, struct tcp_connection *c);
 
 /* ---- pacing.c ---- */
 /* True if new octets are to wait. */

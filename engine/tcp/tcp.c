@@ -238,21 +238,6 @@ void tcp_advance(struct tcp *tcp, uint64_t now) {
 
 /* ---- ICMP ---- */
 
-/* RFC 1191, 1191-1: segments shrink to the next hop's MTU, never below 552 (or 1280), never grow.
- * What was too big goes again. */
-static void shrink_path(struct tcp *tcp, struct tcp_connection *c, uint32_t mtu) {
-    bool v4 = berth_ip_is_v4(&c->tuple.remote);
-    uint32_t floor = v4 ? 552 : 1280, headers = v4 ? 40 : 60;
-    mtu = mtu < floor ? floor : mtu;
-    if (mtu - headers >= c->mss)
-        return;
-    c->mss = (uint16_t)(mtu - headers);
-    if (c->active) {
-        recovery_go_back(tcp, c);
-        connection_owes(tcp, c);
-    }
-}
-
 /* Noted, and told if the connection fails (as on Linux); or at once to who asked for it by
  * IP_RECVERR. */
 static void soft_error(struct tcp *tcp, struct tcp_connection *c, int error) {
@@ -280,7 +265,7 @@ void tcp_icmp_error(struct tcp *tcp, const struct tuple *tuple, uint32_t seq, in
     if (!c->active || tcp_flight(c) == 0 || !seq_in(seq, c->snd_una, tcp_flight(c)))
         return; /* RFC 5927 4, 5927-1: it must quote what is in flight */
     if (mtu) {
-        shrink_path(tcp, c, mtu);
+        path_shrink(tcp, c, mtu);
     } else if (hard &&
                c->state ==
                    BERTH_SYN_SENT) { /* RFC 5927 5, 5927-2: only before it is synchronized */

@@ -106,7 +106,10 @@ static void retransmission_due(struct tcp *tcp, struct tcp_connection *c) {
         give_up(tcp, c);
         return;
     }
+    bool resized = path_doubt(tcp, c);
     recovery_timeout(tcp, c);
+    if (resized)
+        recovery_go_back(tcp, c);
 }
 
 /* Attackers keep a server's memory with windows that never open: an orphan, which no application

@@ -78,9 +78,10 @@ struct berth_host_config {
     uint8_t tcp_syncookies;
     /* ECN (RFC 3168). 2: for who asks; 1: and we ask; 0: not at all */
     uint8_t tcp_ecn;
-    uint8_t tcp_timestamps;      /* 1 */
-    uint8_t tcp_window_scaling;  /* 1 */
-    uint8_t tcp_sack;            /* 1: selective acknowledgment (Linux net.ipv4.tcp_sack) */
+    uint8_t tcp_timestamps;     /* 1 */
+    uint8_t tcp_window_scaling; /* 1 */
+    uint8_t tcp_mtu_probing; /* 1: segments shrink where large ones vanish (RFC 8899); 0: never */
+    uint8_t tcp_sack;        /* 1: selective acknowledgment (Linux net.ipv4.tcp_sack) */
     uint32_t udp_receive_buffer; /* octets a socket queues: 212992 */
     uint64_t keepalive_idle;     /* 7200 s */
     uint64_t keepalive_interval; /* 75 s */

@@ -178,16 +178,23 @@ sleep 0.5
 stop "$capture_pid"
 check "the one damaged frame is found" one_wrong "$work/damaged.pcapng"
 
-echo "== berth tap, and unmodified programs"
-here=$(dirname "$(realpath "$0")")
-for test in test_tap test_tap6; do
-    timeout --foreground -k 10 240 /usr/bin/python3 -B "$here/$test.py" "$build/tool/berth" 2>&1 | tee "$work/log"
+# script COMMAND...: adds up its closing line "N passed, N failed".
+script() {
+    local line failed
+    timeout --foreground -k 10 240 "$@" 2>&1 | tee "$work/log"
     line=$(grep -oE '^[0-9]+ passed, [0-9]+ failed' "$work/log" | tail -n 1)
-    [ -n "$line" ] || { echo "FAIL $test.py did not come to its end"; line="0 passed, 1 failed"; }
+    [ -n "$line" ] || { echo "FAIL it did not come to its end: $*"; line="0 passed, 1 failed"; }
     failed=${line#*, }
     passed=$((passed + ${line%% *}))
     total=$((total + ${line%% *} + ${failed%% *}))
-done
+}
+
+here=$(dirname "$(realpath "$0")")
+echo "== every pairing of options, bad links, small MTUs, IPv6"
+script ip netns exec "$space" /usr/bin/python3 -B "$here/matrix.py" "$build" tap0
+echo "== berth tap, and unmodified programs"
+script /usr/bin/python3 -B "$here/test_tap.py" "$build/tool/berth"
+script /usr/bin/python3 -B "$here/test_tap6.py" "$build/tool/berth"
 
 echo "$passed passed, $((total - passed)) failed"
 [ "$passed" = "$total" ]

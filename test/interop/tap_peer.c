@@ -6,8 +6,9 @@
  *   tap_peer TAP many ADDRESS OCTETS N     N connections at once to the echo service
  *   tap_peer TAP http ADDRESS PATH PORT    writes what a web server gives to standard output
  *
- * Options after these: --loss P, --reorder P, --duplicate P, --delay MS (both ways, between the
- * switch and the TAP device), --mtu OCTETS (of the switch), --set SYSCTL VALUE (of the host),
+ * TAP: a device, or FD:N, an inherited descriptor. Options after these: --loss P, --reorder P,
+ * --duplicate P, --delay MS (both ways, between the switch and the TAP device), --mtu OCTETS (of
+ * the switch), --set SYSCTL VALUE (of the host),
  * --black-hole OCTETS (larger datagrams vanish, both ways), --capture FILE, --corrupt-one (a bit of
  * one large frame to the kernel is turned over). */
 #define _GNU_SOURCE
@@ -42,11 +43,17 @@ static void capture_write(void *context, const void *data, size_t length) {
         fatal("capture", errno);
 }
 
+/* A device by its name, or FD:N, a descriptor that was inherited: its holder keeps the carrier up.
+ */
+static int tap_of(const char *name) {
+    return strncmp(name, "FD:", 3) == 0 ? atoi(name + 3) : tap_open(name);
+}
+
 static void peer_open(struct peer *peer, const struct peer_options *options) {
     struct berth_network_config config;
     struct berth_ip subnet = berth_ip_v4(0x0a090000), address = berth_ip_v4(0x0a090001), subnet6;
     *peer = (struct peer){.options = options, .now = clock_now()};
-    if ((peer->tap = tap_open(options->tap)) < 0)
+    if ((peer->tap = tap_of(options->tap)) < 0)
         fatal(options->tap, -peer->tap);
     berth_network_config_init(&config);
     if (getrandom(config.seed, sizeof config.seed, 0) != sizeof config.seed)
