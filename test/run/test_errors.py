@@ -96,4 +96,16 @@ with Net("killed") as net:
         except subprocess.TimeoutExpired:
             check("a daemon killed under a running program ends it", False, "still running")
 
+
+MANY = "import socket; kept = [];\nwhile len(kept) < 500: kept.append(socket.socket())"
+with Net("files") as net:
+    with open(f"{net.folder}/berth.yaml", "w") as file:
+        file.write("hosts:\n  pc: {}\n")
+    subprocess.run(["prlimit", "--nofile=120", BERTH, "up", "--net", net.name, "-d", "-f", f"{net.folder}/berth.yaml"],
+                   capture_output=True, check=False)
+    done = net.run("pc", "/usr/bin/python3", "-c", MANY)
+    check("a daemon without a descriptor left says so", "Too many open files in system" in done.stderr
+          and "no socket is left" in done.stderr and "120 descriptors" in done.stderr, done.stderr)
+    names = {open(f"/proc/{pid}/comm").read().strip() for pid in marked(net.name)}
+    check("what stays is called berth", names <= {"berth"}, names)
 finish()

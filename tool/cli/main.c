@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 static const struct command {
     const char *name;
@@ -78,6 +79,7 @@ static int command_unknown(const char *word) {
 }
 
 int main(int argc, char **argv) {
+    prctl(PR_SET_NAME, "berth"); /* who was started through /proc/self/exe would be called "exe" */
     if (argc < 2)
         return usage(stderr);
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||

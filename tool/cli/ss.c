@@ -72,7 +72,7 @@ int command_ss(int argc, char **argv) {
     struct ss_choice choice = {.tcp = false};
     const char *net;
     const struct cli_options options = {
-        .usage = "ss [--net NET] [-tulnpa] [--json]",
+        .usage = "ss [--net NET] [-tulnpa] [--json] [FILTER]",
         .help =
             "Lists the sockets of all computers of a network, as iproute2's ss does; without -a "
             "and -l the\nconnected ones.\n\n"
@@ -82,14 +82,20 @@ int command_ss(int argc, char **argv) {
             "  -a, --all        all\n"
             "  -n, --numeric    ports as numbers, not as services\n"
             "  -p, --processes  who holds them\n"
-            "  --json           as an array of objects",
+            "  --json           as an array of objects\n\n"
+            "FILTER is as iproute2's: state NAME, exclude NAME, sport = :PORT, dport > :PORT, src "
+            "ADDRESS,\ndst ADDRESS/PREFIX:PORT, and, or, not, ( ).",
         .letters = "tulnpa",
         .words = words,
         .take = ss_take,
-        .context = &choice};
+        .context = &choice,
+        .most = -1};
     int status = cli_parse(argc, argv, &options, &net);
     if (status >= 0)
         return status;
+    char wrong[256];
+    if (!ss_filter_parse(&choice.filter, argc - optind, argv + optind, wrong, sizeof wrong))
+        return cli_misuse("ss", "ss: %s", wrong);
     json_t *rows = cli_rows(
         net, json_pack("{s:s,s:b}", "do", "ss", "owners", (int)(choice.processes || choice.json)));
     json_t *shown = json_array(), *row;

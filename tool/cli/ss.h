@@ -3,6 +3,7 @@
 #define TOOL_CLI_SS_H
 
 #include "tool/cli/services.h"
+#include "tool/cli/ss_filter.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -12,6 +13,7 @@ struct ss_choice {
     bool tcp, udp;       /* neither: both */
     bool listening, all; /* neither: connected ones */
     bool numeric, processes, json;
+    struct ss_filter filter;
 };
 
 /* What iproute2's ss would show with the same options. */

@@ -13,7 +13,9 @@ bool ss_wants(const struct ss_choice *choice, const json_t *row) {
     bool tcp = strcmp(text_of(row, "netid"), "tcp") == 0;
     if ((choice->tcp || choice->udp) && !(tcp ? choice->tcp : choice->udp))
         return false;
-    if (choice->all)
+    if (choice->filter.count + choice->filter.states && !ss_filter_wants(&choice->filter, row))
+        return false;
+    if (choice->all || choice->filter.states)
         return true;
     bool waiting = strcmp(state, "LISTEN") == 0 || strcmp(state, "UNCONN") == 0;
     if (choice->listening)

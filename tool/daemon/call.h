@@ -48,6 +48,8 @@ call_handler call_socket, call_bind, call_connect, call_listen, call_accept, cal
 /* The pending error, which is told by this: options_special.c. */
 int socket_error_take(struct call *call, struct conduit *conduit);
 
+/* Says, once a second at most, that the daemon has no descriptor left: calls_socket.c. */
+void descriptors_note(struct call *call);
 /* A free number in the range whose reads and writes are notified, or -1: calls_socket.c. */
 int descriptor_choose(struct call *call);
 

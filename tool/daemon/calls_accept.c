@@ -237,6 +237,8 @@ static long accept_with(struct call *call, int flags) {
         return CALL_CONTINUE;
     struct berth_endpoint peer;
     long result = accept_start(call, listener, flags, &taken, &peer);
+    if (result == -ENFILE)
+        descriptors_note(call);
     if (!taken)
         return result;
     struct acceptance to = {.run = call->run,

@@ -1,11 +1,13 @@
 /* socket(): a pair of descriptors in its place. */
 #define _GNU_SOURCE
 #include "tool/daemon/call.h"
+#include "tool/loop/clock.h"
 #include "tool/runner/range.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -57,6 +59,22 @@ int descriptor_choose(struct call *call) {
     return -1;
 }
 
+void descriptors_note(struct call *call) {
+    struct run *run = call->run;
+    uint64_t now = clock_now();
+    struct rlimit limit = {0};
+    char text[160];
+    if (!run->ops.note || (run->files_noted && now - run->files_noted < BERTH_SECOND))
+        return;
+    run->files_noted = now;
+    getrlimit(RLIMIT_NOFILE, &limit);
+    snprintf(text, sizeof text,
+             "no socket is left: the network's daemon has all of its %llu descriptors in use "
+             "(\"ulimit -n\", before the network is started)",
+             (unsigned long long)limit.rlim_cur);
+    run->ops.note(run->ops.context, text);
+}
+
 /* The engine's socket and the conduit's place among the others. */
 static long conduit_open(struct call *call, struct conduit *conduit) {
     struct server *server = call->server;
@@ -103,6 +121,8 @@ long call_socket(struct call *call) {
     int error;
     struct conduit *conduit = conduit_new((enum berth_protocol)protocol, type & SOCK_NONBLOCK,
                                           call->server->descriptors, &error);
+    if (!conduit && error == -ENFILE)
+        descriptors_note(call);
     if (!conduit)
         return error;
     conduit->family = domain == AF_INET6 ? 6 : 4;

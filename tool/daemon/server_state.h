@@ -86,6 +86,7 @@ struct run {
     struct waiter *waiters;         /* newest first */
     atomic_uint waiter_count;       /* the list's length, to be looked at without the lock */
     struct replay replays[REPLAYS]; /* by thread; of the notify thread alone, as what follows */
+    uint64_t files_noted;           /* when descriptors were last said to be out */
     uint64_t noted;                 /* when ports were last said to be out */
     unsigned
         next_range; /* where to look for the next free descriptor number for a datagram socket */
