@@ -21,7 +21,6 @@ import citations
 import table
 
 SAMPLE = 50
-COPIED = ("meson.build", "engine", "network", "tool", "include", "examples", "bench", "scripts", "test")
 Mutant = collections.namedtuple("Mutant", "path line ids start end text what")
 
 
@@ -142,10 +141,12 @@ class Tree:
     def sync(self):
         """Brings the copy up to the sources, and keeps the times of what is the same."""
         keep = set()
-        for top in COPIED:
-            paths = [self.root / top] if (self.root / top).is_file() else (self.root / top).rglob("*")
+        for top in self.root.iterdir():
+            if top.name.startswith((".", "build")):
+                continue
+            paths = [top] if top.is_file() else top.rglob("*")
             for path in paths:
-                if path.is_dir() or "__pycache__" in path.parts:
+                if not path.is_file() or "__pycache__" in path.parts:
                     continue
                 copy = self.tree / path.relative_to(self.root)
                 keep.add(copy)
