@@ -54,16 +54,39 @@ void nd_announce(struct ip *ip, uint8_t interface, const struct berth_ip *addres
     nd_send(ip, interface, address, &all_nodes, NULL, message);
 }
 
-/* RFC 4861 7.2.4, 4861-2: to the asker; or, when it has no address yet (it wants ours), to all. */
+/* The same to a host whose link address is not known: it is asked for first. */
+static void nd_post(struct ip *ip, const struct ip_packet *packet, struct nd_message message,
+                    uint64_t now) {
+    uint8_t octets[ND_LENGTH_MAX];
+    message.mac = ip->interfaces[packet->interface].mac;
+    struct ip_send send = {
+        .local = &message.target,
+        .remote = &packet->source,
+        .header = octets,
+        .header_length = (uint8_t)nd_write(octets, &message),
+        .protocol = IPV6_ICMP,
+        .ttl = ND_HOPS,
+        .interface = packet->interface,
+        .checksum_at = 2,
+    };
+    ip->counters->icmp_out_msgs++;
+    ip_post(ip, &send, now);
+}
+
+/* RFC 4861 7.2.4, 4861-2: to the asker, at `mac` if that is known; or, when it has no address yet
+ * (it wants ours), to all. */
 static void nd_answer(struct ip *ip, const struct ip_packet *packet, const struct nd_message *asked,
-                      const uint8_t *mac) {
-    bool anonymous = berth_ip_is_any(&packet->source);
+                      const uint8_t *mac, uint64_t now) {
     struct nd_message message = {.type = ICMP6_NEIGHBOR_ADVERTISEMENT,
-                                 .solicited = !anonymous,
+                                 .solicited = !berth_ip_is_any(&packet->source),
                                  .override = true,
                                  .target = asked->target};
-    nd_send(ip, packet->interface, &asked->target, anonymous ? &all_nodes : &packet->source,
-            anonymous ? NULL : mac, message);
+    if (!message.solicited)
+        nd_send(ip, packet->interface, &asked->target, &all_nodes, NULL, message);
+    else if (mac)
+        nd_send(ip, packet->interface, &asked->target, &packet->source, mac, message);
+    else
+        nd_post(ip, packet, message, now);
 }
 
 /* RFC 4861 7.2.3, 4861-2: who asks says where it is. Returns its entry, or NULL. */
@@ -90,7 +113,7 @@ static void nd_solicited(struct ip *ip, const struct ip_packet *packet,
         struct berth_ip group = nd_solicited_node(&message->target);
         if (!mac && berth_ip_equal(&packet->destination, &group) &&
             ip_has_address_on(ip, packet->interface, &message->target))
-            nd_answer(ip, packet, message, NULL);
+            nd_answer(ip, packet, message, NULL, now);
         return;
     }
     if (!ip_has_address_on(ip, packet->interface, &message->target))
@@ -98,8 +121,7 @@ static void nd_solicited(struct ip *ip, const struct ip_packet *packet,
     const struct neighbor *entry = nd_merge(ip, packet, mac, now);
     if (!mac && entry)
         mac = entry->mac;
-    if (mac)
-        nd_answer(ip, packet, message, mac);
+    nd_answer(ip, packet, message, mac, now);
 }
 
 /* RFC 4861 7.2.5, 4861-4. No entry is made by what nobody asked for. */

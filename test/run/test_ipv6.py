@@ -25,6 +25,9 @@ with Net("six") as net:
     done = net.run("pc", "dig", "+short", "@2001:db8::53", "server", "AAAA")
     check("dig asks any nameserver, over IPv6", done.stdout.strip() == "fd00:10::1", done)
 
+    done = net.run("pc", PYTHON, "-c", "import socket\ns = socket.create_connection(('fe80::aff:fe00:1%eth0', 80)); print(s.getpeername())")
+    check("link-local addresses, with their link", done.stdout.strip() == "('fe80::aff:fe00:1', 80, 0, 2)", done)
+
     # Many octets, both ways, and who is who.
     data = os.urandom(1 << 20) * 24
     with open(f"{net.folder}/server/big", "wb") as file:

@@ -6,6 +6,9 @@
 /* Up to and with the address: what RFC 2133 had, which Linux still takes. */
 #define IN6_LEAST (offsetof(struct sockaddr_in6, sin6_addr) + sizeof(struct in6_addr))
 
+/* A computer's one link, as SIOCGIFINDEX numbers it: link-local addresses are of that. */
+enum { ETH0_INDEX = 2 };
+
 static int endpoint_from_in(const struct sockaddr_in *in, struct berth_endpoint *endpoint) {
     endpoint->ip = berth_ip_v4(ntohl(in->sin_addr.s_addr));
     endpoint->port = ntohs(in->sin_port);
@@ -66,5 +69,7 @@ socklen_t address_from_endpoint(union address *address, const struct berth_endpo
     address->in6.sin6_family = AF_INET6;
     address->in6.sin6_port = htons(endpoint->port);
     memcpy(&address->in6.sin6_addr, endpoint->ip.bytes, sizeof endpoint->ip.bytes);
+    if (IN6_IS_ADDR_LINKLOCAL(&address->in6.sin6_addr))
+        address->in6.sin6_scope_id = ETH0_INDEX;
     return sizeof address->in6;
 }

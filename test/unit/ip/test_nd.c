@@ -68,6 +68,28 @@ static void answers(void **state) {
     peer_stop(&peer);
 }
 
+/* 4861-2: RFC 4861 7.2.4: who asks without saying where it is, and is not known, is looked for. */
+static void answer_to_a_stranger(void **state) {
+    (void)state;
+    struct peer peer;
+    struct ipv6_header ip;
+    struct nd_message message;
+    peer6_start(&peer, BERTH_LINK_ETHERNET, 1500, 0);
+    give_nd(&peer, (struct ipv6_header){0}, ask(host_ip6, NULL));
+    assert_true(peer_pull(&peer));
+    out_nd(&peer, &ip, &message);
+    assert_int_equal(message.type, ICMP6_NEIGHBOR_SOLICITATION);
+    assert_true(berth_ip_equal(&message.target, &peer_ip6));
+    peer_expect_silence(&peer);
+    give_nd(&peer, (struct ipv6_header){0}, tell(peer_ip6, true, true, peer_mac));
+    expect_answer(&peer, host_ip6, peer_ip6, peer_mac);
+    /* One that no route leads to has no answer. */
+    struct ipv6_header far = {.source = ip6("2001:db8::1")};
+    give_nd(&peer, far, ask(host_ip6, NULL));
+    peer_expect_silence(&peer);
+    peer_stop(&peer);
+}
+
 /* RFC 4861 7.1.1. [4861-1] */
 static void no_answers(void **state) {
     (void)state;
@@ -367,6 +389,7 @@ static void memory(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers),
+        cmocka_unit_test(answer_to_a_stranger),
         cmocka_unit_test(no_answers),
         cmocka_unit_test(resolution),
         cmocka_unit_test(failure),
