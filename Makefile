@@ -36,7 +36,7 @@ check: ## layers, file sizes, globals, links, format, shellcheck, cppcheck, clan
 	@scripts/setup.sh build check
 	@scripts/check.sh $(BUILD)
 
-bench: ## measure beside the peers [NAME=ports|memory|ways|programs]
+bench: ## measure beside the peers [NAME=ports|memory|ways|programs|goodput]
 	@scripts/setup.sh build run bench
 	@scripts/bench.sh $(BUILD)-release $(NAME)
 

@@ -4,14 +4,15 @@
 set -eu
 cd "$(dirname "$0")/.."
 build=$1
-names=${2:-"ports memory ways programs"}
+names=${2:-"ports memory ways programs goodput"}
 [ -f "$build/build.ninja" ] || meson setup "$build" -Dbuildtype=release -Db_ndebug=true >/dev/null
 ninja -C "$build" >/dev/null
 mkdir -p build/bench
 for name in $names; do
     case $name in
     ports | memory | ways) "$build/bench/$name" build/bench ;;
+    goodput) /usr/bin/python3 -B bench/goodput.py "$build/bench/goodput" build/bench ;;
     programs) /usr/bin/python3 -B bench/programs.py "$build/tool/berth" build/bench ;;
-    *) echo "no benchmark $name; there are: ports memory ways programs" >&2; exit 2 ;;
+    *) echo "no benchmark $name; there are: ports memory ways programs goodput" >&2; exit 2 ;;
     esac
 done
