@@ -206,6 +206,7 @@ static void leave(struct tcp_connection *c) {
     }
     a->flags &= (uint16_t)~TCP_A_RECOVERY;
     a->loss.flags &= (uint16_t) ~(LOSS_TIMEOUT | LOSS_FRTO);
+    a->loss.undo_end = a->snd_max;
 }
 
 static void grow(struct tcp *tcp, struct tcp_connection *c, uint32_t octets) {
@@ -249,6 +250,8 @@ void loss_act(struct tcp *tcp, struct tcp_connection *c, const struct loss_news 
         left = true;
     } else if (!is_recovering(a) && seq_gt(c->snd_una, a->recover)) {
         a->recover = c->snd_una - 1; /* it must not fall behind by half of the sequence space */
+        if (seq_gt(c->snd_una, l->undo_end))
+            l->flags &= (uint16_t) ~(LOSS_UNDO | LOSS_UNDO_TS);
     }
     uint32_t lost = l->score.sacked || is_recovering(a) ? rack_detect(tcp, c) : 0;
     react(tcp, c, lost, news->score.delivered);

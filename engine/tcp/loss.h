@@ -39,6 +39,7 @@ struct loss {
     uint64_t timer_at;                           /* ns; 0: neither is set */
     uint32_t prr_delivered, prr_out, prr_flight; /* RFC 6937 */
     uint32_t undo_una, undo_cwnd, undo_ssthresh; /* as it was when this recovery began */
+    uint32_t undo_end; /* once it is over: when this is acknowledged it is too late for D-SACKs */
     uint32_t undo_octets; /* sent again in it, and not reported as duplicates */
     uint32_t undo_ts;     /* the timestamp of the first of them */
     struct congestion_state undo_congestion;

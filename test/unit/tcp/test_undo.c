@@ -121,9 +121,6 @@ static void all_came_twice(void **state) {
     p.ack += 10 * MSS;
     peer_sends(&p, "A");
     opened_drains(&p);
-    p.ack = opened_active(&p, socket)->snd_max;
-    peer_sends(&p, "A");
-    opened_drains(&p);
     assert_false(c->active->flags & TCP_A_RECOVERY);
     assert_int_equal(c->ssthresh, 5 * MSS);
     peer_sends(&p, "A sack %u %u", base - 500, base); /* not of this recovery */
@@ -138,12 +135,34 @@ static void all_came_twice(void **state) {
     peer_end(&p);
 }
 
+/* What is reported after all that was out at the recovery's end has been acknowledged comes too
+ * late: the window has gone its own way since. */
+static void too_late(void **state) {
+    (void)state;
+    struct peer p;
+    uint32_t socket = flown(&p, 4, 100, RTT, "");
+    struct tcp_connection *c = tcp_at(p.tcp, socket);
+    uint32_t base = p.ack;
+    flown_holds(&p, 1, 7);
+    flown_gets(&p, 0);
+    for (unsigned i = 0; i < 3; i++) {
+        opened_drains(&p);
+        p.ack = opened_active(&p, socket)->snd_max;
+        peer_sends(&p, "A");
+    }
+    opened_drains(&p);
+    assert_int_equal(c->ssthresh, 5 * MSS);
+    peer_sends(&p, "A sack %u %u", base, base + MSS);
+    assert_int_equal(p.counters.tcp_recoveries_undone, 0);
+    assert_int_equal(c->ssthresh, 5 * MSS);
+    peer_end(&p);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(late_segment),
-        cmocka_unit_test(early_timeout),
-        cmocka_unit_test(right_timeout),
-        cmocka_unit_test(all_came_twice),
+        cmocka_unit_test(late_segment),  cmocka_unit_test(early_timeout),
+        cmocka_unit_test(right_timeout), cmocka_unit_test(all_came_twice),
+        cmocka_unit_test(too_late),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
