@@ -11,7 +11,7 @@ mkdir -p "$folder"
     -Dbuildtype=debugoptimized >"$folder/setup.log" || { cat "$folder/setup.log"; exit 1; }
 fuzzers=$(for file in test/fuzz/fuzz_*.c; do basename "$file" .c; done)
 # shellcheck disable=SC2046,SC2086
-ninja -C "$build" $(printf 'test/fuzz/%s ' $fuzzers) >"$folder/build.log" 2>&1 || { tail -n 40 "$folder/build.log"; exit 1; }
+ninja -C "$build" tool/berth $(printf 'test/fuzz/%s ' $fuzzers) >"$folder/build.log" 2>&1 || { tail -n 40 "$folder/build.log"; exit 1; }
 passed=0
 failed=0
 for fuzzer in $fuzzers; do
@@ -31,5 +31,14 @@ for fuzzer in $fuzzers; do
         failed=$((failed + 1))
     fi
 done
+# The daemon itself, which is no function to be called a million times.
+if ASAN_OPTIONS=log_path=$folder/control-asan timeout -k 5 $((seconds * 2 + 60)) \
+    /usr/bin/python3 -B test/fuzz/control.py "$build/tool/berth" "$seconds" >"$folder/control.log" 2>&1; then
+    sed -n '/requests of any kind/p' "$folder/control.log"
+    passed=$((passed + 1))
+else
+    cat "$folder/control.log" "$folder"/control-asan* 2>/dev/null
+    failed=$((failed + 1))
+fi
 echo "$passed passed, $failed failed"
 [ $failed = 0 ]

@@ -174,7 +174,7 @@ with Net("control") as net:
         answer = client.ask(line)
         check(f"refused: {what}", answer is not None and word in answer.get("error", ""), answer)
     for what, request, word in [("a name with a slash", {"host": "../x"}, "no name"), ("an address for a name", {"host": "10.0.0.9"}, "no name"),
-                                ("a name of 64 letters", {"host": "x" * 64}, "no name"), ("no address", {"ip": "x"}, "no IPv4"),
+                                ("a name of 64 letters", {"host": "x" * 64}, "no name"), ("no address", {"ip": "x"}, "no address"),
                                 ("a taken address", {"ip": "10.0.0.1"}, "taken by host server"),
                                 ("the network's own address", {"ip": "10.0.0.0"}, "subnet"),
                                 ("the broadcast address", {"ip": "10.0.0.255"}, "subnet"),
@@ -184,6 +184,10 @@ with Net("control") as net:
         answer = other.ask({"do": "join", **request})
         check(f"refused: {what}", word in answer.get("error", ""), answer)
         other.close()
+    with open("/dev/null", "rb") as null:
+        socket.send_fds(client.socket, [b'{"do":"tap","name":"x"}\n'], [null.fileno()])
+    answer = json.loads(client.file.readline())
+    check("refused: a tap that is none", "TAP" in answer.get("error", ""), answer)
     check("one octet at a time", [client.socket.sendall(bytes([octet])) for octet in b'{"do":"ping"}\n'] and
           json.loads(client.file.readline()).get("ok") is True)
     client.socket.sendall(b"\n\n" + b'{"do":"ping"}\n' * 3)

@@ -1,6 +1,7 @@
 #include "tool/daemon/netem.h"
 #include "tool/daemon/computers.h"
 #include "tool/daemon/requests.h"
+#include "tool/outside/tap.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -123,6 +124,7 @@ void request_tap(struct connection *c, json_t *request) {
     struct outside *outside = calloc(1, sizeof *outside);
     const char *wrong =
         fd < 0                                    ? "tap needs a descriptor"
+        : !tap_is(fd)                             ? "that descriptor is not a TAP device's"
         : outside == NULL                         ? "out of memory"
         : name == NULL || !place_name_valid(name) ? "tap needs a name"
         : outside_find(daemon, name) != NULL || computer_find(daemon, name) != NULL

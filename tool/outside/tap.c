@@ -26,6 +26,11 @@ int tap_open(const char *name) {
     return tap;
 }
 
+bool tap_is(int fd) {
+    struct ifreq request = {0};
+    return ioctl(fd, TUNGETIFF, &request) == 0 && (request.ifr_flags & IFF_TAP) != 0;
+}
+
 int tap_read(int tap, void *data, size_t size) {
     ssize_t length;
     do {
