@@ -266,7 +266,7 @@ static void ports_say(void) {
             setsockopt(one, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
         if (i & 16)
             setsockopt(two, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
-        bind(one, (struct sockaddr *)&in, sizeof in);
+        (void)bind(one, (struct sockaddr *)&in, sizeof in);
         if (i & 32)
             listen(one, 1);
         in.sin_port = htons((uint16_t)port_of(one));

@@ -225,7 +225,8 @@ static void datagram_say(void) {
     struct watch watch = watch_new(fd);
     watch_say(&watch, "bound", POLLOUT);
     for (int i = 0; i < 3; i++) {
-        if (send(peer, "datagram", (size_t)(8 * i), 0) == 8 * i)
+        static const char octets[16];
+        if (send(peer, octets, (size_t)i * 8, 0) == 8 * i)
             watch_say(&watch, i == 0 ? "empty one" : i == 1 ? "second" : "third", POLLIN);
     }
     char data[16];

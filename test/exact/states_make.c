@@ -237,7 +237,7 @@ static void udp_shut_write(struct scene *scene) {
 static void udp_dissolved(struct scene *scene) {
     struct sockaddr none = {.sa_family = AF_UNSPEC};
     udp_connected(scene);
-    connect(scene->fd, &none, sizeof none);
+    (void)connect(scene->fd, &none, sizeof none);
 }
 
 const struct state states[] = {

@@ -284,13 +284,13 @@ bool ss_filter_parse(struct ss_filter *filter, int count, char *const *words, ch
     char text[TEXT] = "";
     struct parser parser = {.filter = filter, .at = text, .error = error, .size = size};
     *filter = (struct ss_filter){.root = -1};
-    for (int i = 0; i < count; i++)
-        if (strlen(text) + strlen(words[i]) + 2 > sizeof text) {
-            snprintf(error, size, "the filter is too long");
-            return false;
-        } else {
-            strcat(strcat(text, i ? " " : ""), words[i]);
-        }
+    size_t length = 0;
+    for (int i = 0; i < count && length < sizeof text; i++)
+        length += (size_t)snprintf(text + length, sizeof text - length, "%s ", words[i]);
+    if (length >= sizeof text) {
+        snprintf(error, size, "the filter is too long");
+        return false;
+    }
     advance(&parser);
     states_parse(&parser);
     if (!parser.failed && parser.word[0])

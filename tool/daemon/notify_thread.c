@@ -12,8 +12,9 @@
  * and not yet said so, the answer seems to arrive and is thrown away (measured: with the two on
  * different processors, in about one of a hundred calls that a signal hits). So the answers of
  * those calls that would say something else the second time are given again in any case, if the
- * same call comes again at once: nobody binds or connects twice in the same way, one after the
- * other, and asks for nothing in between. */
+ * same call comes again at once from a program that catches signals, and once more for as long as
+ * it does, since the second answer may be lost as the first was: nobody binds or connects twice in
+ * the same way, one after the other, and asks for nothing in between. */
 #define _GNU_SOURCE
 #include "tool/daemon/call.h"
 #include "tool/daemon/waiters.h"
@@ -37,7 +38,7 @@
 #define SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP (1UL << 0)
 #endif
 
-enum { REPLAY_NS = 100000000 };
+enum { REPLAY_NS = 1000000000 };
 
 /* ---- which calls ---- */
 
@@ -164,11 +165,14 @@ static bool call_replay(struct call *call) {
     struct replay *replay = replay_of(call->run, call->thread);
     if (replay->thread != call->thread)
         return false;
+    bool once = handler_find(call->number) && handler_find(call->number)->once;
     replay->thread = 0;
     if (!replay_fits(replay, call) || (!replay->lost && !signals_caught(call->thread)))
         return false;
-    if (call_send(call->run, call->notification, replay->result, false) == -ENOENT)
-        replay->thread = call->thread; /* lost again */
+    replay->lost = call_send(call->run, call->notification, replay->result, false) == -ENOENT;
+    if (replay->lost || once) /* it is, or may be, lost again */
+        replay->thread = call->thread;
+    replay->when = clock_now();
     return true;
 }
 
