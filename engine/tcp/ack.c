@@ -53,6 +53,7 @@ static void sample_rtt(struct tcp *tcp, struct tcp_connection *c, uint32_t ack,
         congestion_on_rtt(c, echoed * 1000); /* 9406-1 */
     if (a->rtt_at && seq_ge(ack, a->rtt_seq)) {
         rtt_sample(tcp, c, tcp->now - a->rtt_at);
+        tally_round_ends(tcp, c, ack - c->snd_una);
         a->rtt_at = 0;
         a->backoff = 0;
     } else if (a->rtt_at == 0 && (c->flags & TCP_F_TIMESTAMPS) && options->has_timestamps &&
@@ -94,7 +95,7 @@ static enum tcp_verdict advance(struct tcp *tcp, struct tcp_connection *c, uint3
     c->snd_una = ack;
     if (seq_lt(c->snd_nxt, ack))
         c->snd_nxt = ack;
-    a->bytes_acked += octets;
+    tally_acked(tcp, c, octets, a->send.length == 0);
     a->retransmits = a->probes = 0;
     if (a->flags & TCP_A_SOFT_ERROR)
         a->flags &= (uint16_t)~TCP_A_SOFT_ERROR;

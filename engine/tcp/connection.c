@@ -88,6 +88,7 @@ struct tcp_active *connection_activate(struct tcp *tcp, struct tcp_connection *c
     a->last_ack_sent = c->rcv_nxt;
     a->loss.end = a->loss.fack = c->snd_una;
     c->active = a;
+    tally_restore(c);
     return a;
 }
 
@@ -131,8 +132,10 @@ void connection_settle(struct tcp *tcp, struct tcp_connection *c) {
             c->active->challenge_at = 0;
         if (timers_rest_at(tcp, c) <= tcp->now)
             congestion_on_idle(tcp, c);
-        if (is_idle(tcp, c))
+        if (is_idle(tcp, c)) {
+            tally_keep(tcp, c);
             active_give(tcp, c);
+        }
     }
     connection_wake(tcp, c);
 }

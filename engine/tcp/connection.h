@@ -28,6 +28,7 @@
 #include "engine/tcp/congestion.h"
 #include "engine/tcp/loss.h"
 #include "engine/tcp/sack.h"
+#include "engine/tcp/tally.h"
 #include "engine/tcp/tcp.h"
 #include "engine/wire/tcp.h"
 #include "engine/wire/tcp_options.h"
@@ -163,8 +164,7 @@ struct tcp_active {
     uint32_t fin_seq;        /* with TCP_A_FIN_AHEAD: the peer's FIN came ahead of a gap */
     uint64_t retry_at;       /* ns: when to stand in a ring again that had no memory; 0 */
     uint64_t challenge_at;   /* ns: the next time a challenge ACK may be sent */
-    uint64_t bytes_acked, bytes_received;
-    uint32_t retransmitted;
+    struct tcp_tally tally;
     uint32_t charged;   /* octets counted in tcp->memory */
     uint8_t quick_acks; /* segments still to be acknowledged at once: at the start and after a gap
                            (as Linux) */
@@ -204,6 +204,7 @@ struct tcp_extra {
         options_set; /* bit i: option i (enum berth_option) was set, and its value is values[i] */
     int values[BERTH_V6ONLY + 1];
     int soft_error;
+    struct tcp_tally tally; /* of an idle connection */
 };
 
 struct tcp_half_open {
@@ -402,6 +403,8 @@ void path_shrink(struct tcp *tcp, struct tcp_connection *c, uint32_t mtu);
 bool path_doubt(const struct tcp *tcp, struct tcp_connection *c);
 
 /* ---- pacing.c ---- */
+/* Octets a second that cwnd asks for; 0: no round trip has been measured. */
+uint64_t pacing_wish(const struct tcp_connection *c);
 /* True if new octets are to wait. */
 bool pacing_holds(const struct tcp *tcp, struct tcp_connection *c);
 /* The octets that one segment may carry, of `most`. */

@@ -50,7 +50,6 @@ static void recovery(const struct tcp_active *a, struct berth_tcp_info *info) {
     info->sacked = l->score.sacked;
     info->lost = l->score.waiting;
     info->resent = score_out_again(&l->score);
-    info->min_rtt = (uint64_t)l->min_rtt * 1000;
 }
 
 int tcp_info(const struct tcp *tcp, uint32_t socket, struct berth_tcp_info *info) {
@@ -73,14 +72,16 @@ int tcp_info(const struct tcp *tcp, uint32_t socket, struct berth_tcp_info *info
     info->send_window = c->snd_wnd;
     info->receive_window = seq_gt(c->rcv_edge, c->rcv_nxt) ? c->rcv_edge - c->rcv_nxt : 0;
     info->unacked = tcp_flight(c);
+    info->congestion = c->congestion;
+    info->delayed_ack = tcp->config.tcp_delayed_ack;
+    info->pacing_rate = pacing_wish(c);
+    info->pacing_rate_max = (uint32_t)tcp_option(c, BERTH_SO_MAX_PACING_RATE, -1);
+    tally_tell(tcp, c, info);
     queues(c, &info->receive_queue, &info->send_queue);
     if (a) {
         info->retransmits = a->retransmits;
         info->backoff = a->backoff;
         info->probes = a->probes;
-        info->bytes_acked = a->bytes_acked;
-        info->bytes_received = a->bytes_received;
-        info->retransmitted = a->retransmitted;
         recovery(a, info);
     }
     return 0;

@@ -135,6 +135,9 @@ void connection_input(struct tcp *tcp, struct tcp_connection *c, const struct tc
         reply_reset(tcp, segment);
         return;
     }
-    if (steps(tcp, c, segment, options) != TCP_GONE)
-        connection_settle(tcp, c);
+    if (steps(tcp, c, segment, options) == TCP_GONE)
+        return;
+    if (c->active)
+        tally_heard(tcp, c, segment);
+    connection_settle(tcp, c);
 }

@@ -116,6 +116,7 @@ static void hear_duplicate(const struct tcp_connection *c, uint32_t ack,
     bool within = options->sack_count > 1 && from >= options->sack[1].left - oldest &&
                   to <= options->sack[1].right - oldest;
     news->dsack = (below || within) && from < to && to <= tcp_snd_max(c) - oldest;
+    c->active->tally.dsacks += news->dsack;
     news->dsack_left = left;
     news->dsack_right = right;
 }

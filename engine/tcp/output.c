@@ -76,6 +76,7 @@ static void fill(struct tcp *tcp, struct tcp_connection *c, struct tcp_emit *emi
         c->active->last_ack_sent = c->rcv_nxt;
         c->active->ack_octets = 0;
         c->active->delayed_ack_at = 0;
+        c->active->tally.segments_out++;
     }
     tcp->counters->tcp_out_segs++;
 }
@@ -96,11 +97,11 @@ static void sent(struct tcp *tcp, struct tcp_connection *c, uint32_t seq, uint32
     a->congestion.rests = 0;
     if (!fresh) {
         a->rtt_at = 0; /* Karn: what was timed may be what was sent again */
-        a->retransmitted++;
         tcp->counters->tcp_retrans_segs++;
     } else if (a->rtt_at == 0) {
         a->rtt_seq = end;
         a->rtt_at = tcp->now;
+        tally_round_begins(c);
     }
     if (loss_is_used(c))
         loss_sent(tcp, c, seq, end, fresh);
@@ -183,6 +184,7 @@ static bool send_data(struct tcp *tcp, struct tcp_connection *c, struct tcp_emit
     if (seq_gt(end, c->snd_nxt))
         c->snd_nxt = end;
     a->snd_max = seq_max(a->snd_max, c->snd_nxt);
+    tally_sent(tcp, c, length, mss, fresh);
     sent(tcp, c, seq, end, fresh);
     pacing_sent(tcp, c, length);
     if (c->flags & TCP_F_WAS_FULL && c->extra) /* TCP_NOTSENT_LOWAT counts what was not sent */

@@ -14,17 +14,19 @@
 
 #define CREDIT (2 * BERTH_MS)
 
+uint64_t pacing_wish(const struct tcp_connection *c) {
+    uint32_t srtt = c->srtt >> 3;
+    uint64_t tenths = c->cwnd < c->ssthresh / 2 ? 20 : 12;
+    return srtt ? (uint64_t)c->cwnd * tenths * 100000 / srtt : 0;
+}
+
 /* Octets a second; 0: as fast as the windows allow. */
 static uint64_t rate_of(const struct tcp_connection *c) {
     uint32_t most = (uint32_t)tcp_option(c, BERTH_SO_MAX_PACING_RATE, -1);
     if (most == UINT32_MAX || most == 0)
         return 0;
-    uint32_t srtt = c->srtt >> 3;
-    if (srtt == 0)
-        return most;
-    uint64_t tenths = c->cwnd < c->ssthresh / 2 ? 20 : 12;
-    uint64_t rate = (uint64_t)c->cwnd * tenths * 100000 / srtt;
-    return rate < most ? rate : most;
+    uint64_t rate = pacing_wish(c);
+    return rate && rate < most ? rate : most;
 }
 
 bool pacing_holds(const struct tcp *tcp, struct tcp_connection *c) {

@@ -170,7 +170,7 @@ static void runs_deliver(struct tcp *tcp, struct tcp_connection *c) {
                 stream_append(&a->receive, tcp->config.allocator, &part) != 0)
                 break;
             c->rcv_nxt += part.length;
-            a->bytes_received += part.length;
+            a->tally.bytes_received += part.length;
         }
         a->run_octets -= a->runs[done].part.length;
         berth_block_drop(a->runs[done].part.block);
@@ -200,7 +200,7 @@ static uint32_t in_order(struct tcp *tcp, struct tcp_connection *c,
         taken += part.length;
     }
     c->rcv_nxt += taken;
-    c->active->bytes_received += taken;
+    c->active->tally.bytes_received += taken;
     return taken;
 }
 
@@ -282,6 +282,7 @@ enum tcp_verdict receive_payload(struct tcp *tcp, struct tcp_connection *c,
     if (seq != c->rcv_nxt) {
         out_of_order(tcp, c, segment, seq, skip, length);
         a->quick_acks = 8;
+        a->tally.out_of_order++;
         /* RFC 5681 4.2, 5681-7, MAY-13: at once, and one for each segment of a batch, for the peer
          * counts them. */
         if (a->duplicates < UINT8_MAX)

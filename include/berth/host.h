@@ -99,6 +99,8 @@ struct berth_host_config {
     uint8_t tcp_secret[32];
     uint64_t reassembly6_timeout; /* of IPv6 datagrams: 60 s (RFC 8200 4.5) */
     uint8_t ipv6_notify; /* new IPv6 addresses are told to the link (Linux's ndisc_notify): 0 */
+    /* 1: what berth_tcp_info counts outlasts a connection's idleness, for 300 octets each: 0 */
+    uint8_t tcp_keep_tallies;
 };
 
 void berth_host_config_init(struct berth_host_config *config);

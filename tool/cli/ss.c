@@ -9,13 +9,13 @@ static void ss_take(void *context, int letter, const char *argument) {
     bool *switches[] = {
         ['t'] = &choice->tcp,     ['u'] = &choice->udp,       ['l'] = &choice->listening,
         ['n'] = &choice->numeric, ['p'] = &choice->processes, ['a'] = &choice->all,
-        ['j'] = &choice->json};
+        ['j'] = &choice->json,    ['i'] = &choice->info};
     *switches[letter] = true;
 }
 
 static void row_cells(struct table *table, const struct ss_choice *choice, const json_t *row,
                       const struct services *services) {
-    char local[128], peer[128], process[4000];
+    char local[128], peer[128], process[3000], info[1000];
     const char *host, *netid, *state;
     json_int_t receive_queue, send_queue;
     json_t *local_end, *peer_end, *processes;
@@ -35,7 +35,12 @@ static void row_cells(struct table *table, const struct ss_choice *choice, const
     table_cell(table, "%lld", (long long)send_queue);
     table_cell(table, "%s", local);
     table_cell(table, "%s", peer);
-    table_cell(table, "%s", process);
+    const json_t *tcp_info = choice->info ? json_object_get(row, "tcp_info") : NULL;
+    if (tcp_info != NULL)
+        ss_info_text(tcp_info, choice->numeric, info, sizeof info);
+    /* The last column is as long as it likes, and may be more than a line. */
+    table_cell(table, "%s%s%s", process, tcp_info != NULL ? "\n\t" : "",
+               tcp_info != NULL ? info : "");
 }
 
 /* iproute2's columns, after the computer's name. As there, the protocol's column is left out when
@@ -64,15 +69,19 @@ static void rows_print(const struct ss_choice *choice, const json_t *rows) {
 }
 
 int command_ss(int argc, char **argv) {
-    static const struct option words[] = {
-        {"tcp", no_argument, NULL, 't'},       {"udp", no_argument, NULL, 'u'},
-        {"listening", no_argument, NULL, 'l'}, {"numeric", no_argument, NULL, 'n'},
-        {"processes", no_argument, NULL, 'p'}, {"all", no_argument, NULL, 'a'},
-        {"json", no_argument, NULL, 'j'},      {NULL, 0, NULL, 0}};
+    static const struct option words[] = {{"tcp", no_argument, NULL, 't'},
+                                          {"udp", no_argument, NULL, 'u'},
+                                          {"listening", no_argument, NULL, 'l'},
+                                          {"numeric", no_argument, NULL, 'n'},
+                                          {"processes", no_argument, NULL, 'p'},
+                                          {"all", no_argument, NULL, 'a'},
+                                          {"info", no_argument, NULL, 'i'},
+                                          {"json", no_argument, NULL, 'j'},
+                                          {NULL, 0, NULL, 0}};
     struct ss_choice choice = {.tcp = false};
     const char *net;
     const struct cli_options options = {
-        .usage = "ss [--net NET] [-tulnpa] [--json] [FILTER]",
+        .usage = "ss [--net NET] [-tulnpai] [--json] [FILTER]",
         .help =
             "Lists the sockets of all computers of a network, as iproute2's ss does; without -a "
             "and -l the\nconnected ones.\n\n"
@@ -82,10 +91,11 @@ int command_ss(int argc, char **argv) {
             "  -a, --all        all\n"
             "  -n, --numeric    ports as numbers, not as services\n"
             "  -p, --processes  who holds them\n"
+            "  -i, --info       what TCP knows of each connection, in a line below it\n"
             "  --json           as an array of objects\n\n"
             "FILTER is as iproute2's: state NAME, exclude NAME, sport = :PORT, dport > :PORT, src "
             "ADDRESS,\ndst ADDRESS/PREFIX:PORT, and, or, not, ( ).",
-        .letters = "tulnpa",
+        .letters = "tulnpai",
         .words = words,
         .take = ss_take,
         .context = &choice,
@@ -96,8 +106,9 @@ int command_ss(int argc, char **argv) {
     char wrong[256];
     if (!ss_filter_parse(&choice.filter, argc - optind, argv + optind, wrong, sizeof wrong))
         return cli_misuse("ss", "ss: %s", wrong);
-    json_t *rows = cli_rows(
-        net, json_pack("{s:s,s:b}", "do", "ss", "owners", (int)(choice.processes || choice.json)));
+    json_t *rows =
+        cli_rows(net, json_pack("{s:s,s:b,s:b}", "do", "ss", "owners",
+                                (int)(choice.processes || choice.json), "info", (int)choice.info));
     json_t *shown = json_array(), *row;
     size_t at;
     json_array_foreach(rows, at, row) {

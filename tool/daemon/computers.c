@@ -177,9 +177,12 @@ static int computer_make(struct daemon *daemon, struct computer *computer,
     uint64_t now;
     const struct berth_ip *v4 = wanted->text != NULL ? &wanted->v4 : NULL;
     const struct berth_ip *v6 = wanted->text6 != NULL ? &wanted->v6 : NULL;
+    struct berth_host_config config;
+    berth_host_config_init(&config);
+    config.tcp_keep_tallies = 1; /* `ss -i` tells of idle connections, too */
     struct berth_network *network = server_lock(daemon->server, &now);
-    int number =
-        berth_network_add_host_dual(network, computer->name, daemon->switch_number, v4, v6, NULL);
+    int number = berth_network_add_host_dual(network, computer->name, daemon->switch_number, v4, v6,
+                                             &config);
     if (number >= 0) {
         addresses_note(network, computer, number);
     } else {

@@ -1,10 +1,10 @@
 /* The options that are more than a number of the engine's. */
 #define _GNU_SOURCE
 #include "tool/daemon/options.h"
+#include "tool/daemon/tcp_info.h"
 
 #include <errno.h>
 #include <limits.h>
-#include <linux/tcp.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -45,51 +45,6 @@ int socket_error_take(struct call *call, struct conduit *conduit) {
 
 /* ---- TCP_INFO ---- */
 
-static uint32_t microseconds(uint64_t nanoseconds) {
-    return (uint32_t)(nanoseconds / 1000);
-}
-
-static uint32_t segments(uint32_t octets, uint32_t mss) {
-    return mss ? (octets + mss - 1) / mss : 0;
-}
-
-static void tcp_info_translate(const struct berth_tcp_info *from, struct tcp_info *to) {
-    to->tcpi_state = from->state;
-    to->tcpi_retransmits = from->retransmits;
-    to->tcpi_probes = from->probes;
-    to->tcpi_backoff = from->backoff;
-    to->tcpi_options = from->options & 0xf;
-    to->tcpi_snd_wscale = from->send_wscale & 0xfu;
-    to->tcpi_rcv_wscale = from->receive_wscale & 0xfu;
-    to->tcpi_rto = microseconds(from->rto);
-    to->tcpi_snd_mss = from->send_mss;
-    to->tcpi_rcv_mss = from->receive_mss;
-    to->tcpi_advmss = from->mtu > 40 ? from->mtu - 40 : 0;
-    to->tcpi_pmtu = from->mtu;
-    to->tcpi_rtt = microseconds(from->srtt);
-    to->tcpi_rttvar = microseconds(from->rttvar);
-    to->tcpi_min_rtt = microseconds(from->min_rtt ? from->min_rtt : from->srtt);
-    to->tcpi_snd_ssthresh =
-        from->ssthresh == UINT32_MAX ? INT32_MAX : segments(from->ssthresh, from->send_mss);
-    to->tcpi_snd_cwnd = segments(from->cwnd, from->send_mss);
-    to->tcpi_unacked = segments(from->unacked, from->send_mss);
-    to->tcpi_total_retrans = from->retransmitted;
-    to->tcpi_ca_state = from->recovery;
-    to->tcpi_sacked = segments(from->sacked, from->send_mss);
-    to->tcpi_lost = segments(from->lost, from->send_mss);
-    to->tcpi_retrans = segments(from->resent, from->send_mss);
-    to->tcpi_rcv_space = from->receive_window;
-    to->tcpi_bytes_acked = from->bytes_acked;
-    to->tcpi_bytes_received = from->bytes_received;
-    to->tcpi_notsent_bytes =
-        from->send_queue > from->unacked ? from->send_queue - from->unacked : 0;
-    to->tcpi_snd_wnd = from->send_window;
-    if (from->state == BERTH_LISTEN) { /* Linux's use of the two for a listener */
-        to->tcpi_unacked = from->receive_queue;
-        to->tcpi_sacked = from->send_queue;
-    }
-}
-
 static long tcp_info_get(struct call *call, struct conduit *conduit, void *value, size_t *length) {
     struct berth_host *host = conduit_host(call->server, conduit);
     struct berth_tcp_info from = {0};
@@ -97,7 +52,7 @@ static long tcp_info_get(struct call *call, struct conduit *conduit, void *value
     if (conduit->protocol != BERTH_TCP)
         return -ENOPROTOOPT;
     if (host && berth_socket_tcp_info(host, conduit->socket, &from) == 0)
-        tcp_info_translate(&from, &to);
+        tcp_info_translate(&from, call->now, &to);
     memcpy(value, &to, sizeof to);
     *length = *length < sizeof to ? *length : sizeof to;
     return 0;

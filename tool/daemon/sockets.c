@@ -2,6 +2,7 @@
 #include "tool/daemon/computers.h"
 #include "tool/daemon/document.h"
 #include "tool/daemon/requests.h"
+#include "tool/daemon/tcp_info.h"
 
 enum { ROWS = 128, OWNERS = 64 };
 
@@ -31,42 +32,58 @@ static json_t *owners_pack(const struct server_owners *owners, uint64_t user) {
     return list;
 }
 
+/* What the rows are asked for beside the table's own columns. */
+struct asked {
+    const struct server_owners *owners; /* NULL: not for these */
+    bool info;
+    uint64_t now; /* of the info */
+};
+
 static json_t *row_pack(const char *host, const struct berth_socket_row *row,
-                        const struct server_owners *owners) {
+                        const struct berth_tcp_info *info, const struct asked *asked) {
     const char *state = row->state <= BERTH_CLOSING ? states[row->state] : states[0];
     /* Records without a socket (TIME-WAIT, half-open) belong to nobody. */
-    const struct server_owners *asked = row->socket != 0 ? owners : NULL;
-    return json_pack("{s:s,s:s,s:s,s:I,s:I,s:o,s:o,s:o}", "host", host, "netid",
-                     row->protocol == BERTH_TCP ? "tcp" : "udp", "state", state, "recv_q",
-                     (json_int_t)row->receive_queue, "send_q", (json_int_t)row->send_queue, "local",
-                     end_pack(&row->local, row->family), "peer",
-                     end_pack(&row->remote, row->family), "process", owners_pack(asked, row->user));
+    const struct server_owners *owners = row->socket != 0 ? asked->owners : NULL;
+    json_t *object =
+        json_pack("{s:s,s:s,s:s,s:I,s:I,s:o,s:o,s:o}", "host", host, "netid",
+                  row->protocol == BERTH_TCP ? "tcp" : "udp", "state", state, "recv_q",
+                  (json_int_t)row->receive_queue, "send_q", (json_int_t)row->send_queue, "local",
+                  end_pack(&row->local, row->family), "peer", end_pack(&row->remote, row->family),
+                  "process", owners_pack(owners, row->user));
+    if (asked->info && row->socket != 0 && row->protocol == BERTH_TCP)
+        json_object_set_new(object, "tcp_info", tcp_info_pack(info, asked->now));
+    return object;
 }
 
 /* A few rows at a time, so that the network stands still only for moments. */
 static void computer_rows(struct daemon *daemon, const struct computer *computer,
-                          const struct server_owners *owners, struct document *document) {
+                          struct asked *asked, struct document *document) {
     struct berth_socket_row rows[ROWS];
-    uint64_t cursor = 0, now;
+    struct berth_tcp_info infos[ROWS] = {0};
+    uint64_t cursor = 0;
     size_t count;
     do {
-        struct berth_network *network = server_lock(daemon->server, &now);
+        struct berth_network *network = server_lock(daemon->server, &asked->now);
         struct berth_host *host = berth_network_host(network, computer->number);
         count = host != NULL ? berth_host_sockets(host, &cursor, rows, ROWS) : 0;
+        for (size_t i = 0; asked->info && i < count; i++)
+            berth_socket_tcp_info(host, rows[i].socket, &infos[i]);
         server_unlock(daemon->server);
         for (size_t i = 0; i < count; i++)
-            document_row(document, row_pack(computer->name, &rows[i], owners));
+            document_row(document, row_pack(computer->name, &rows[i], &infos[i], asked));
     } while (count > 0 && !document->failed);
 }
 
 void request_ss(struct connection *c, json_t *request) {
+    struct asked asked = {.info = json_is_true(json_object_get(request, "info"))};
     struct server_owners *owners = json_is_true(json_object_get(request, "owners"))
                                        ? server_owners_find(c->daemon->server)
                                        : NULL;
     struct document document;
+    asked.owners = owners;
     document_open(&document);
     for (struct computer *computer = c->daemon->computers; computer; computer = computer->next)
-        computer_rows(c->daemon, computer, owners, &document);
+        computer_rows(c->daemon, computer, &asked, &document);
     if (owners != NULL)
         server_owners_free(owners);
     document_send(&document, c);

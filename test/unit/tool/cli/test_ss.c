@@ -173,10 +173,31 @@ static void netem_words(void **state) {
     assert_string_equal(error, "\"dely\": no such word (did you mean \"delay\"?)");
 }
 
+/* iproute2's words: what is not there is not said, a total stands behind a slash, rates have three
+ * digits unless all are asked for. */
+static void info_line(void **state) {
+    (void)state;
+    char text[1000];
+    json_t *info =
+        json_pack("{s:b,s:s,s:[i,i],s:f,s:f,s:f,s:I,s:i,s:I,s:i,s:i,s:b}", "sack", 1, "congestion",
+                  "cubic", "wscale", 7, 9, "rto", 204.5, "rtt", 0.03, "rttvar", 0.015, "send",
+                  (json_int_t)1234567890, "pacing_rate", 999, "max_pacing_rate", (json_int_t)40100,
+                  "busy", 44, "retrans_total", 3, "app_limited", 1);
+    ss_info_text(info, false, text, sizeof text);
+    assert_string_equal(text, " sack cubic wscale:7,9 rto:204.5 rtt:0.03/0.015 send 1.23Gbps "
+                              "pacing_rate 999bps/40.1Kbps app_limited busy:44ms retrans:0/3");
+    ss_info_text(info, true, text, sizeof text);
+    assert_non_null(strstr(text, " send 1234567890bps pacing_rate 999bps/40100bps "));
+    ss_info_text(info, false, text, 20); /* no word is cut in two */
+    assert_string_equal(text, " sack cubic");
+    json_decref(info);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(choosing),  cmocka_unit_test(services),   cmocka_unit_test(ends),
-        cmocka_unit_test(processes), cmocka_unit_test(quantities), cmocka_unit_test(netem_words),
+        cmocka_unit_test(info_line),   cmocka_unit_test(choosing),  cmocka_unit_test(services),
+        cmocka_unit_test(ends),        cmocka_unit_test(processes), cmocka_unit_test(quantities),
+        cmocka_unit_test(netem_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
