@@ -15,24 +15,24 @@
 #define SPECIAL(level, name, which)                                                                \
     ROW(level, name, .kind = OPTION_SPECIAL, .detail = SPECIAL_##which)
 #define ENGINE(level, name, which, first, more)                                                    \
-    ROW(level, name, .kind = OPTION_ENGINE, .detail = BERTH_##which, .initial = first,             \
-        .flags = more)
+    ROW(level, name, .kind = OPTION_ENGINE, .detail = BERTH_##which, .initial = (first),           \
+        .flags = (more))
 #define FLAG(level, name, which)                                                                   \
     ROW(level, name, .kind = OPTION_ENGINE, .detail = BERTH_##which, .flags = OPTION_BOOL)
 #define NATIVE(name) ROW(SOL_SOCKET, name, .kind = OPTION_NATIVE)
 #define KEPT(level, name, least, most, first, more)                                                \
-    ROW(level, name, .kind = OPTION_KEPT, .low = least, .high = most, .initial = first,            \
-        .flags = more)
+    ROW(level, name, .kind = OPTION_KEPT, .low = (least), .high = (most), .initial = (first),      \
+        .flags = (more))
 #define KEPT_FLAG(level, name, first, more) KEPT(level, name, 0, 1, first, more)
 #define PRIVILEGED(level, name, error, more)                                                       \
-    ROW(level, name, .kind = OPTION_PRIVILEGED, .detail = error, .low = INT_MIN, .high = INT_MAX,  \
-        .flags = more)
+    ROW(level, name, .kind = OPTION_PRIVILEGED, .detail = (error), .low = INT_MIN,                 \
+        .high = INT_MAX, .flags = (more))
 #define REFUSED(level, name, error, first, more)                                                   \
-    ROW(level, name, .kind = OPTION_REFUSED, .detail = error, .initial = first, .flags = more)
+    ROW(level, name, .kind = OPTION_REFUSED, .detail = (error), .initial = (first), .flags = (more))
 #define BIT(level, name, bit)                                                                      \
     ROW(level, name, .kind = OPTION_BIT, .detail = CONDUIT_##bit, .high = 1, .flags = OPTION_BOOL)
-#define ERROR(level, name, number) ROW(level, name, .kind = OPTION_ERROR, .detail = number)
-#define EMPTY(level, name, more) ROW(level, name, .kind = OPTION_EMPTY, .flags = more)
+#define ERROR(level, name, number) ROW(level, name, .kind = OPTION_ERROR, .detail = (number))
+#define EMPTY(level, name, more) ROW(level, name, .kind = OPTION_EMPTY, .flags = (more))
 
 static const struct option_row rows[] = {
     FLAG(IPPROTO_TCP, TCP_NODELAY, TCP_NODELAY),
