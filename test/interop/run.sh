@@ -113,12 +113,12 @@ check "1,000 connections at once" inside "$tap_peer" tap0 many $kernel 20000 100
 echo "== 2 % loss, reordering and 1 ms, both ways"
 bad_link=(--loss 0.02 --reorder 0.02 --delay 1)
 start_berth "${bad_link[@]}"
-check "64 MiB from Berth" inside "$linux_peer" get $berth $((64 * mib))
-check "64 MiB to Berth" inside "$linux_peer" put $berth $((64 * mib))
+check "16 MiB from Berth" inside "$linux_peer" get $berth $((16 * mib))
+check "16 MiB to Berth" inside "$linux_peer" put $berth $((16 * mib))
 check "1,000 connections at once from the kernel" inside "$linux_peer" many $berth 20000 1000
 stop "$berth_pid"
-check "64 MiB from the kernel" inside "$tap_peer" tap0 get $kernel $((64 * mib)) "${bad_link[@]}"
-check "64 MiB to the kernel" inside "$tap_peer" tap0 put $kernel $((64 * mib)) "${bad_link[@]}"
+check "16 MiB from the kernel" inside "$tap_peer" tap0 get $kernel $((16 * mib)) "${bad_link[@]}"
+check "16 MiB to the kernel" inside "$tap_peer" tap0 put $kernel $((16 * mib)) "${bad_link[@]}"
 check "1,000 connections at once from Berth" inside "$tap_peer" tap0 many $kernel 20000 1000 "${bad_link[@]}"
 
 checksums=(-o ip.check_checksum:TRUE -o tcp.check_checksum:TRUE -o udp.check_checksum:TRUE)

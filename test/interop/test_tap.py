@@ -181,7 +181,7 @@ def iperf(net, space):
     check("iperf3 listens on both sides", net.listening(5201) and space.listening(5201))
     for words in ([], ["-R"], ["-u", "-b", "50M"], ["-u", "-b", "50M", "-R"]):
         for who, address, run in sides_of(net, space):
-            done = run("iperf3", "-c", address, "-t", "2", "-f", "m", *words)
+            done = run("iperf3", "-c", address, "-t", "1", "-f", "m", *words)
             last = [line for line in done.stdout.splitlines() if "receiver" in line]
             rate = last[-1].split("Bytes")[-1].split("/sec")[0].strip() + "/s" if last else "nothing"
             check(f"{who}: iperf3 {' '.join(words) or 'to the other side'}: {rate}",
