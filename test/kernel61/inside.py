@@ -63,7 +63,7 @@ with Net("udp") as net:
                    "s.sendto(b'hello', ('server', 7))\nprint(s.recvfrom(2000)[0].decode())\ns.connect(('server', 8))\ns.send(b'x')\n"
                    "try:\n    s.recv(100)\nexcept ConnectionRefusedError:\n    print('refused')\n")
     check("answers another computer, and a closed port refuses", done.stdout == "HELLO\nrefused\n", done)
-    done = net.run("pc", "sh", "-c", "echo over nc | nc.openbsd -u -w 2 server 7")
+    done = net.run("pc", "sh", "-c", "echo over nc | nc.openbsd -4 -u -w 2 server 7")
     check("nc sends and receives datagrams", done.stdout == "OVER NC\n", done)
 
 with Net("bulk") as net:
