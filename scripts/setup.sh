@@ -8,7 +8,7 @@ packages() {
     build) echo gcc libc6-dev make meson ninja-build pkg-config libseccomp-dev libyaml-dev libjansson-dev libcmocka-dev ;;
     run) echo python3 python3-pyftpdlib inetutils-inetd inetutils-telnetd inetutils-telnet tnftp vsftpd nginx-light curl netcat-openbsd ;;
     test) echo clang libclang-rt-14-dev tshark iproute2 iputils-ping ethtool iperf3 redis-server redis-tools procps \
-        bind9-dnsutils openssl ;;
+        bind9-dnsutils openssl nmap ;;
     check) echo clang-format clang-tidy cppcheck shellcheck ;;
     coverage) echo gcovr ;;
     bench) echo wrk redis-server redis-tools iperf3 iproute2 ;;

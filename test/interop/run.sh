@@ -8,7 +8,7 @@ if [ "$(id -u)" != 0 ]; then
     echo "interop: not run: it needs root (a network namespace and a TAP device)"
     exit 77
 fi
-for need in ip ethtool ping curl python3 tshark dumpcap inetutils-telnet; do
+for need in ip ethtool ping curl python3 tshark dumpcap inetutils-telnet nmap; do
     command -v $need >/dev/null || { echo "interop: not run: $need is missing"; exit 77; }
 done
 tap_peer=$build/test/interop/tap_peer
@@ -193,7 +193,7 @@ here=$(dirname "$(realpath "$0")")
 echo "== every pairing of options, bad links, small MTUs, IPv6"
 script ip netns exec "$space" /usr/bin/python3 -B "$here/matrix.py" "$build" tap0
 echo "== berth tap, and unmodified programs"
-for test in test_ends test_tap test_tap6; do
+for test in test_ends test_tap test_tap6 test_nmap; do
     script /usr/bin/python3 -B "$here/$test.py" "$build/tool/berth"
 done
 
