@@ -68,13 +68,13 @@ void tally_acked(struct tcp *tcp, struct tcp_connection *c, uint32_t octets, boo
     }
 }
 
-static uint32_t min_rtt(const struct tcp_connection *c, const struct tcp_tally *t) {
-    uint32_t now = c->active ? c->active->loss.min_rtt : 0;
-    return now && (t->min_rtt == 0 || now < t->min_rtt) ? now : t->min_rtt;
+/* The lower one that there is. */
+static uint32_t lower(uint32_t a, uint32_t b) {
+    return a && (b == 0 || a < b) ? a : b;
 }
 
 void tally_keep(struct tcp *tcp, struct tcp_connection *c) {
-    c->active->tally.min_rtt = min_rtt(c, &c->active->tally);
+    c->active->tally.min_rtt = lower(c->active->loss.min_rtt, c->active->tally.min_rtt);
     if ((c->extra || tcp->config.tcp_keep_tallies) && connection_extra(tcp, c))
         c->extra->tally = c->active->tally;
 }
@@ -104,7 +104,7 @@ void tally_tell(const struct tcp *tcp, const struct tcp_connection *c,
     info->out_of_order = t->out_of_order;
     info->dsacks = t->dsacks;
     info->received_mss = t->longest;
-    info->min_rtt = (uint64_t)min_rtt(c, t) * 1000;
+    info->min_rtt = (uint64_t)lower(c->active ? c->active->loss.min_rtt : 0, t->min_rtt) * 1000;
     info->now = tcp->now;
     info->since_sent = since(tcp, t->sent_ms);
     info->since_received = since(tcp, t->received_ms);

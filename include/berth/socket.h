@@ -175,38 +175,38 @@ struct berth_tcp_info {
     uint8_t state, send_wscale, receive_wscale;
     uint8_t options; /* bit 0 timestamps, 1 SACK, 2 wscale, 3 ECN */
     uint8_t retransmits, backoff, probes;
+    uint8_t congestion;          /* enum berth_congestion */
+    uint8_t recovery;            /* Linux's tcpi_ca_state: 0 open, 1 disorder, 3 recovery, 4 loss */
+    uint8_t reordering;          /* 1: reordering was seen */
+    uint8_t application_limited; /* delivery_rate was no more for no more was to be sent */
     uint32_t send_mss, receive_mss, mtu;
     uint64_t rto, srtt, rttvar; /* ns */
+    uint64_t min_rtt;           /* ns; 0: no sample yet */
+    uint64_t delayed_ack;       /* ns */
     uint32_t cwnd;              /* octets */
     uint32_t ssthresh;          /* octets; UINT32_MAX: none yet */
     uint32_t send_window, receive_window;
     uint32_t unacked; /* octets in flight */
     /* Octets, ss's Send-Q and Recv-Q; for a listener backlog and waiting. */
     uint32_t send_queue, receive_queue;
-    uint64_t bytes_acked, bytes_received;
-    uint32_t retransmitted; /* segments */
-    /* Loss recovery where both ends permit SACK; octets of those in flight. */
-    uint8_t recovery;   /* as Linux's tcpi_ca_state: 0 open, 1 disorder, 3 recovery, 4 loss */
-    uint8_t reordering; /* 1: reordering was seen */
-    uint32_t sacked, lost, resent; /* that the peer holds; lost and to be sent again; sent again */
-    uint64_t min_rtt;              /* ns; 0: no sample yet */
-    uint8_t congestion;            /* enum berth_congestion */
+    /* Octets of those in flight that the peer holds (SACK); lost and to be sent again; sent again.
+     */
+    uint32_t sacked, lost, resent;
+    uint64_t pacing_rate;     /* octets a second: what the windows ask for; 0: not known yet */
+    uint32_t pacing_rate_max; /* SO_MAX_PACING_RATE; UINT32_MAX: none */
     /* Counters, from the beginning or (tcp_keep_tallies is 0) since the connection was idle.
      * Segments are counted as on the wire, a large frame as those that it becomes. */
-    uint64_t bytes_sent, bytes_retransmitted;
+    uint32_t retransmitted; /* segments */
     uint32_t segments_out, segments_in, data_segments_out, data_segments_in;
     uint32_t out_of_order; /* segments that came so */
     uint32_t dsacks;       /* duplicates that the peer has told of (RFC 2883) */
     uint32_t received_mss; /* octets of the longest segment that came */
-    uint64_t delayed_ack;  /* ns */
-    uint64_t now;          /* the host's time, which stands still while nothing happens on it */
+    uint64_t bytes_acked, bytes_received, bytes_sent, bytes_retransmitted;
+    uint64_t delivery_rate; /* octets a second, of a round trip */
+    uint64_t busy;          /* ns with octets unacknowledged */
+    uint64_t now;           /* the host's time, which stands still while nothing happens on it */
     /* ns from then to `now`: data was sent, data came, anything came; BERTH_NEVER: it did not */
     uint64_t since_sent, since_received, since_heard;
-    uint64_t busy;               /* ns with octets unacknowledged */
-    uint64_t pacing_rate;        /* octets a second: what the windows ask for; 0: not known yet */
-    uint32_t pacing_rate_max;    /* SO_MAX_PACING_RATE; UINT32_MAX: none */
-    uint64_t delivery_rate;      /* octets a second, of a round trip */
-    uint8_t application_limited; /* it was no more for no more was to be sent */
 };
 int berth_socket_tcp_info(const struct berth_host *host, berth_handle socket,
                           struct berth_tcp_info *info);
