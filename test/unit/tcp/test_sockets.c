@@ -281,6 +281,33 @@ static void rows(void **state) {
     peer_end(&p);
 }
 
+/* A socket in TIME-WAIT, which is nobody's any more, has a row with its four numbers. */
+static void time_wait_row(void **state) {
+    (void)state;
+    struct peer p;
+    struct berth_socket_row row;
+    uint64_t cursor = 0;
+    uint32_t socket = opened(&p, 6, "mss 1000");
+    assert_int_equal(tcp_close(p.tcp, socket, p.now), 0);
+    opened_drains(&p);
+    p.ack = p.got.seq + 1;
+    peer_sends(&p, "FA");
+    opened_drains(&p);
+    unsigned found = 0;
+    while (tcp_rows(p.tcp, &cursor, &row, 1, p.now) > 0) {
+        if (row.state != BERTH_TIME_WAIT)
+            continue;
+        found++;
+        assert_int_equal(row.socket, 0);
+        assert_int_equal(row.family, 6);
+        assert_int_equal(row.local.port, p.tuple.local_port);
+        assert_int_equal(row.remote.port, p.tuple.remote_port);
+        assert_true(berth_ip_equal(&row.remote.ip, &p.tuple.remote));
+    }
+    assert_int_equal(found, 1);
+    peer_end(&p);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(calls_by_state),
@@ -292,6 +319,7 @@ int main(void) {
         cmocka_unit_test(options_on_the_wire),
         cmocka_unit_test(send_buffer),
         cmocka_unit_test(rows),
+        cmocka_unit_test(time_wait_row),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
