@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -111,6 +112,35 @@ static long descriptor_give(struct call *call, struct conduit *conduit, bool clo
     return number >= 0 || number == -ENOENT ? CALL_ANSWERED : number;
 }
 
+/* Programs may have closed sockets that the data thread has not heard of yet: lets it take one
+ * turn. True if that made room. */
+static bool room_made(struct server *server) {
+    enum { LOOKS = 100, LOOK_US = 100 };
+    server_take(server);
+    uint32_t before = server->conduits.count;
+    uint64_t turns = server->counters.wakeups + 1; /* one may be under way */
+    bool made = false;
+    for (int i = 0; i < LOOKS && !made && server->counters.wakeups <= turns; i++) {
+        pthread_mutex_unlock(&server->lock);
+        eventfd_write(server->wake, 1);
+        usleep(LOOK_US);
+        server_take(server);
+        made = server->conduits.count < before;
+    }
+    pthread_mutex_unlock(&server->lock);
+    return made;
+}
+
+static struct conduit *conduit_make(struct server *server, int protocol, bool nonblocking,
+                                    int *error) {
+    struct conduit *conduit;
+    do
+        conduit =
+            conduit_new((enum berth_protocol)protocol, nonblocking, server->descriptors, error);
+    while (!conduit && *error == -ENFILE && room_made(server));
+    return conduit;
+}
+
 long call_socket(struct call *call) {
     uint64_t domain = call->arguments[0] & UINT32_MAX, type = call->arguments[1];
     if (domain == AF_NETLINK)
@@ -119,8 +149,7 @@ long call_socket(struct call *call) {
     if (protocol < 0)
         return protocol;
     int error;
-    struct conduit *conduit = conduit_new((enum berth_protocol)protocol, type & SOCK_NONBLOCK,
-                                          call->server->descriptors, &error);
+    struct conduit *conduit = conduit_make(call->server, protocol, type & SOCK_NONBLOCK, &error);
     if (!conduit && error == -ENFILE)
         descriptors_note(call);
     if (!conduit)

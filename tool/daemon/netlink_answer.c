@@ -159,7 +159,7 @@ static void route_write(struct writer *writer, const struct berth_address *addre
     size_t length = family_length(family);
     for (size_t i = 0; i < length; i++) {
         unsigned left = address->prefix > i * 8 ? address->prefix - (unsigned)i * 8 : 0;
-        network[i] = octets[i] & (left >= 8 ? 0xff : (uint8_t)(0xff00 >> left));
+        network[i] = (uint8_t)(octets[i] & (left >= 8 ? 0xff : 0xff00 >> left));
     }
     struct rtmsg body = {.rtm_family = family,
                          .rtm_dst_len = (uint8_t)address->prefix,
