@@ -77,6 +77,32 @@ with Net("redis") as net:
     done = net.run("pc", "redis-benchmark", "-h", "server", "-q", "-n", "100000", "-P", "16", "-t", "get")
     check("and pipelined", done.returncode == 0 and "requests per second" in done.stdout, done)
 
+with Net("udp-end") as net:
+    server = net.start("server", "/usr/bin/python3", "-c", """
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("", 7))
+lengths = []
+s.settimeout(20)
+try:
+    while len(lengths) < 20:
+        lengths.append(len(s.recv(100)))
+        s.settimeout(1.5)
+except TimeoutError: pass
+print(lengths)
+""")
+    check("a server of datagrams", net.listening(7, "udp"))
+    net.run("pc", "/usr/bin/python3", "-c", """
+import socket, time
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.connect(("server", 7))
+for data in (b"one", b"", b"three"): s.send(data)
+s.shutdown(socket.SHUT_WR)
+time.sleep(1)
+""")
+    said = server.communicate(timeout=60)[0]
+    check("who shuts down writing has sent what it sent, and no empty datagrams without end", said == "[3, 0, 5]\n", said)
+
 with Net("iperf") as net:
     net.start("server", "iperf3", "-s")
     check("iperf3 listens", net.listening(5201))

@@ -236,6 +236,13 @@ static void stream_commit(struct server *server, struct inlet *inlet, struct ber
     }
 }
 
+/* The program has shut down writing: nothing received is then the end, and no empty datagram,
+ * unless more follows. */
+static bool datagrams_ended(const struct conduit *conduit) {
+    char octet;
+    return conduit->readable && recv(conduit->held, &octet, 1, MSG_PEEK | MSG_DONTWAIT) <= 0;
+}
+
 /* A datagram that came through the pair: the program wrote it by a call that is not notified, to
  * its connected peer. Errors have nobody to be told to. */
 static void datagram_commit(struct server *server, struct inlet *inlet, struct berth_host *host,
@@ -246,6 +253,8 @@ static void datagram_commit(struct server *server, struct inlet *inlet, struct b
         return;
     }
     if (inlet->length < 0 && inlet->length != -ECONNRESET)
+        return;
+    if (inlet->length == 0 && datagrams_ended(conduit))
         return;
     if (inlet->length >= 0) {
         berth_socket_send_to(host, conduit->socket, inlet->block->data + inlet->offset,
