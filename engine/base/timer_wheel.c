@@ -11,9 +11,7 @@
  * comes);
  *   - all timers of a slot at level 0 have the same tick.
  *
- * The earliest timer is thus found by one bit scan per level, and remembered: it is asked for after
- * every call on a host, and changes only when it is the one that is taken out, or one is put in
- * before it. When time reaches a slot above level
+ * The earliest timer is thus found by one bit scan per level. When time reaches a slot above level
  * 0, its timers are put in anew: each moves down at least one level (at the top level, or stays),
  * so each timer moves at most WHEEL_LEVELS times. */
 #include "engine/base/timer_wheel.h"
@@ -32,7 +30,6 @@ void timer_wheel_init(struct timer_wheel *wheel,
     wheel->link = link;
     wheel->context = context;
     wheel->now_tick = now / TICK_NS;
-    wheel->first = UINT64_MAX;
 }
 
 /* The tick of a set timer: the only one at or after now_tick with these low 40 bits. */
@@ -40,10 +37,6 @@ static uint64_t link_tick(const struct timer_wheel *wheel, const struct timer_li
     uint64_t low = (uint64_t)link->tick_high << 32 | link->tick;
     uint64_t ahead = (low - wheel->now_tick) & ((UINT64_C(1) << 40) - 1);
     return wheel->now_tick + ahead;
-}
-
-uint64_t timer_when(const struct timer_wheel *wheel, const struct timer_link *link) {
-    return link_tick(wheel, link) * TICK_NS;
 }
 
 static unsigned slot_at(uint64_t tick, unsigned level) {
@@ -84,6 +77,36 @@ static void wheel_remove(struct timer_wheel *wheel, struct timer_link *link) {
     link->level = NOT_SET;
 }
 
+void timer_set(struct timer_wheel *wheel, uint32_t record, uint64_t when, uint8_t kind) {
+    struct timer_link *link = wheel->link(wheel->context, record);
+    uint64_t tick = when / TICK_NS + (when % TICK_NS != 0);
+    if (tick <= wheel->now_tick)
+        tick = wheel->now_tick + 1;
+    else if (tick - wheel->now_tick > TICK_FAR)
+        tick = wheel->now_tick + TICK_FAR;
+    link->kind = kind;
+    if (timer_is_set(link)) {
+        if (link_tick(wheel, link) == tick)
+            return;
+        wheel_remove(wheel, link);
+    } else {
+        wheel->count++;
+    }
+    wheel_insert(wheel, record, link, tick);
+}
+
+void timer_cancel(struct timer_wheel *wheel, uint32_t record) {
+    struct timer_link *link = wheel->link(wheel->context, record);
+    if (!timer_is_set(link))
+        return;
+    wheel_remove(wheel, link);
+    wheel->count--;
+}
+
+uint64_t timer_when(const struct timer_wheel *wheel, const struct timer_link *link) {
+    return link_tick(wheel, link) * TICK_NS;
+}
+
 /* The slot that is due first, and the tick at which it begins; the wheel is not empty. */
 static uint64_t earliest_slot(const struct timer_wheel *wheel, unsigned *level, unsigned *slot) {
     unsigned l = 0;
@@ -99,68 +122,25 @@ static uint64_t earliest_slot(const struct timer_wheel *wheel, unsigned *level, 
     return ((wheel->now_tick >> shift) + ahead) << shift;
 }
 
-/* Finds anew what timer_deadline() says. */
-static void first_find(struct timer_wheel *wheel) {
-    wheel->rough = false;
-    wheel->first = UINT64_MAX;
+uint64_t timer_deadline(const struct timer_wheel *wheel) {
     if (wheel->count == 0)
-        return;
+        return UINT64_MAX;
     unsigned level, slot;
     uint64_t start = earliest_slot(wheel, &level, &slot), earliest = UINT64_MAX;
-    uint32_t record = level > 0 ? wheel->heads[level][slot] : 0;
-    for (unsigned seen = 0; record && !wheel->rough; seen++) {
+    if (level == 0)
+        return start * TICK_NS;
+    uint32_t record = wheel->heads[level][slot];
+    for (unsigned seen = 0; record; seen++) {
+        if (seen == WHEEL_SCAN)
+            return start * TICK_NS;
         const struct timer_link *link = wheel->link(wheel->context, record);
         uint64_t tick = link_tick(wheel, link);
-        /* Too many to look at, or more than a turn ahead: others may come before it. */
-        wheel->rough = seen == WHEEL_SCAN || (tick - start) >> TOP_BITS;
+        if ((tick - start) >> TOP_BITS)
+            return start * TICK_NS; /* more than a turn ahead: others may come before it */
         earliest = tick < earliest ? tick : earliest;
         record = link->next;
     }
-    wheel->first = (wheel->rough || level == 0 ? start : earliest) * TICK_NS;
-}
-
-/* One that fired at `when` is gone. */
-static void first_forget(struct timer_wheel *wheel, uint64_t when) {
-    if (wheel->rough || when <= wheel->first)
-        first_find(wheel);
-}
-
-void timer_set(struct timer_wheel *wheel, uint32_t record, uint64_t when, uint8_t kind) {
-    struct timer_link *link = wheel->link(wheel->context, record);
-    uint64_t tick = when / TICK_NS + (when % TICK_NS != 0);
-    if (tick <= wheel->now_tick)
-        tick = wheel->now_tick + 1;
-    else if (tick - wheel->now_tick > TICK_FAR)
-        tick = wheel->now_tick + TICK_FAR;
-    link->kind = kind;
-    uint64_t before = UINT64_MAX;
-    if (timer_is_set(link)) {
-        before = timer_when(wheel, link);
-        if (before == tick * TICK_NS)
-            return;
-        wheel_remove(wheel, link);
-    } else {
-        wheel->count++;
-    }
-    wheel_insert(wheel, record, link, tick);
-    if (tick * TICK_NS < wheel->first)
-        wheel->first = tick * TICK_NS;
-    else
-        first_forget(wheel, before);
-}
-
-void timer_cancel(struct timer_wheel *wheel, uint32_t record) {
-    struct timer_link *link = wheel->link(wheel->context, record);
-    if (!timer_is_set(link))
-        return;
-    uint64_t when = timer_when(wheel, link);
-    wheel_remove(wheel, link);
-    wheel->count--;
-    first_forget(wheel, when);
-}
-
-uint64_t timer_deadline(const struct timer_wheel *wheel) {
-    return wheel->first;
+    return earliest * TICK_NS;
 }
 
 /* Puts the timers of a slot whose time has come in anew, relative to now_tick. */
@@ -184,7 +164,6 @@ uint32_t timer_expired(struct timer_wheel *wheel, uint64_t now, uint8_t *kind) {
         if (start > target)
             break;
         wheel->now_tick = start;
-        wheel->stale = true;
         if (level > 0) {
             wheel_cascade(wheel, level, slot);
             continue;
@@ -198,8 +177,5 @@ uint32_t timer_expired(struct timer_wheel *wheel, uint64_t now, uint8_t *kind) {
     }
     if (target > wheel->now_tick)
         wheel->now_tick = target;
-    if (wheel->stale)
-        first_find(wheel);
-    wheel->stale = false;
     return 0;
 }

@@ -30,9 +30,6 @@ struct timer_wheel {
     uint64_t occupied[WHEEL_LEVELS];
     uint32_t heads[WHEEL_LEVELS][WHEEL_SLOTS];
     uint32_t count;
-    bool stale;     /* timers have been taken out since `first` was found */
-    bool rough;     /* `first` is a slot's beginning, not a timer's time */
-    uint64_t first; /* what timer_deadline() says */
 };
 
 void timer_wheel_init(struct timer_wheel *wheel,
