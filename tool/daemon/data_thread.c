@@ -144,10 +144,13 @@ void *data_thread_run(void *argument) {
     uint64_t span = POLL_LEAST_NS;
     while (inlets && !server->stopping) {
         turn(server, inlets, events, count);
-        bool poll = count > 0;
+        /* On one processor whoever is to bring more must run first: one look, after next to
+         * nothing. */
+        bool alone = server->spin == 0;
+        bool poll = alone ? count == 1 : count > 0;
         uint64_t until = turn_end(server, !poll);
         if (poll && until != 0) {
-            uint64_t end = clock_now() + span;
+            uint64_t end = clock_now() + (alone ? POLL_LEAST_NS : span);
             count = epoll_poll(server, events, end < until ? end : until);
             continue;
         }
