@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "bench/supervisor.h"
 #include "bench/bench.h"
+#include "tool/runner/newer.h"
 #include "tool/runner/pidfd.h"
 #include "tool/runner/reach_server.h"
 
@@ -19,13 +20,6 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#ifndef SECCOMP_IOCTL_NOTIF_SET_FLAGS /* Linux 6.6 */
-#define SECCOMP_IOCTL_NOTIF_SET_FLAGS SECCOMP_IOW(4, __u64)
-#endif
-#ifndef SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP
-#define SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP (1UL << 0)
-#endif
 
 /* ---- the processes ---- */
 

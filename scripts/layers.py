@@ -23,7 +23,8 @@ MAY = {
     "tool/control": {"tool/control"},
     "tool/runner": {"tool/control", "tool/runner"},
     # Of the runner the daemon knows what the two say to each other (reach.h) and which descriptors the filter notifies (range.h).
-    "tool/daemon": {"tool/loop", "tool/outside", "tool/control", "tool/runner/reach.h", "tool/runner/range.h", "tool/daemon"},
+    "tool/daemon": {"tool/loop", "tool/outside", "tool/control", "tool/runner/reach.h", "tool/runner/range.h", "tool/runner/newer.h",
+                    "tool/daemon"},
     "tool/cli": {"tool/control", "tool/runner", "tool/outside", "tool/daemon", "tool/cli"},
     "examples": set(),
 }

@@ -248,11 +248,12 @@ void conduits_break(struct server *server, uint64_t now) {
         struct conduit *conduit = server->doomed;
         server->doomed = conduit->doomed_next;
         conduit->doomed = false;
+        socket_release(server, conduit, true, now);
+        sealed_open(server, conduit); /* or these octets would count as soil, and then be gone */
         held_soil(server, conduit);
         int waiting = 0;
         conduit->soiled = ioctl(conduit->held, FIONREAD, &waiting) == 0 && waiting > 0;
         held_close(server, conduit);
-        socket_release(server, conduit, true, now);
         conduit_haunt(server, conduit);
     }
 }

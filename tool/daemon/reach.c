@@ -5,6 +5,7 @@
  * /proc each time. */
 #define _GNU_SOURCE
 #include "tool/daemon/reach.h"
+#include "tool/runner/newer.h"
 #include "tool/runner/reach.h"
 
 #include <errno.h>
@@ -17,10 +18,6 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
-
-#ifndef PIDFD_THREAD
-#define PIDFD_THREAD O_EXCL
-#endif
 
 enum { CACHE_SLOTS = 256 };
 

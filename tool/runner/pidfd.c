@@ -1,15 +1,12 @@
 #define _GNU_SOURCE
 #include "tool/runner/pidfd.h"
+#include "tool/runner/newer.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-#ifndef PIDFD_THREAD
-#define PIDFD_THREAD O_EXCL /* Linux 6.9 */
-#endif
 
 static int pidfd_open_flags(pid_t id, unsigned flags) {
     long fd = syscall(SYS_pidfd_open, id, flags);
