@@ -177,6 +177,7 @@ def main():
             for place in places:
                 tried = {pin: measure(place, work, pin, folder) for pin in PINNINGS}
                 best[work, place] = max(tried, key=tried.get)
+                print(f"  {work}, {place.name}: " + ", ".join(f"{pin} {rate:.5g}" for pin, rate in tried.items()), flush=True)
         print(f"\n{'':24}{'unit':12}{'berth':>12}{'(pinning)':>10}{places[1].name:>15}{'(pinning)':>10}{'ratio':>8}{'reach':>7}")
         for work, (_, _, unit, _, _) in WORK.items():
             got = {place: [] for place in places}

@@ -3,7 +3,6 @@ import os
 import re
 import signal
 import subprocess
-import time
 
 from harness import BERTH, Net, check, finish, until
 
@@ -19,7 +18,7 @@ def play(label, octets, manners=(), way="send", meanwhile=None):
         check(f"{label}: the server listens", net.listening(9000))
         client = net.start("pc", "/usr/bin/python3", BULK, way, "server", "9000", str(octets), *manners, stdout=subprocess.PIPE, text=True)
         if meanwhile:
-            meanwhile(net)
+            meanwhile(net, client)
         said = [sorted(program.communicate(timeout=120)[0].splitlines()) for program in (client, server)]
         sent = [line.removeprefix("sent ") for lines in said for line in lines if line.startswith("sent")]
         received = [line.removeprefix("received ") for lines in reversed(said) for line in lines if line.startswith("received")]
@@ -35,17 +34,22 @@ play("a pause in the middle", 40_000_000, ["rest"])
 play("an urgent octet among them", 40_000_000, ["urgent"])
 
 
-def disturb(net):
-    """Links become impaired and whole again under the transfer; captures begin and end."""
-    for words in (["delay", "3ms"], ["loss", "1%"], ["delay", "0ms", "loss", "0%"]) * 2:
-        time.sleep(0.2)
-        subprocess.run([BERTH, "netem", "--net", net.name, "pc", *words], check=False, capture_output=True)
-    capture = subprocess.Popen([BERTH, "capture", "--net", net.name, "-w", "/dev/null"], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-    time.sleep(0.3)
-    capture.send_signal(signal.SIGINT)
-    capture.wait()
-    for _ in range(20):
-        subprocess.run([BERTH, "ss", "--net", net.name, "-tan"], check=False, capture_output=True)
+def disturb(net, client):
+    """Links become impaired and whole again under the transfer, and captures begin and end, until it is over."""
+    rounds = 0
+    while client.poll() is None:
+        rounds += 1
+        for words in (["delay", "3ms"], ["loss", "1%"], ["delay", "0ms", "loss", "0%"]):
+            done = net.berth("netem", "pc", *words)
+            if done.returncode != 0:
+                check("netem takes its words", False, done)
+        kept = f"{net.folder}/{rounds}.pcapng"
+        capture = subprocess.Popen([BERTH, "capture", "--net", net.name, "-w", kept], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        until(lambda: client.poll() is not None or (os.path.exists(kept) and os.path.getsize(kept) > 100_000))
+        capture.send_signal(signal.SIGINT)
+        capture.wait()
+        os.remove(kept)
+    check("there was time to disturb it", rounds > 0, rounds)
 
 
 play("while links change and captures begin and end", 400_000_000, ["odd"], meanwhile=disturb)
@@ -67,9 +71,9 @@ with Net("bulk-kill") as net:
 # A reader that goes away without reading: the writer hears of it.
 with Net("bulk-deaf") as net:
     net.start("server", "/usr/bin/python3", "-c", """
-import socket, time
+import socket
 c, _ = socket.create_server(("", 9000)).accept()
-c.recv(1 << 20); time.sleep(0.3); c.close(); time.sleep(20)""")
+c.recv(1 << 20); c.close()""")
     check("one listens that will not read", net.listening(9000))
     done = net.run("pc", "/usr/bin/python3", "-c", """
 import socket
