@@ -11,6 +11,7 @@ suites=${2:-unit conformance install run exact figures interop fuzz}
 passed=0
 failed=0
 not_run=
+wrong=() # the lines of what failed, said again at the end
 
 say() { printf '%s\n' "$*"; }
 
@@ -59,6 +60,7 @@ script() {
     else
         count "$name" "$log"
         [ "$status" = 0 ] || grep -q '[1-9][0-9]* failed' "$log" || failed=$((failed + 1))
+        mapfile -t -O "${#wrong[@]}" wrong < <(grep -E '^(WRONG|FAIL) ' "$log" | sed "s/^/$name: /")
     fi
 }
 
@@ -79,5 +81,6 @@ for suite in $suites; do
     *) echo "no suite $suite; there are: unit conformance install run exact figures interop fuzz kernel61" >&2; exit 2 ;;
     esac
 done
+[ ${#wrong[@]} = 0 ] || printf '%s\n' "${wrong[@]}"
 say "$passed passed, $failed failed${not_run:+; NOT RUN (needs root or sudo -n):$not_run}"
 [ $failed = 0 ]
