@@ -21,8 +21,8 @@ run: all ## play the figures with real telnet, FTP and HTTP programs on virtual 
 	@scripts/setup.sh run
 	@/usr/bin/python3 -B examples/figures/figures.py $(BUILD)/tool/berth
 
-test: ## run the tests [SUITE=unit|conformance|install|run|exact|figures|interop|fuzz|kernel61]
-	@scripts/setup.sh build run test $(filter kernel61,$(SUITE))
+test: ## run the tests [SUITE=unit|conformance|install|run|exact|figures|interop|fuzz|network|kernel61]
+	@scripts/setup.sh build run test $(filter network kernel61,$(SUITE))
 	@scripts/test.sh $(BUILD) $(SUITE)
 
 mutants: all ## make the cited statements wrong, one at a time: do their tests turn red? [NAME=sample|ID, SEED=...]

@@ -3,7 +3,8 @@
 # sanitizers), conformance (which test shows which requirement of which RFC), install (what a program that embeds libberth gets),
 # run (unmodified programs), exact (each socket call against the kernel's own), figures (`make run`,
 # checked), interop (Linux's own TCP at the other end of a TAP), fuzz (hostile input, FUZZ_SECONDS for each fuzzer).
-# Only when asked for: kernel61 (Linux 6.1 itself, fetched and emulated).
+# Only when asked for: network (topologies, faults, captures and the outside world under real programs), kernel61 (Linux 6.1 itself,
+# fetched and emulated).
 set -u
 cd "$(dirname "$0")/.." || exit
 build=$1
@@ -77,8 +78,9 @@ for suite in $suites; do
     figures) script figures test/figures/run.sh "$build" ;;
     interop) script interop test/interop/run.sh "$build" ;;
     fuzz) script fuzz test/fuzz/run.sh "$build" ;;
+    network) script network test/network/run.sh "$build" ;;
     kernel61) script kernel61 test/kernel61/run.sh "$build" ;;
-    *) echo "no suite $suite; there are: unit conformance install run exact figures interop fuzz kernel61" >&2; exit 2 ;;
+    *) echo "no suite $suite; there are: unit conformance install run exact figures interop fuzz network kernel61" >&2; exit 2 ;;
     esac
 done
 [ ${#wrong[@]} = 0 ] || printf '%s\n' "${wrong[@]}"

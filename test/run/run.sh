@@ -1,11 +1,12 @@
 #!/bin/bash
-# Runs every test of unmodified programs: run.sh BUILD. Adds up what they say.
+# Runs every test of unmodified programs: run.sh BUILD [FOLDER of test_*.py]. Adds up what they say.
 set -u
 cd "$(dirname "$0")/../.." || exit
 berth=$1/tool/berth
 passed=0
 failed=0
-for test in test/run/test_*.py; do
+export PYTHONPATH=$PWD/test/run
+for test in "${2:-test/run}"/test_*.py; do
     echo "-- $test"
     said=$(mktemp)
     timeout -k 5 900 /usr/bin/python3 -B "$test" "$berth" 2>&1 | tee "$said"
