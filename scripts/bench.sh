@@ -12,7 +12,7 @@ for name in $names; do
     case $name in
     ports | memory | ways) "$build/bench/$name" build/bench ;;
     goodput) /usr/bin/python3 -B bench/goodput.py "$build/bench/goodput" build/bench ;;
-    programs) /usr/bin/python3 -B bench/programs.py "$build/tool/berth" build/bench ;;
+    programs) /usr/bin/python3 -B bench/programs.py "$build/tool/berth" "$build/bench/pingpong" build/bench ;;
     *) echo "no benchmark $name; there are: ports memory ways programs goodput" >&2; exit 2 ;;
     esac
 done

@@ -11,7 +11,7 @@ packages() {
         bind9-dnsutils openssl nmap ;;
     check) echo clang-format clang-tidy cppcheck shellcheck ;;
     coverage) echo gcovr ;;
-    bench) echo wrk redis-server redis-tools iperf3 iproute2 ;;
+    bench) echo wrk redis-server redis-tools iperf3 iproute2 slirp4netns passt ;;
     network) echo redis-server redis-tools etcd-server etcd-client ;;
     kernel61) echo qemu-system-x86 busybox-static ;;
     *) echo "setup.sh: unknown group $1" >&2; exit 2 ;;
