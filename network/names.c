@@ -32,13 +32,14 @@ int berth_network_find_host(const struct berth_network *network, const char *nam
 }
 
 int berth_network_find_address(const struct berth_network *network, const struct berth_ip *ip) {
-    return directory_find(&network->addresses, ip, sizeof *ip);
+    const struct network_port *port = network_port_at(network, ip);
+    return port ? port->host->number : -ENOENT;
 }
 
 int berth_network_add_name(struct berth_network *network, const char *name, int host) {
     char key[DNS_NAME];
     int length = names_key(name, key);
-    if (!network_port_of(network, host))
+    if (!network_host_of(network, host))
         return -ENOENT;
     if (length < 0)
         return -EINVAL;
@@ -49,16 +50,49 @@ int berth_network_add_name(struct berth_network *network, const char *name, int 
 
 static const struct berth_ip localhost6 = {.bytes = {[15] = 1}};
 
+/* Who asks. */
+struct asker {
+    const struct berth_network *network;
+    const struct network_host *host;
+};
+
+/* `host.network`: the host's address there. */
+static const struct network_port *find_on_network(const struct berth_network *network,
+                                                  const char *name) {
+    char key[DNS_NAME];
+    const char *dot = strrchr(name, '.');
+    if (!dot)
+        return NULL;
+    int lan = berth_network_find_switch(network, dot + 1);
+    memcpy(key, name, (size_t)(dot - name));
+    key[dot - name] = '\0';
+    return network_link_of(network, berth_network_find_host(network, key), lan);
+}
+
+/* The host of that name, at its address on a network that the asker is on, too, if there is one;
+ * else at its first. */
+static const struct network_port *find_for(const struct asker *asker, const char *name) {
+    const struct berth_network *network = asker->network;
+    const struct network_host *host =
+        network_host_of(network, berth_network_find_host(network, name));
+    if (!host)
+        return find_on_network(network, name);
+    for (const struct network_port *own = asker->host->ports; own; own = own->sibling) {
+        const struct network_port *port = network_link_of(network, host->number, own->lan->number);
+        if (port)
+            return port;
+    }
+    return host->ports;
+}
+
 static bool zone_address(const void *context, const char *name, struct berth_ip *v4,
                          struct berth_ip *v6) {
-    const struct berth_network *network = context;
     if (is_localhost(name)) {
         *v4 = berth_ip_v4(0x7f000001);
         *v6 = localhost6;
         return true;
     }
-    const struct network_port *port =
-        network_port_of(network, berth_network_find_host(network, name));
+    const struct network_port *port = find_for(context, name);
     if (port) {
         *v4 = port->address;
         *v6 = port->address6;
@@ -67,34 +101,35 @@ static bool zone_address(const void *context, const char *name, struct berth_ip 
 }
 
 static const char *zone_name(const void *context, const struct berth_ip *address) {
-    const struct berth_network *network = context;
+    const struct asker *asker = context;
     const struct berth_ip localhost = berth_ip_v4(0x7f000001);
     if (berth_ip_equal(address, &localhost) || berth_ip_equal(address, &localhost6))
         return "localhost";
-    return berth_network_host_name(network, berth_network_find_address(network, address));
+    return berth_network_host_name(asker->network,
+                                   berth_network_find_address(asker->network, address));
 }
 
 /* A nameserver of the network itself. */
 static bool is_served(const struct berth_network *network, const struct berth_endpoint *server) {
-    const struct network_port *port =
-        network_port_of(network, berth_network_find_address(network, &server->ip));
-    return port && berth_socket_port_owner(port->host, BERTH_UDP, server) != 0;
+    const struct network_port *port = network_port_at(network, &server->ip);
+    return port && berth_socket_port_owner(port->host->engine, BERTH_UDP, server) != 0;
 }
 
-void names_serve(struct network_port *port) {
-    struct berth_network *network = port->network;
-    const struct dns_zone zone = {zone_address, zone_name, network};
+void names_serve(struct network_host *host) {
+    struct berth_network *network = host->network;
+    const struct asker asker = {network, host};
+    const struct dns_zone zone = {zone_address, zone_name, &asker};
     struct berth_diverted query;
-    while (berth_host_take_diverted(port->host, &query)) {
+    while (berth_host_take_diverted(host->engine, &query)) {
         if (is_served(network, &query.destination)) {
-            berth_host_pass_diverted(port->host, &query, network->now);
+            berth_host_pass_diverted(host->engine, &query, network->now);
             continue;
         }
         uint8_t reply[DNS_REPLY];
         size_t length = dns_answer(&zone, query.data, query.length, reply);
         if (length > 0)
-            berth_host_inject_udp(port->host, &query.destination, &query.source, reply, length,
+            berth_host_inject_udp(host->engine, &query.destination, &query.source, reply, length,
                                   network->now);
-        port_list_add(port, LIST_EVENTS);
+        host_list_add(host, LIST_EVENTS);
     }
 }

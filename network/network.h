@@ -18,31 +18,41 @@ enum {
     NETWORK_FRAME_MAX = 65535 + NETWORK_ETHERNET,
 };
 
-/* Ports that wait for something, oldest first; each at most once in a list. */
-enum port_list_kind { LIST_OUTPUT, LIST_EVENTS, LIST_KINDS };
-struct port_list {
-    struct network_port *head, *tail;
+/* Hosts that wait for something, oldest first; each at most once in a list. */
+enum host_list_kind { LIST_OUTPUT, LIST_EVENTS, LIST_KINDS };
+struct host_list {
+    struct network_host *head, *tail;
 };
 
-/* A switch port, with what is plugged in: a host, or the outside. */
-struct network_port {
+/* A host, with the ports that it is plugged into, in the order of its interfaces. */
+struct network_host {
     struct deadline deadline; /* first: found from it */
     struct berth_network *network;
+    struct berth_host *engine;
+    struct network_port *ports;
+    int number;
+    struct network_host *next[LIST_KINDS];
+    bool listed[LIST_KINDS];
+    char name[NETWORK_NAME];
+};
+
+/* A switch port, with what is plugged in: a host's interface, or the outside. */
+struct network_port {
+    struct berth_network *network;
     struct lan *lan;
-    int number;              /* the host's, or the outside port's */
-    struct berth_host *host; /* NULL: the outside */
+    int number;                   /* in network->ports, or the outside port's */
+    struct network_host *host;    /* NULL: the outside */
+    struct network_port *sibling; /* the host's next one */
     int interface;
     uint8_t mac[6];
     uint8_t offloads;                  /* while the link is not impaired */
     struct berth_ip address, address6; /* address6 `::`: none */
     struct link egress, ingress;       /* from the owner to the switch, and back */
-    struct network_port *next[LIST_KINDS];
-    bool listed[LIST_KINDS];
     uint32_t capture_interface;
     struct berth_frame
         *queue; /* the outside's: frames to be taken, a ring; size a power of two or 0 */
     uint32_t queue_size, queue_head, queue_count;
-    char name[NETWORK_NAME];
+    char name[NETWORK_NAME]; /* its owner's */
 };
 
 struct berth_network {
@@ -50,32 +60,59 @@ struct berth_network {
     uint8_t seed[32];
     uint64_t now;
     struct lan **lans;
-    struct network_port **hosts, **outsides; /* by number; NULL: removed */
-    uint32_t lan_count, lan_size, host_count, host_size, outside_count, outside_size;
-    struct directory names, addresses; /* of hosts, to their numbers */
+    struct network_host **hosts; /* by number; NULL: removed */
+    struct network_port **ports, **outsides;
+    uint32_t lan_count, lan_size, host_count, host_size, port_count, port_size, outside_count,
+        outside_size;
+    struct directory names;     /* of hosts, to their numbers */
+    struct directory addresses; /* to the numbers of hosts' ports */
     struct flights flights;
     struct deadlines deadlines;
-    struct port_list lists[LIST_KINDS];
+    struct host_list lists[LIST_KINDS];
     struct capture capture;
     struct berth_frame output[NETWORK_BATCH], arrived[NETWORK_BATCH];
 };
 
 /* network.c */
-struct network_port *network_port_of(const struct berth_network *network, int host);
+struct lan *network_lan_of(const struct berth_network *network, int switch_number);
 /* Room for one more pointer in a table that grows by doubling. False when memory is out. */
 bool network_grow(struct berth_network *network, void *table, uint32_t *size, uint32_t count);
 
 /* True for 1..63 printable characters without spaces. */
 bool network_name_fits(const char *name);
 
+/* A key for a purpose, made from the seed. */
+struct siphash_key network_key(const struct berth_network *network, uint64_t purpose);
+
+/* Streams of random numbers; links use small ones (link_init). */
+enum network_purpose {
+    PURPOSE_NAMES = 1,
+    PURPOSE_ADDRESSES = 2,
+    PURPOSE_HOST = 3,
+    PURPOSE_PLACE = 4
+};
+static inline uint64_t network_purpose(enum network_purpose kind, uint32_t number) {
+    return (uint64_t)kind << 56 | number;
+}
+
+/* host.c */
+struct network_host *network_host_of(const struct berth_network *network, int host);
+/* The port that has that address; NULL if no host has it. */
+struct network_port *network_port_at(const struct berth_network *network,
+                                     const struct berth_ip *address);
+/* The host's port on that switch, or NULL. */
+struct network_port *network_link_of(const struct berth_network *network, int host,
+                                     int switch_number);
+void host_free(struct network_host *host);
+void host_list_add(struct network_host *host, enum host_list_kind kind);
+struct network_host *host_list_take(struct berth_network *network, enum host_list_kind kind);
+
 /* port.c */
 struct network_port *port_new(struct berth_network *network, struct lan *lan, const char *name,
-                              int number, struct berth_host *host);
+                              int number, struct network_host *host);
 void port_free(struct network_port *port);
 /* Frames come to the port's owner. Borrowed. */
 void port_receive(struct network_port *port, const struct berth_frame *frames, uint32_t count);
-void port_list_add(struct network_port *port, enum port_list_kind kind);
-struct network_port *port_list_take(struct berth_network *network, enum port_list_kind kind);
 int port_impair(struct network_port *port, enum berth_direction direction,
                 const struct berth_impairment *what);
 
@@ -90,7 +127,7 @@ static inline void capture_frame(struct network_port *port, const struct berth_f
 
 /* names.c */
 /* Answers what the host's programs asked at port 53. */
-void names_serve(struct network_port *port);
+void names_serve(struct network_host *host);
 /* The key of a name in the directory: lower case, no dot at the end. Its length, or -EINVAL. */
 int names_key(const char *name, char key[]);
 

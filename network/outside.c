@@ -21,10 +21,9 @@ static bool make_learned(struct berth_network *network, struct lan *lan) {
 
 int berth_network_add_outside(struct berth_network *network, int switch_number, const char *name,
                               uint8_t offloads) {
-    if (switch_number < 0 || (uint32_t)switch_number >= network->lan_count || !name ||
-        !network_name_fits(name))
+    struct lan *lan = network_lan_of(network, switch_number);
+    if (!lan || !name || !network_name_fits(name))
         return -EINVAL;
-    struct lan *lan = network->lans[switch_number];
     if (!network_grow(network, &network->outsides, &network->outside_size,
                       network->outside_count) ||
         !network_grow(network, &lan->ports, &lan->port_size, lan->port_count) ||

@@ -1,4 +1,4 @@
-/* A switch port: what is plugged in, the lists it waits in, and how its cable is impaired. */
+/* A switch port: what is plugged in, and how its cable is impaired. */
 #include "network/network.h"
 #include "network/parcel.h"
 #include "network/text.h"
@@ -9,13 +9,12 @@
 enum { QUEUE_MAX = NETWORK_BUDGET };
 
 struct network_port *port_new(struct berth_network *network, struct lan *lan, const char *name,
-                              int number, struct berth_host *host) {
+                              int number, struct network_host *host) {
     struct network_port *port =
         network->allocator.allocate(network->allocator.context, sizeof *port);
     if (!port)
         return NULL;
     *port = (struct network_port){.network = network, .lan = lan, .number = number, .host = host};
-    deadline_init(&port->deadline);
     memcpy(port->name, name, text_length(name, NETWORK_NAME - 1));
     link_init(&port->egress, port, true);
     link_init(&port->ingress, port, false);
@@ -28,35 +27,7 @@ void port_free(struct network_port *port) {
         berth_frame_clear(&port->queue[(port->queue_head + i) & (port->queue_size - 1)]);
     if (port->queue)
         allocator.release(allocator.context, port->queue, port->queue_size * sizeof *port->queue);
-    berth_host_free(port->host);
     allocator.release(allocator.context, port, sizeof *port);
-}
-
-/* ---- lists ---- */
-
-void port_list_add(struct network_port *port, enum port_list_kind kind) {
-    struct port_list *list = &port->network->lists[kind];
-    if (port->listed[kind])
-        return;
-    port->listed[kind] = true;
-    port->next[kind] = NULL;
-    if (list->tail)
-        list->tail->next[kind] = port;
-    else
-        list->head = port;
-    list->tail = port;
-}
-
-struct network_port *port_list_take(struct berth_network *network, enum port_list_kind kind) {
-    struct port_list *list = &network->lists[kind];
-    struct network_port *port = list->head;
-    if (!port)
-        return NULL;
-    list->head = port->next[kind];
-    if (!list->head)
-        list->tail = NULL;
-    port->listed[kind] = false;
-    return port;
 }
 
 /* ---- frames that come ---- */
@@ -98,9 +69,9 @@ static void queue_outside(struct network_port *port, const struct berth_frame *f
 
 void port_receive(struct network_port *port, const struct berth_frame *frames, uint32_t count) {
     if (port->host) {
-        berth_host_input(port->host, port->interface, frames, count, port->network->now);
-        port_list_add(port, LIST_OUTPUT);
-        port_list_add(port, LIST_EVENTS);
+        berth_host_input(port->host->engine, port->interface, frames, count, port->network->now);
+        host_list_add(port->host, LIST_OUTPUT);
+        host_list_add(port->host, LIST_EVENTS);
         return;
     }
     for (uint32_t i = 0; i < count; i++)
@@ -134,5 +105,6 @@ int port_impair(struct network_port *port, enum berth_direction direction,
     unsigned offloads = port->offloads;
     if (!port->egress.takes_large)
         offloads &= ~(unsigned)BERTH_OFFLOAD_SEGMENT;
-    return berth_host_set_interface(port->host, port->interface, port->lan->mtu, (uint8_t)offloads);
+    return berth_host_set_interface(port->host->engine, port->interface, port->lan->mtu,
+                                    (uint8_t)offloads);
 }

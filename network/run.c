@@ -27,11 +27,11 @@ static uint32_t fire(struct berth_network *network) {
     struct deadline *first = deadlines_first(&network->deadlines);
     if (!first || first->at > network->now)
         return 0;
-    struct network_port *port = (struct network_port *)(void *)first;
+    struct network_host *host = (struct network_host *)(void *)first;
     deadlines_change(&network->deadlines, first, BERTH_NEVER);
-    berth_host_advance(port->host, network->now);
-    port_list_add(port, LIST_OUTPUT);
-    port_list_add(port, LIST_EVENTS);
+    berth_host_advance(host->engine, network->now);
+    host_list_add(host, LIST_OUTPUT);
+    host_list_add(host, LIST_EVENTS);
     return 1;
 }
 
@@ -47,21 +47,31 @@ static void send_all(struct network_port *port, struct berth_frame *frames, uint
     }
 }
 
-static uint32_t serve(struct berth_network *network) {
-    struct network_port *port = port_list_take(network, LIST_OUTPUT);
-    if (!port)
-        return 0;
-    names_serve(port);
-    uint32_t count = (uint32_t)berth_host_output(port->host, port->interface, network->output,
-                                                 NETWORK_BATCH, network->now);
+/* Pulls what one interface has, and sends it. What a pull finds for another interface waits there.
+ */
+static uint32_t pull(struct network_port *port) {
+    struct berth_network *network = port->network;
+    uint32_t count = (uint32_t)berth_host_output(port->host->engine, port->interface,
+                                                 network->output, NETWORK_BATCH, network->now);
     if (count > 0)
         send_all(port, network->output, count);
     for (uint32_t i = 0; i < count; i++)
         berth_frame_clear(&network->output[i]);
-    if (count == NETWORK_BATCH || berth_host_has_output(port->host))
-        port_list_add(port, LIST_OUTPUT);
-    port_list_add(port, LIST_EVENTS);
-    deadlines_change(&network->deadlines, &port->deadline, berth_host_deadline(port->host));
+    return count;
+}
+
+static uint32_t serve(struct berth_network *network) {
+    struct network_host *host = host_list_take(network, LIST_OUTPUT);
+    if (!host)
+        return 0;
+    names_serve(host);
+    uint32_t count = 0;
+    for (struct network_port *port = host->ports; port; port = port->sibling)
+        count += pull(port);
+    if (berth_host_has_output(host->engine))
+        host_list_add(host, LIST_OUTPUT);
+    host_list_add(host, LIST_EVENTS);
+    deadlines_change(&network->deadlines, &host->deadline, berth_host_deadline(host->engine));
     return count + 1;
 }
 
@@ -80,11 +90,11 @@ bool berth_network_run(struct berth_network *network, uint64_t now) {
 }
 
 void berth_network_touch(struct berth_network *network, int host) {
-    struct network_port *port = network_port_of(network, host);
-    if (!port)
+    struct network_host *touched = network_host_of(network, host);
+    if (!touched)
         return;
-    port_list_add(port, LIST_OUTPUT);
-    port_list_add(port, LIST_EVENTS);
+    host_list_add(touched, LIST_OUTPUT);
+    host_list_add(touched, LIST_EVENTS);
 }
 
 uint64_t berth_network_deadline(const struct berth_network *network) {
@@ -100,13 +110,13 @@ size_t berth_network_events(struct berth_network *network, struct berth_network_
     struct berth_event taken[32];
     size_t count = 0;
     while (count < max && network->lists[LIST_EVENTS].head) {
-        struct network_port *port = network->lists[LIST_EVENTS].head;
+        struct network_host *host = network->lists[LIST_EVENTS].head;
         size_t room = max - count < 32 ? max - count : 32;
-        size_t got = berth_host_events(port->host, taken, room);
+        size_t got = berth_host_events(host->engine, taken, room);
         for (size_t i = 0; i < got; i++)
-            events[count++] = (struct berth_network_event){port->number, taken[i]};
+            events[count++] = (struct berth_network_event){host->number, taken[i]};
         if (got < room)
-            port_list_take(network, LIST_EVENTS);
+            host_list_take(network, LIST_EVENTS);
     }
     return count;
 }
@@ -115,13 +125,23 @@ size_t berth_network_events(struct berth_network *network, struct berth_network_
 
 int berth_network_impair(struct berth_network *network, int host, enum berth_direction direction,
                          const struct berth_impairment *impairment) {
-    struct network_port *port = network_port_of(network, host);
+    const struct network_host *impaired = network_host_of(network, host);
+    int error = impaired ? 0 : -ENOENT;
+    for (struct network_port *port = impaired ? impaired->ports : NULL; port && !error;
+         port = port->sibling)
+        error = port_impair(port, direction, impairment);
+    return error;
+}
+
+int berth_network_impair_link(struct berth_network *network, int host, int switch_number,
+                              enum berth_direction direction,
+                              const struct berth_impairment *impairment) {
+    struct network_port *port = network_link_of(network, host, switch_number);
     return port ? port_impair(port, direction, impairment) : -ENOENT;
 }
 
-int berth_network_impairment(const struct berth_network *network, int host,
-                             enum berth_direction direction, struct berth_impairment *impairment) {
-    const struct network_port *port = network_port_of(network, host);
+static int impairment_read(const struct network_port *port, enum berth_direction direction,
+                           struct berth_impairment *impairment) {
     if (!port)
         return -ENOENT;
     if (direction != BERTH_EGRESS && direction != BERTH_INGRESS)
@@ -131,18 +151,35 @@ int berth_network_impairment(const struct berth_network *network, int host,
     return 0;
 }
 
+int berth_network_impairment(const struct berth_network *network, int host,
+                             enum berth_direction direction, struct berth_impairment *impairment) {
+    const struct network_host *impaired = network_host_of(network, host);
+    return impairment_read(impaired ? impaired->ports : NULL, direction, impairment);
+}
+
+int berth_network_link_impairment(const struct berth_network *network, int host, int switch_number,
+                                  enum berth_direction direction,
+                                  struct berth_impairment *impairment) {
+    return impairment_read(network_link_of(network, host, switch_number), direction, impairment);
+}
+
 static bool port_is_plain(const struct network_port *port) {
     return !port->egress.impaired && !port->ingress.impaired;
 }
 
 bool berth_network_is_plain(const struct berth_network *network, int host,
                             const struct berth_ip *address) {
-    const struct network_port *from = network_port_of(network, host), *to = from;
+    const struct network_host *from = network_host_of(network, host);
     if (!from || network->capture.write || network->outside_count > 0)
         return false;
-    if (!berth_host_has_address(from->host, address))
-        to = network_port_of(network, berth_network_find_address(network, address));
-    return to && to->lan == from->lan && port_is_plain(from) && port_is_plain(to);
+    if (berth_host_has_address(from->engine, address))
+        return true;
+    const struct network_port *to = network_port_at(network, address);
+    const struct network_port *own = to ? network_link_of(network, host, to->lan->number) : NULL;
+    struct berth_route route; /* a longer prefix may lead elsewhere all the same */
+    return own && port_is_plain(own) && port_is_plain(to) &&
+           berth_host_find_route(from->engine, address, &route) == 0 &&
+           route.interface == own->interface && berth_ip_is_any(&route.gateway);
 }
 
 int berth_network_capture(struct berth_network *network, berth_capture_write *write, void *context,
@@ -155,8 +192,8 @@ int berth_network_capture(struct berth_network *network, berth_capture_write *wr
     int error = capture_start(capture, network->allocator, write, context, wall);
     if (error)
         return error;
-    for (uint32_t i = 0; i < network->host_count; i++) {
-        struct network_port *port = network->hosts[i];
+    for (uint32_t i = 0; i < network->port_count; i++) {
+        struct network_port *port = network->ports[i];
         if (port)
             port->capture_interface = capture_describe(capture, port->name, port->lan->name);
     }

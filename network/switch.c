@@ -85,12 +85,12 @@ void lan_mac_of_address(const struct berth_ip *address, uint8_t mac[6]) {
     memcpy(mac + 2, address->bytes + 12, 4);
 }
 
-/* The number of the host with that MAC; negative if there is none. */
-static int host_of_mac(const struct berth_network *network, const uint8_t mac[6]) {
+/* The port of the host with that MAC, on whatever switch; NULL if there is none. */
+static struct network_port *port_of_mac(const struct berth_network *network, const uint8_t mac[6]) {
     if (mac[0] != 0x02 || mac[1] != 0x00)
-        return -ENOENT;
+        return NULL;
     struct berth_ip address = berth_ip_v4(load_be32(mac + 2));
-    return directory_find(&network->addresses, &address, sizeof address);
+    return network_port_at(network, &address);
 }
 
 static struct learned *learned_set(const struct lan *lan, const uint8_t mac[6]) {
@@ -101,7 +101,7 @@ static struct learned *learned_set(const struct lan *lan, const uint8_t mac[6]) 
 
 static void learn(struct network_port *from, const uint8_t mac[6]) {
     struct lan *lan = from->lan;
-    if (mac[0] & 1 || network_port_of(lan->network, host_of_mac(lan->network, mac)))
+    if (mac[0] & 1 || port_of_mac(lan->network, mac))
         return;
     struct learned *set = learned_set(lan, mac), *entry = &set[0];
     for (int i = 0; i < LEARNED_WAYS; i++) {
@@ -118,7 +118,7 @@ static void learn(struct network_port *from, const uint8_t mac[6]) {
 }
 
 static struct network_port *find_station(const struct lan *lan, const uint8_t mac[6]) {
-    struct network_port *port = network_port_of(lan->network, host_of_mac(lan->network, mac));
+    struct network_port *port = port_of_mac(lan->network, mac);
     if (port)
         return port->lan == lan ? port : NULL;
     if (!lan->learned)

@@ -34,6 +34,41 @@ int berth_host_add_route(struct berth_host *host, int interface, const struct be
     return ip_add_route(&host->sockets.ip, interface, prefix, length, gateway);
 }
 
+static void route_show(struct berth_route *to, const struct ip_route *route) {
+    unsigned family = route->v4 ? 96 : 0;
+    to->prefix = route->prefix;
+    to->length = route->length - family;
+    to->interface = route->interface;
+    to->gateway = route->gateway;
+    if (!route->has_gateway)
+        to->gateway = route->v4 ? berth_ip_v4(0) : (struct berth_ip){{0}};
+}
+
+size_t berth_host_routes(const struct berth_host *host, struct berth_route *routes, size_t max) {
+    const struct ip *ip = &host->sockets.ip;
+    for (size_t i = 0; i < ip->route_count && i < max; i++)
+        route_show(&routes[i], &ip->routes[i]);
+    return ip->route_count;
+}
+
+int berth_host_find_route(const struct berth_host *host, const struct berth_ip *destination,
+                          struct berth_route *route) {
+    const struct ip *ip = &host->sockets.ip;
+    if (ip_has_address(ip, destination)) {
+        bool v4 = berth_ip_is_v4(destination);
+        *route = (struct berth_route){.prefix = *destination,
+                                      .gateway = v4 ? berth_ip_v4(0) : (struct berth_ip){{0}},
+                                      .length = v4 ? 32 : 128,
+                                      .interface = IP_LOOPBACK};
+        return 0;
+    }
+    const struct ip_route *found = ip_route_find(ip, destination, IP_ANY_INTERFACE);
+    if (!found)
+        return -ENETUNREACH;
+    route_show(route, found);
+    return 0;
+}
+
 int berth_host_set_port_range(struct berth_host *host, uint16_t first, uint16_t last) {
     if (first == 0 || first > last)
         return -EINVAL;

@@ -192,6 +192,9 @@ static inline uint32_t ip_segment_max(const struct ip_interface *interface) {
 /* ---- route.c ---- */
 int ip_add_route(struct ip *ip, int interface, const struct berth_ip *prefix, unsigned length,
                  const struct berth_ip *gateway);
+/* The route with the longest prefix, of that interface or of any (IP_ANY_INTERFACE); or NULL. */
+const struct ip_route *ip_route_find(const struct ip *ip, const struct berth_ip *destination,
+                                     unsigned interface);
 /* The next hop; `interface` is preferred when it has a route. 0 or -ENETUNREACH. */
 int ip_route(const struct ip *ip, const struct berth_ip *destination, unsigned interface,
              struct ip_hop *hop);

@@ -28,8 +28,8 @@ static int route_insert(struct ip *ip, const struct ip_route *route) {
     return 0;
 }
 
-static const struct ip_route *route_find(const struct ip *ip, const struct berth_ip *destination,
-                                         unsigned interface) {
+const struct ip_route *ip_route_find(const struct ip *ip, const struct berth_ip *destination,
+                                     unsigned interface) {
     bool v4 = berth_ip_is_v4(destination);
     for (uint32_t i = 0; i < ip->route_count; i++) {
         const struct ip_route *route = &ip->routes[i];
@@ -41,7 +41,7 @@ static const struct ip_route *route_find(const struct ip *ip, const struct berth
 }
 
 bool ip_on_link(const struct ip *ip, unsigned interface, const struct berth_ip *address) {
-    const struct ip_route *route = route_find(ip, address, interface);
+    const struct ip_route *route = ip_route_find(ip, address, interface);
     return route && !route->has_gateway;
 }
 
@@ -89,9 +89,9 @@ int ip_route(const struct ip *ip, const struct berth_ip *destination, unsigned i
         hop->kind = IP_MULTICAST;
     const struct ip_route *route = NULL;
     if (interface != IP_ANY_INTERFACE && interface != IP_LOOPBACK)
-        route = route_find(ip, destination, interface);
+        route = ip_route_find(ip, destination, interface);
     if (!route)
-        route = route_find(ip, destination, IP_ANY_INTERFACE);
+        route = ip_route_find(ip, destination, IP_ANY_INTERFACE);
     if (!route)
         return -ENETUNREACH;
     hop->interface = route->interface;

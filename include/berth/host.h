@@ -101,6 +101,9 @@ struct berth_host_config {
     uint8_t ipv6_notify; /* new IPv6 addresses are told to the link (Linux's ndisc_notify): 0 */
     /* 1: what berth_tcp_info counts outlasts a connection's idleness, for 300 octets each: 0 */
     uint8_t tcp_keep_tallies;
+    /* 1: what comes for others is sent on, as net.ipv4.ip_forward and net.ipv6.conf.all.forwarding:
+     * 0 */
+    uint8_t ip_forward, ip6_forward;
 };
 
 void berth_host_config_init(struct berth_host_config *config);
@@ -149,6 +152,17 @@ int berth_host_add_address(struct berth_host *host, int interface, const struct 
  * 0, -ENODEV, -EINVAL, -ENETUNREACH (the gateway is not on link), -ENOSPC. */
 int berth_host_add_route(struct berth_host *host, int interface, const struct berth_ip *prefix,
                          unsigned length, const struct berth_ip *gateway);
+struct berth_route {
+    struct berth_ip prefix, gateway; /* gateway unspecified (0.0.0.0, ::): on link */
+    unsigned length;
+    int interface;
+};
+/* Writes up to `max` routes, longest prefix first; returns how many there are. */
+size_t berth_host_routes(const struct berth_host *host, struct berth_route *routes, size_t max);
+/* The route that a datagram to that destination takes; the loopback with the destination's own
+ * prefix for the host's own addresses. 0 or -ENETUNREACH. */
+int berth_host_find_route(const struct berth_host *host, const struct berth_ip *destination,
+                          struct berth_route *route);
 /* Changes the ephemeral range, as net.ipv4.ip_local_port_range. 0 or -EINVAL (first > last or first
  * 0). */
 int berth_host_set_port_range(struct berth_host *host, uint16_t first, uint16_t last);

@@ -33,6 +33,8 @@ int berth_network_add_switch(struct berth_network *network, const char *name,
  * MTU below 1280), -EEXIST (it has one). */
 int berth_network_set_ipv6(struct berth_network *network, int switch_number,
                            const struct berth_ip *subnet);
+int berth_network_find_switch(const struct berth_network *network, const char *name); /* -ENOENT */
+const char *berth_network_switch_name(const struct berth_network *network, int switch_number);
 /* A host on that switch. address NULL: the lowest free one of the subnet. config NULL: defaults;
  * the seed is derived from the network's. Returns its number, -EEXIST (name), -EADDRINUSE
  * (address), -EADDRNOTAVAIL (outside the subnet, or none left), -EINVAL, -ENOMEM. The network owns
@@ -44,6 +46,27 @@ int berth_network_add_host(struct berth_network *network, const char *name, int 
 int berth_network_add_host_dual(struct berth_network *network, const char *name, int switch_number,
                                 const struct berth_ip *address, const struct berth_ip *ipv6,
                                 const struct berth_host_config *config);
+/* Plugs the host into one more switch, with one more interface and addresses there as
+ * berth_network_add_host_dual chooses them. A host has one link to a switch at most, so a link goes
+ * by these two. Returns the interface's number in the host. -ENOENT (no such host), -EEXIST (it is
+ * plugged in there), -EADDRINUSE, -EADDRNOTAVAIL, -EINVAL, -ENOMEM, -ENOSPC. */
+int berth_network_plug(struct berth_network *network, int host, int switch_number,
+                       const struct berth_ip *address, const struct berth_ip *ipv6);
+struct berth_link {
+    int switch_number;
+    int interface; /* the host's */
+    unsigned prefix;
+    struct berth_ip address, ipv6; /* ipv6 `::`: none */
+};
+/* Writes up to `max` links of the host in the order of its interfaces; returns how many it has. */
+size_t berth_network_links(const struct berth_network *network, int host, struct berth_link *links,
+                           size_t max);
+/* A route of the host to prefix/length through the router at `gateway`, which has to be on a link
+ * of the host's (else -ENETUNREACH). Length 0: the default route of that family. A host forwards
+ * with its sysctls "net.ipv4.ip_forward" and "net.ipv6.conf.all.forwarding" at 1
+ * (berth_host_set_sysctl). -ENOENT (no such host), -EINVAL, -ENOSPC. */
+int berth_network_add_route(struct berth_network *network, int host, const struct berth_ip *prefix,
+                            unsigned length, const struct berth_ip *gateway);
 /* Takes the host away with all its sockets, names and frames under way; its number is not used
  * again. -ENOENT. */
 int berth_network_remove_host(struct berth_network *network, int host);
@@ -55,8 +78,10 @@ int berth_network_find_host(const struct berth_network *network, const char *nam
 int berth_network_find_address(const struct berth_network *network, const struct berth_ip *address);
 /* One past the highest host number. */
 int berth_network_host_count(const struct berth_network *network);
-/* One more name (alias) for a host's address: labels of letters, digits, '-' and '_', 253
- * characters in all, any case. -EEXIST, -EINVAL, -ENOENT (no such host), -ENOMEM. */
+/* A host's name stands for its address on a network that the asker is on, too, or for its first
+ * one; `host.network` for the one on that network. One more name (alias) for a host's address:
+ * labels of letters, digits, '-' and '_', 253 characters in all, any case. -EEXIST, -EINVAL,
+ * -ENOENT (no such host), -ENOMEM. */
 int berth_network_add_name(struct berth_network *network, const char *name, int host);
 
 /* What a link end does to the frames that leave the host (egress) or come to it (ingress); netem's
@@ -73,9 +98,18 @@ struct berth_impairment {
  * jitter past 2^62). Frames under way keep their times. A host whose egress has more than delay and
  * jitter makes frames of MTU size; to one whose ingress has, the switch cuts large segments up. */
 enum berth_direction { BERTH_EGRESS = 1, BERTH_INGRESS = 2, BERTH_BOTH = 3 };
+/* Of all the host's links: */
 int berth_network_impair(struct berth_network *network, int host, enum berth_direction direction,
                          const struct berth_impairment *impairment);
-/* How the host's link is impaired in that one direction (BERTH_EGRESS or BERTH_INGRESS). */
+/* Of its link to that switch: */
+int berth_network_impair_link(struct berth_network *network, int host, int switch_number,
+                              enum berth_direction direction,
+                              const struct berth_impairment *impairment);
+/* How the link is impaired in that one direction (BERTH_EGRESS or BERTH_INGRESS); the host's first
+ * one, where no switch is named. */
+int berth_network_link_impairment(const struct berth_network *network, int host, int switch_number,
+                                  enum berth_direction direction,
+                                  struct berth_impairment *impairment);
 int berth_network_impairment(const struct berth_network *network, int host,
                              enum berth_direction direction, struct berth_impairment *impairment);
 
@@ -112,8 +146,8 @@ size_t berth_network_events(struct berth_network *network, struct berth_network_
                             size_t max);
 
 /* True if what the host sends to this address comes there at once and whole, and nobody on the way
- * looks into it: the address is the host's own or a neighbour's on its switch, no link between them
- * is impaired, nothing is captured, and the network has no outside port. Then, and only then,
+ * looks into it: the address is the host's own or a neighbour's on a switch of its, no link between
+ * them is impaired, nothing is captured, and the network has no outside port. Then, and only then,
  * blocks may be sealed (<berth/frame.h>). */
 bool berth_network_is_plain(const struct berth_network *network, int host,
                             const struct berth_ip *address);
