@@ -21,9 +21,9 @@ run: all ## play the figures with real telnet, FTP and HTTP programs on virtual 
 	@scripts/setup.sh run
 	@/usr/bin/python3 -B examples/figures/figures.py $(BUILD)/tool/berth
 
-test: ## run the tests [SUITE=unit|conformance|install|run|exact|figures|interop|fuzz|network|kernel61]
-	@scripts/setup.sh build run test $(filter network kernel61,$(SUITE))
-	@scripts/test.sh $(BUILD) $(SUITE)
+test: ## run the tests [SUITE=unit|conformance|install|run|exact|figures|interop|fuzz|network|programs|kernel61]
+	@scripts/setup.sh build run test $(filter network programs kernel61,$(SUITE))
+	@scripts/test.sh $(BUILD) '$(SUITE)' $(NAME)
 
 mutants: all ## make the cited statements wrong, one at a time: do their tests turn red? [NAME=sample|ID, SEED=...]
 	@python3 -B test/conformance/mutants.py $(BUILD) $(NAME)

@@ -13,6 +13,9 @@ packages() {
     coverage) echo gcovr ;;
     bench) echo wrk redis-server redis-tools iperf3 iproute2 slirp4netns passt ;;
     network) echo redis-server redis-tools etcd-server etcd-client ;;
+    programs) echo curl wget nginx-light openssl haproxy wrk apache2-utils redis-server redis-tools memcached libmemcached-tools \
+        postgresql postgresql-contrib mosquitto mosquitto-clients etcd-server etcd-client bind9-dnsutils dnsmasq-base iperf3 \
+        iputils-ping tmux strace gdb ;;
     kernel61) echo qemu-system-x86 busybox-static ;;
     *) echo "setup.sh: unknown group $1" >&2; exit 2 ;;
     esac

@@ -1,14 +1,15 @@
 #!/bin/bash
-# Runs the tests: test.sh BUILD [SUITE]. Suites: unit (the engine at packet level in virtual time, by gcc and by clang, with
+# Runs the tests: test.sh BUILD [SUITE [NAME...]]. Suites: unit (the engine at packet level in virtual time, by gcc and by clang, with
 # sanitizers), conformance (which test shows which requirement of which RFC), install (what a program that embeds libberth gets),
 # run (unmodified programs), exact (each socket call against the kernel's own), figures (`make run`,
 # checked), interop (Linux's own TCP at the other end of a TAP), fuzz (hostile input, FUZZ_SECONDS for each fuzzer).
-# Only when asked for: network (topologies, faults, captures and the outside world under real programs), kernel61 (Linux 6.1 itself,
-# fetched and emulated).
+# Only when asked for: network (topologies, faults, captures and the outside world under real programs), programs (what people run,
+# all of them or those named, REPEAT times), kernel61 (Linux 6.1 itself, fetched and emulated).
 set -u
 cd "$(dirname "$0")/.." || exit
 build=$1
 suites=${2:-unit conformance install run exact figures interop fuzz}
+names=("${@:3}")
 passed=0
 failed=0
 not_run=
@@ -80,7 +81,8 @@ for suite in $suites; do
     fuzz) script fuzz test/fuzz/run.sh "$build" ;;
     network) script network test/network/run.sh "$build" ;;
     kernel61) script kernel61 test/kernel61/run.sh "$build" ;;
-    *) echo "no suite $suite; there are: unit conformance install run exact figures interop fuzz network kernel61" >&2; exit 2 ;;
+    programs) script programs test/programs/run.sh "$build" "${names[@]}" ;;
+    *) echo "no suite $suite; there are: unit conformance install run exact figures interop fuzz network programs kernel61" >&2; exit 2 ;;
     esac
 done
 [ ${#wrong[@]} = 0 ] || printf '%s\n' "${wrong[@]}"
