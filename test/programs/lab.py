@@ -105,6 +105,12 @@ class Lab(harness.Net):
         started.log, started.called = log, os.path.basename(argv[0])
         return started
 
+    def run(self, host, *argv, extra=(), timeout=60, **more):
+        """Runs a program on `host` to its end; `input`: what it reads."""
+        if "input" not in more:
+            more.setdefault("stdin", subprocess.DEVNULL)
+        return subprocess.run(self.words(host, argv, extra), **{"capture_output": True, "text": True, "timeout": timeout, **more})
+
     def said(self, started):
         with open(started.log, errors="replace") as file:
             return file.read()
