@@ -81,8 +81,7 @@ void port_receive(struct network_port *port, const struct berth_frame *frames, u
 /* ---- impairments ---- */
 
 static void impair_link(struct link *link, const struct berth_impairment *what, bool may_large) {
-    link->impair.what = *what;
-    link->impair.last = 0;
+    impair_set(&link->impair, what);
     link->impaired = impair_any(what);
     link->takes_large = may_large && !impair_small(what);
 }
@@ -91,7 +90,8 @@ static void impair_link(struct link *link, const struct berth_impairment *what, 
  * those that come the other way it happens at the switch. Checksums are still left out: a frame
  * that is corrupted gets its own before the bit is flipped. */
 int port_impair(struct network_port *port, enum berth_direction direction,
-                const struct berth_impairment *what) {
+                const struct berth_impairment *given) {
+    struct berth_impairment impairment = impair_given(given), *what = &impairment;
     int error = impair_check(what);
     if (error || direction < BERTH_EGRESS || direction > BERTH_BOTH)
         return -EINVAL;

@@ -147,7 +147,7 @@ static int impairment_read(const struct network_port *port, enum berth_direction
     if (direction != BERTH_EGRESS && direction != BERTH_INGRESS)
         return -EINVAL;
     const struct link *link = direction == BERTH_EGRESS ? &port->egress : &port->ingress;
-    *impairment = link->impair.what;
+    impair_tell(&link->impair, impairment);
     return 0;
 }
 

@@ -84,19 +84,39 @@ int berth_network_host_count(const struct berth_network *network);
  * -ENOENT (no such host), -ENOMEM. */
 int berth_network_add_name(struct berth_network *network, const char *name, int host);
 
+/* How a delay is spread by its jitter. Uniformly: delay - jitter to delay + jitter. The others have
+ * the delay as their mean and the jitter as their standard deviation, as long as little of them is
+ * cut off at a delay of 0; pareto's tail is long, and ends after 5 standard deviations. */
+enum berth_distribution { BERTH_UNIFORM, BERTH_NORMAL, BERTH_PARETO, BERTH_PARETONORMAL };
+/* What the losses follow: each frame's own luck (`loss`); Gilbert and Elliott's good and bad times,
+ * chain = {P good to bad, R bad to good, 1-H lost in bad times, 1-K lost in good ones}; or four
+ * states, chain = {P13, P31, P32, P23, P14} as tc-netem(8) has them. */
+enum berth_loss_model { BERTH_LOSS_RANDOM, BERTH_LOSS_GEMODEL, BERTH_LOSS_STATE };
+
 /* What a link end does to the frames that leave the host (egress) or come to it (ingress); netem's
- * words. Probabilities are 0..1; times ns. All zero: unimpaired, and frames may be large and
- * unchecksummed. */
+ * words. Probabilities and correlations are 0..1; times ns. All zero: unimpaired, and frames may be
+ * large and unchecksummed. */
 struct berth_impairment {
+    size_t size; /* of this struct; 0: as it is in this version */
     uint64_t delay, jitter;
     double loss, duplicate, corrupt;
     double reorder; /* part of the frames sent at once while the others wait `delay` */
     uint64_t rate;  /* bits/s, 0: none */
     uint32_t limit; /* frames waiting, 0: 1000 */
+    uint32_t gap;   /* at least gap - 1 frames wait before one goes at once; 0: as 1 */
+    enum berth_distribution distribution;
+    enum berth_loss_model loss_model;
+    double chain[5];
+    /* The part of the frames that shares the luck of the frame before: a loss of 10 % with a
+     * correlation of 50 % is 10 %, in bursts of twice the length. (In the kernel a correlation
+     * makes rare things rarer.) */
+    double delay_correlation, loss_correlation, duplicate_correlation, corrupt_correlation,
+        reorder_correlation;
 };
-/* -ENOENT (no such host), -EINVAL (a probability outside 0..1, reorder without delay, delay or
- * jitter past 2^62). Frames under way keep their times. A host whose egress has more than delay and
- * jitter makes frames of MTU size; to one whose ingress has, the switch cuts large segments up. */
+/* -ENOENT (no such host), -EINVAL (a probability outside 0..1, a chain's that add up to more than
+ * 1, reorder without delay, gap without reorder, delay or jitter past 2^62). Frames under way keep
+ * their times. A host whose egress has more than delay and jitter makes frames of MTU size; to one
+ * whose ingress has, the switch cuts large segments up. */
 enum berth_direction { BERTH_EGRESS = 1, BERTH_INGRESS = 2, BERTH_BOTH = 3 };
 /* Of all the host's links: */
 int berth_network_impair(struct berth_network *network, int host, enum berth_direction direction,
@@ -106,7 +126,7 @@ int berth_network_impair_link(struct berth_network *network, int host, int switc
                               enum berth_direction direction,
                               const struct berth_impairment *impairment);
 /* How the link is impaired in that one direction (BERTH_EGRESS or BERTH_INGRESS); the host's first
- * one, where no switch is named. */
+ * one, where no switch is named. impairment->size says how much of it there is; 0: all. */
 int berth_network_link_impairment(const struct berth_network *network, int host, int switch_number,
                                   enum berth_direction direction,
                                   struct berth_impairment *impairment);

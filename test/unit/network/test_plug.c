@@ -100,7 +100,7 @@ static void plain_is_a_way_over_one_switch(void **state) {
     assert_false(berth_network_is_plain(network, p.near, &far->address));
     /* Only that link is impaired. */
     const struct berth_impairment slow = {.delay = BERTH_MS}, none = {0};
-    struct berth_impairment got;
+    struct berth_impairment got = {0};
     assert_int_equal(berth_network_impair_link(network, p.both, OFFICE, BERTH_BOTH, &slow), 0);
     assert_int_equal(berth_network_impair_link(network, p.near, OFFICE, BERTH_BOTH, &slow),
                      -ENOENT);

@@ -128,7 +128,7 @@ static void an_impairment_can_be_asked_for_and_taken_back(void **state) {
     struct pair pair;
     pair_open(&pair, 1);
     struct berth_network *network = pair.world.network;
-    struct berth_impairment got, what = {.loss = .5, .delay = 7}, none = {0};
+    struct berth_impairment got = {0}, what = {.loss = .5, .delay = 7}, none = {0};
     impair(&pair, pair.a, BERTH_EGRESS, what);
     assert_int_equal(berth_network_impairment(network, pair.a, BERTH_EGRESS, &got), 0);
     assert_true(got.loss == .5 && got.delay == 7);
