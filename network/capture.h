@@ -1,28 +1,29 @@
-/* A capture as pcapng (draft-ietf-opsawg-pcapng): a section header, one interface description per
- * switch port under its owner's name, and an enhanced packet block with nanoseconds for each frame;
- * what was dropped carries its cause as the packet's comment. Frames are shown as they would be on
- * a wire, checksums computed; large segments are shown whole, as Linux shows those of its own
- * offloads. */
+/* Captures: who gets to see which frames. Any number at a time, each a pcapng file of its own
+ * (pcapng.h), of all ports or of one host's or one switch's. A frame is shown once, as it enters
+ * the switch; with a host's own capture that is where its cable meets the switch. */
 #ifndef NETWORK_CAPTURE_H
 #define NETWORK_CAPTURE_H
 
-#include <berth/network.h>
+#include "network/pcapng.h"
+
+struct network_port;
 
 struct capture {
-    berth_capture_write *write; /* NULL: off */
-    void *context;
-    uint64_t wall;
-    uint32_t interfaces; /* described so far */
-    uint8_t *block;      /* room for the largest block; NULL when off */
+    struct capture *next;
+    int number;
+    struct berth_capture_config config;
+    struct pcapng_writer file;
+    uint32_t *interfaces; /* by a port's capture_id: its number in the file and 1, or 0 */
+    uint32_t size;        /* of interfaces */
+    uint64_t lost;        /* frames that were chosen but had no room, not told yet */
 };
 
-/* Writes the section header. 0 or -ENOMEM. */
-int capture_start(struct capture *capture, struct berth_allocator allocator,
-                  berth_capture_write *write, void *context, uint64_t wall);
-void capture_stop(struct capture *capture, struct berth_allocator allocator);
-/* Describes one more interface; returns its number in the section. */
-uint32_t capture_describe(struct capture *capture, const char *name, const char *description);
-void capture_write_frame(struct capture *capture, uint32_t interface,
-                         const struct berth_frame *frame, uint64_t now, const char *comment);
+/* A new port, for the captures that run. */
+void captures_describe(struct network_port *port);
+/* A frame passes from one port to the other. from NULL: it was lost on its way from the switch;
+ * to NULL: it goes to many, or was lost before the switch. cause: why it was dropped, or NULL. */
+void captures_show(const struct network_port *from, const struct network_port *to,
+                   const struct berth_frame *frame, const char *cause);
+void captures_end(struct berth_network *network);
 
 #endif

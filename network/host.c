@@ -166,8 +166,7 @@ static int enter(struct network_port *port) {
     while (*link)
         link = &(*link)->sibling;
     *link = port;
-    if (network->capture.write)
-        port->capture_interface = capture_describe(&network->capture, port->name, port->lan->name);
+    captures_describe(port);
     host_list_add(port->host, LIST_OUTPUT);
     return 0;
 }

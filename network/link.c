@@ -10,6 +10,13 @@ void link_init(struct link *link, struct network_port *port, bool inward) {
     random_init(&link->impair.random, port->network->seed, purpose);
 }
 
+void link_show_loss(const struct link *link, const struct berth_frame *frame, const char *cause) {
+    if (link->inward)
+        capture_frame(link->port, NULL, frame, cause);
+    else
+        capture_frame(NULL, link->port, frame, cause);
+}
+
 void link_arrive(struct link *link, const struct berth_frame *frames, uint32_t count) {
     if (link->inward)
         switch_forward(link->port, frames, count);
@@ -54,7 +61,7 @@ static const char *lose(struct link *link, const struct berth_frame *frame,
                         const struct impair_verdict *verdict) {
     struct berth_network *network = link->port->network;
     struct berth_frame ghost;
-    if (!network->capture.write || !link->inward || verdict->at <= network->now ||
+    if (!network->captures || !link->inward || verdict->at <= network->now ||
         link->ghosts == LINK_GHOSTS || parcel_keep(&ghost, frame, network->allocator))
         return verdict->dropped;
     if (flights_add(&network->flights, link, &ghost, verdict->at, verdict->dropped)) {
@@ -75,7 +82,7 @@ static const char *judge_and_pass(struct link *link, const struct berth_frame *f
         const char *lost =
             verdict.dropped ? lose(link, frame, &verdict) : pass(link, frame, &verdict);
         if (lost)
-            capture_frame(link->port, frame, lost);
+            link_show_loss(link, frame, lost);
     }
     return cause;
 }
@@ -88,7 +95,7 @@ static const char *carry_pieces(struct link *link, const struct berth_frame *fra
     while (split_next(&split, &piece)) {
         const char *cause = link_carry(link, &piece);
         if (cause)
-            capture_frame(link->port, &piece, cause);
+            link_show_loss(link, &piece, cause);
         berth_frame_clear(&piece);
     }
     return NULL;

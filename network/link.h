@@ -26,6 +26,8 @@ void link_init(struct link *link, struct network_port *port, bool inward);
 const char *link_carry(struct link *link, const struct berth_frame *frame);
 /* Frames have crossed it: hands them to the switch, or to the host or outside port. Borrowed. */
 void link_arrive(struct link *link, const struct berth_frame *frames, uint32_t count);
+/* Puts a frame that was lost on the link into the captures. */
+void link_show_loss(const struct link *link, const struct berth_frame *frame, const char *cause);
 /* Nothing is to be decided: a frame may go straight to link_arrive(). */
 static inline bool link_is_direct(const struct link *link, const struct berth_frame *frame) {
     return !link->impaired && (link->takes_large || frame->segment_size == 0);

@@ -89,7 +89,7 @@ void berth_network_free(struct berth_network *network) {
     directory_clear(&network->names);
     directory_clear(&network->addresses);
     deadlines_clear(&network->deadlines);
-    capture_stop(&network->capture, network->allocator);
+    captures_end(network);
     network->allocator.release(network->allocator.context, network, sizeof *network);
 }
 

@@ -48,7 +48,7 @@ struct network_port {
     uint8_t offloads;                  /* while the link is not impaired */
     struct berth_ip address, address6; /* address6 `::`: none */
     struct link egress, ingress;       /* from the owner to the switch, and back */
-    uint32_t capture_interface;
+    uint32_t capture_id;               /* never used twice */
     struct berth_frame
         *queue; /* the outside's: frames to be taken, a ring; size a power of two or 0 */
     uint32_t queue_size, queue_head, queue_count;
@@ -69,7 +69,9 @@ struct berth_network {
     struct flights flights;
     struct deadlines deadlines;
     struct host_list lists[LIST_KINDS];
-    struct capture capture;
+    struct capture *captures;
+    int last_capture, main_capture; /* the latter: berth_network_capture()'s, or 0 */
+    uint32_t last_port;
     struct berth_frame output[NETWORK_BATCH], arrived[NETWORK_BATCH];
 };
 
@@ -116,13 +118,11 @@ void port_receive(struct network_port *port, const struct berth_frame *frames, u
 int port_impair(struct network_port *port, enum berth_direction direction,
                 const struct berth_impairment *what);
 
-/* Puts a frame into the capture, if there is one, as seen at the port. `cause`: why it was dropped,
- * or NULL. */
-static inline void capture_frame(struct network_port *port, const struct berth_frame *frame,
-                                 const char *cause) {
-    struct capture *capture = &port->network->capture;
-    if (capture->write)
-        capture_write_frame(capture, port->capture_interface, frame, port->network->now, cause);
+/* Puts a frame into the captures, if there are any; as captures_show(). */
+static inline void capture_frame(const struct network_port *from, const struct network_port *to,
+                                 const struct berth_frame *frame, const char *cause) {
+    if ((from ? from : to)->network->captures)
+        captures_show(from, to, frame, cause);
 }
 
 /* names.c */

@@ -37,8 +37,7 @@ int berth_network_add_outside(struct berth_network *network, int switch_number, 
     port_impair(port, BERTH_BOTH, &none);
     lan->ports[lan->port_count++] = port;
     network->outsides[network->outside_count++] = port;
-    if (network->capture.write)
-        port->capture_interface = capture_describe(&network->capture, port->name, lan->name);
+    captures_describe(port);
     return port->number;
 }
 
@@ -67,7 +66,7 @@ int berth_network_outside_input(struct berth_network *network, int outside,
         if (is_frame(&frames[i])) {
             const char *cause = link_carry(&port->egress, &frames[i]);
             if (cause)
-                capture_frame(port, &frames[i], cause);
+                capture_frame(port, NULL, &frames[i], cause);
         }
         i++;
     }

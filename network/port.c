@@ -15,6 +15,7 @@ struct network_port *port_new(struct berth_network *network, struct lan *lan, co
     if (!port)
         return NULL;
     *port = (struct network_port){.network = network, .lan = lan, .number = number, .host = host};
+    port->capture_id = network->last_port++;
     memcpy(port->name, name, text_length(name, NETWORK_NAME - 1));
     link_init(&port->egress, port, true);
     link_init(&port->ingress, port, false);
@@ -54,7 +55,7 @@ static bool queue_has_room(struct network_port *port) {
 
 static void queue_outside(struct network_port *port, const struct berth_frame *frame) {
     if (!queue_has_room(port)) {
-        capture_frame(port, frame, "dropped: the outside does not take its frames");
+        capture_frame(NULL, port, frame, "dropped: the outside does not take its frames");
         return;
     }
     uint32_t at = (port->queue_head + port->queue_count) & (port->queue_size - 1);
@@ -62,7 +63,7 @@ static void queue_outside(struct network_port *port, const struct berth_frame *f
                     ? parcel_keep(&port->queue[at], frame, port->network->allocator)
                     : parcel_keep_finished(&port->queue[at], frame, port->network->allocator);
     if (error)
-        capture_frame(port, frame, "dropped: out of memory");
+        capture_frame(NULL, port, frame, "dropped: out of memory");
     else
         port->queue_count++;
 }

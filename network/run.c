@@ -12,7 +12,7 @@ static uint32_t land(struct berth_network *network) {
         return 0;
     if (lost) {
         link->ghosts--;
-        capture_frame(link->port, network->arrived, lost);
+        link_show_loss(link, network->arrived, lost);
     } else {
         link->impair.queued -= count;
         link_arrive(link, network->arrived, count);
@@ -43,7 +43,7 @@ static void send_all(struct network_port *port, struct berth_frame *frames, uint
     for (uint32_t i = 0; i < count; i++) {
         const char *cause = link_carry(&port->egress, &frames[i]);
         if (cause)
-            capture_frame(port, &frames[i], cause);
+            capture_frame(port, NULL, &frames[i], cause);
     }
 }
 
@@ -121,7 +121,7 @@ size_t berth_network_events(struct berth_network *network, struct berth_network_
     return count;
 }
 
-/* ---- links and capture ---- */
+/* ---- links ---- */
 
 int berth_network_impair(struct berth_network *network, int host, enum berth_direction direction,
                          const struct berth_impairment *impairment) {
@@ -170,7 +170,7 @@ static bool port_is_plain(const struct network_port *port) {
 bool berth_network_is_plain(const struct berth_network *network, int host,
                             const struct berth_ip *address) {
     const struct network_host *from = network_host_of(network, host);
-    if (!from || network->capture.write || network->outside_count > 0)
+    if (!from || network->captures || network->outside_count > 0)
         return false;
     if (berth_host_has_address(from->engine, address))
         return true;
@@ -180,26 +180,4 @@ bool berth_network_is_plain(const struct berth_network *network, int host,
     return own && port_is_plain(own) && port_is_plain(to) &&
            berth_host_find_route(from->engine, address, &route) == 0 &&
            route.interface == own->interface && berth_ip_is_any(&route.gateway);
-}
-
-int berth_network_capture(struct berth_network *network, berth_capture_write *write, void *context,
-                          uint64_t wall) {
-    if (!write) {
-        capture_stop(&network->capture, network->allocator);
-        return 0;
-    }
-    struct capture *capture = &network->capture;
-    int error = capture_start(capture, network->allocator, write, context, wall);
-    if (error)
-        return error;
-    for (uint32_t i = 0; i < network->port_count; i++) {
-        struct network_port *port = network->ports[i];
-        if (port)
-            port->capture_interface = capture_describe(capture, port->name, port->lan->name);
-    }
-    for (uint32_t i = 0; i < network->outside_count; i++) {
-        struct network_port *port = network->outsides[i];
-        port->capture_interface = capture_describe(capture, port->name, port->lan->name);
-    }
-    return 0;
 }

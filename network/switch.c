@@ -144,14 +144,14 @@ void switch_forget(struct network_port *port) {
 static void flood_one(struct network_port *to, const struct berth_frame *frame) {
     const char *cause = link_carry(&to->ingress, frame);
     if (cause)
-        capture_frame(to, frame, cause);
+        capture_frame(NULL, to, frame, cause);
 }
 
 /* To all for a group address. An address that the switch does not know can only be outside: it
  * knows all of its hosts. */
 static void flood(struct network_port *from, const struct berth_frame *frame, bool group) {
     struct lan *lan = from->lan;
-    capture_frame(from, frame, NULL);
+    capture_frame(from, NULL, frame, NULL);
     for (uint32_t i = 0; i < lan->port_count; i++)
         if (lan->ports[i] != from && (group || !lan->ports[i]->host))
             flood_one(lan->ports[i], frame);
@@ -161,11 +161,11 @@ static void forward_singly(struct network_port *from, struct network_port *to,
                            const struct berth_frame *frame) {
     if (frame->segment_size != 0 && !to->ingress.takes_large) {
         /* Captured whole; the pieces that are lost follow. */
-        capture_frame(from, frame, NULL);
+        capture_frame(from, to, frame, NULL);
         flood_one(to, frame);
         return;
     }
-    capture_frame(from, frame, link_carry(&to->ingress, frame));
+    capture_frame(from, to, frame, link_carry(&to->ingress, frame));
 }
 
 /* Whom the frame is for; NULL for a group address and for a station not known. */
@@ -196,7 +196,7 @@ void switch_forward(struct network_port *from, const struct berth_frame *frames,
             run = 0;
         }
         if (direct) {
-            capture_frame(from, &frames[i], NULL);
+            capture_frame(from, to, &frames[i], NULL);
             run_to = to;
             run++;
         } else if (!to) {
@@ -204,7 +204,7 @@ void switch_forward(struct network_port *from, const struct berth_frame *frames,
         } else if (to != from) {
             forward_singly(from, to, &frames[i]);
         } else {
-            capture_frame(from, &frames[i], NULL); /* it is where it came from */
+            capture_frame(from, from, &frames[i], NULL); /* it is where it came from */
         }
     }
     if (run > 0)

@@ -172,14 +172,38 @@ size_t berth_network_events(struct berth_network *network, struct berth_network_
 bool berth_network_is_plain(const struct berth_network *network, int host,
                             const struct berth_ip *address);
 
-/* ---- capture: pcapng, a stream of bytes handed to the caller ---- */
+/* ---- captures: pcapng, a stream of bytes handed to the caller ---- */
 
 /* Each frame that passes a switch port (once, where it enters the switch; drops are marked with
- * their cause). `write` gets pcapng octets in order; borrowed for the call; it must not call back.
- * NULL stops. wall: ns since 1970 that stands for now = 0. */
+ * their cause), with an interface description and the names of each port's owner. `write` gets
+ * pcapng octets in order, a block at a time; borrowed for the call; it must not call back. NULL
+ * stops. wall: ns since 1970 that stands for now = 0. */
 typedef void berth_capture_write(void *context, const void *data, size_t length);
 int berth_network_capture(struct berth_network *network, berth_capture_write *write, void *context,
                           uint64_t wall);
+
+/* Any number of captures beside that one, of some of the frames. */
+enum berth_capture_choice {
+    BERTH_CAPTURE_SKIP = 0, /* not wanted */
+    BERTH_CAPTURE_TAKE = 1,
+    BERTH_CAPTURE_LOSE = 2, /* wanted, but there is no room: counted, and told with the next */
+};
+struct berth_capture_config {
+    size_t size; /* of this struct */
+    berth_capture_write *write;
+    void *context;
+    uint64_t wall;
+    int host;          /* only what it sends and what is sent to it; -1: of all */
+    int switch_number; /* only of that switch's ports; -1: of all */
+    uint32_t snap;     /* octets of a frame that are kept; 0: all */
+    /* Chooses by the frame's octets (borrowed; it must not call back); NULL: takes all. */
+    enum berth_capture_choice (*choose)(void *context, const uint8_t *frame, uint32_t length);
+};
+void berth_capture_config_init(struct berth_capture_config *config);
+/* Begins one. Its number (1 and up), -EINVAL, -ENOENT (no such host or switch), -ENOMEM. */
+int berth_network_capture_add(struct berth_network *network,
+                              const struct berth_capture_config *config);
+int berth_network_capture_remove(struct berth_network *network, int capture);
 
 #pragma GCC visibility pop
 #ifdef __cplusplus

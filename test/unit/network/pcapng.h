@@ -3,6 +3,7 @@
 #define TEST_NETWORK_PCAPNG_H
 
 #include "test/unit/network/unit.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,13 +27,17 @@ struct packet {
     uint32_t interface;
     uint64_t stamp;
     const uint8_t *data;
-    uint32_t length;
+    uint32_t length;  /* octets shown */
+    uint32_t whole;   /* octets that there were */
+    uint8_t flags;    /* 1: inbound, 2: outbound */
+    uint32_t lost;    /* not shown before it */
     char comment[64]; /* empty: none */
 };
 
 struct pcapng {
-    unsigned interfaces, packets;
-    char names[64][64]; /* of the first interfaces */
+    unsigned interfaces, packets, name_count;
+    char addresses[64][64]; /* "0a000001 name" of the first name records */
+    char names[64][64];     /* of the first interfaces */
     struct packet packet[512];
 };
 
@@ -82,6 +87,30 @@ static inline void pcapng_interface(struct pcapng *file, const uint8_t *block, c
     file->interfaces++;
 }
 
+/* The one octet, or the first four, of an option that is there; 0 without it. */
+static inline uint32_t pcapng_number(const uint8_t *at, const uint8_t *end, uint16_t code) {
+    for (; at < end; at += 4 + (le16(at + 2) + 3) / 4 * 4)
+        if (le16(at) == code)
+            return le32(at + 4);
+    return 0;
+}
+
+/* One record and the end of the list. */
+static inline void pcapng_name(struct pcapng *file, const uint8_t *block, const uint8_t *end) {
+    uint16_t type = le16(block + 8), length = le16(block + 10);
+    size_t size = type == 1 ? 4 : 16, text = 0;
+    assert_true(type == 1 || type == 2);
+    assert_true(length > size && block[12 + length - 1] == 0);
+    assert_int_equal(le32(block + 12 + (length + 3) / 4 * 4), 0);
+    assert_ptr_equal(block + 12 + (length + 3) / 4 * 4 + 4, end);
+    if (file->name_count >= 64)
+        return;
+    char *to = file->addresses[file->name_count++];
+    for (size_t i = 0; i < size; i++)
+        text += (size_t)snprintf(to + text, 64 - text, "%02x", block[12 + i]);
+    snprintf(to + text, 64 - text, " %s", (const char *)block + 12 + size);
+}
+
 static inline void pcapng_packet(struct pcapng *file, const uint8_t *block, const uint8_t *end) {
     assert_true(file->packets < 512);
     struct packet *packet = &file->packet[file->packets++];
@@ -89,11 +118,14 @@ static inline void pcapng_packet(struct pcapng *file, const uint8_t *block, cons
     assert_true(packet->interface < file->interfaces);
     packet->stamp = (uint64_t)le32(block + 12) << 32 | le32(block + 16);
     packet->length = le32(block + 20);
-    assert_int_equal(packet->length, le32(block + 24));
+    packet->whole = le32(block + 24);
+    assert_true(packet->length <= packet->whole);
     packet->data = block + 28;
     const uint8_t *options = packet->data + (packet->length + 3) / 4 * 4;
     assert_true(options <= end);
     pcapng_options(options, end, 1, packet->comment);
+    packet->flags = (uint8_t)pcapng_number(options, end, 2);
+    packet->lost = pcapng_number(options, end, 4);
 }
 
 static inline void pcapng_read(struct pcapng *file, const struct bytes *bytes) {
@@ -110,6 +142,8 @@ static inline void pcapng_read(struct pcapng *file, const struct bytes *bytes) {
             assert_int_equal(le32(block + 12), 1);
         } else if (type == 1) {
             pcapng_interface(file, block, end);
+        } else if (type == 4) {
+            pcapng_name(file, block, end);
         } else {
             assert_int_equal(type, 6);
             pcapng_packet(file, block, end);
