@@ -17,6 +17,12 @@
  * forward (RFC 7323, section 4: it must not run back for what follows). Without timestamps there
  * are none of these options. A client that forges its echo cheats itself only.
  *
+ * Any segment with the client's first octet or none validates a cookie, for its number says the
+ * client's ISN. A later one that overtakes it says nothing of the kind, and would be reset, as
+ * Linux does: the connection would die of a swap. But with timestamps it echoes what we said to
+ * these four numbers a moment ago, by an offset that only we and the client know, and so it is
+ * dropped without a word; it comes again.
+ *
  * Nothing is retransmitted: a cookie's SYN-ACK that is lost is asked for by the client's next SYN.
  * So a SYN never has more than one answer, and that one has no option that the SYN had not, but for
  * the MSS's four octets (RFC 9293 SHLD-5): there is nothing to be amplified. */
@@ -31,6 +37,9 @@ enum {
     BITS = 6,
 };
 #define SLOT (60 * BERTH_SECOND)
+/* For so long a segment may have overtaken: whoever sends it again later is reset, so that what is
+ * left of a connection that is gone here does not stay. */
+#define OVERTAKEN BERTH_SECOND
 
 /* 48: the floor of any (connection_negotiate); 536 and 1220: who said none (RFC 9293 MUST-15). */
 static const uint16_t sizes[INDEXES] = {48, 536, 1220, 1300, 1440, 1460, 8940, 65495};
@@ -156,4 +165,13 @@ bool cookie_input(struct tcp *tcp, struct tcp_connection *listener,
     };
     half_open_complete(tcp, &record, 0, segment, options);
     return true;
+}
+
+bool cookie_overtaken(const struct tcp *tcp, const struct tcp_connection *listener,
+                      const struct tcp_segment *segment, const struct tcp_options *options) {
+    if (!tcp->config.tcp_syncookies || segment->flags & TCP_SYN || !options->has_timestamps ||
+        !tcp->config.tcp_timestamps || !sent_lately(tcp, listener->extra->listener))
+        return false;
+    uint32_t said = options->ts_echo - isn_ts_offset(tcp, &segment->tuple);
+    return tcp_ms(tcp) - said < OVERTAKEN / BERTH_MS;
 }

@@ -110,6 +110,9 @@ void cookie_answer(struct tcp *tcp, struct tcp_connection *listener,
 /* An ACK for a listener. True: it answers a cookie, and is done with. */
 bool cookie_input(struct tcp *tcp, struct tcp_connection *listener,
                   const struct tcp_segment *segment, const struct tcp_options *options);
+/* An ACK that answers no cookie: the one that does is on its way behind it. */
+bool cookie_overtaken(const struct tcp *tcp, const struct tcp_connection *listener,
+                      const struct tcp_segment *segment, const struct tcp_options *options);
 
 /* ---- half_open.c: the records; half_open_input.c: what arrives for them ----
  * state: retries in 3 bits, interface in 5. scale: the peer's shift in 4 bits (15: it offered

@@ -15,7 +15,8 @@ void listen_input(struct tcp *tcp, struct tcp_connection *listener,
     if (segment->flags & TCP_RST)
         return;
     if (segment->flags & TCP_ACK) {
-        if (!cookie_input(tcp, listener, segment, options))
+        if (!cookie_input(tcp, listener, segment, options) &&
+            !cookie_overtaken(tcp, listener, segment, options))
             reply_reset(tcp, segment);
         return;
     }

@@ -44,7 +44,7 @@ def close_unread(s):
 
 def hear_urgent(s):
     """abc!def with ! urgent: what was heard, and the mark's place."""
-    _, _, urgent = select.select([], [], [s], 5)
+    _, _, urgent = select.select([], [], [s], 30)
     octet = s.recv(1, socket.MSG_OOB) if urgent else b"none"
     before = b""
     while struct.unpack("i", fcntl.ioctl(s, 0x8905, bytes(4)))[0] == 0 and len(before) < 6:  # SIOCATMARK
@@ -157,7 +157,7 @@ def serve():
     while True:
         s, _ = at.accept()
         name, port = s.makefile().readline().rstrip("\n").split("\t")
-        end = time.monotonic() + 8
+        end = time.monotonic() + 40
         while (name, int(port)) not in reported and time.monotonic() < end:
             time.sleep(0.01)
         s.sendall(str(reported.get((name, int(port)), "nothing")).encode())
@@ -168,13 +168,13 @@ def ask(name, address):
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     s = socket.socket(family, socket.SOCK_STREAM)
     s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16384)
-    s.settimeout(30)
+    s.settimeout(60)
     s.connect((address, port_of(name)))
     s.setblocking(True)
     port = s.getsockname()[1]
 
     def report():
-        with socket.create_connection((address, REPORT), 10) as other:
+        with socket.create_connection((address, REPORT), 60) as other:
             other.sendall(f"{name}\t{port}\n".encode())
             return read_all(other).decode()
 

@@ -277,7 +277,7 @@ static bool many(unsigned count) {
 
 static bool udp(unsigned count) {
     static uint8_t out[65536], in[65536];
-    struct timeval patience = {.tv_sec = 2};
+    struct timeval patience = {.tv_sec = 20};
     unsigned back = 0;
     int fd = socket_for(SOCK_DGRAM);
     remote_port(PORT_ECHO);
@@ -301,7 +301,7 @@ static bool udp(unsigned count) {
 }
 
 static bool refused(uint16_t port) {
-    struct timeval patience = {.tv_sec = 2};
+    struct timeval patience = {.tv_sec = 20};
     char octet = 1;
     int tcp = socket_for(SOCK_STREAM), datagram = socket_for(SOCK_DGRAM);
     remote_port(port);

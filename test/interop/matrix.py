@@ -49,7 +49,7 @@ def berth_sets(on):
     return [word for name, (_, *values) in FEATURES.items() for word in ("--set", f"net.ipv4.tcp_{name}", values[name in on])]
 
 
-def run(*words, timeout=40):
+def run(*words, timeout=100):
     """What it said, and None or what went wrong."""
     try:
         done = subprocess.run(words, capture_output=True, text=True, timeout=timeout, close_fds=False)
@@ -83,7 +83,7 @@ def options_problem(said, problem, agreed):
     return problem
 
 
-def both_ways(what, octets, berth_options=(), agreed=None, timeout=40, families=(4, 6), verbs=("get", "put")):
+def both_ways(what, octets, berth_options=(), agreed=None, timeout=100, families=(4, 6), verbs=("get", "put")):
     """Each end is client once, of both directions of data."""
     start = time.monotonic()
     before = passed, failed
@@ -151,8 +151,8 @@ def many():
 def pings():
     with berth_serving():
         for words in ("-c 5 -i 0.01", "-c 3 -i 0.05 -s 65000", "-c 2 -i 0.05 -M do -s 1452"):
-            report(f"ping -6 {words}", run("ping", "-6", "-q", "-W", "2", *words.split(), BERTH[6])[1])
-        report("curl -6", run("curl", "-6", "-sS", "-m", "20", "-o", "/dev/null", f"http://[{BERTH[6]}]/{MIB}")[1])
+            report(f"ping -6 {words}", run("ping", "-6", "-q", "-W", "10", *words.split(), BERTH[6])[1])
+        report("curl -6", run("curl", "-6", "-sS", "-m", "60", "-o", "/dev/null", f"http://[{BERTH[6]}]/{MIB}")[1])
         for family in (4, 6):
             report(f"UDP echo: IPv{family}", run(LINUX_PEER, "udp", BERTH[family], "60000", "50")[1])
             report(f"refused: IPv{family}", run(LINUX_PEER, "refused", BERTH[family], "4711")[1])
@@ -167,7 +167,8 @@ def ipv6_up():
 def main():
     ipv6_up()
     with serving(LINUX_PEER, "serve"):
-        time.sleep(0.2)
+        while subprocess.run(["ss", "-Hltn", "sport = :19"], capture_output=True).stdout == b"":
+            time.sleep(0.05)
         for part in (pings, option_pairings, bad_links, small_mtus, black_holes, many):
             if len(sys.argv) < 4 or part.__name__ in sys.argv[3:]:
                 start = time.monotonic()

@@ -71,13 +71,20 @@ stop() {
     wait "$1" 2>/dev/null
 }
 
+# until_true COMMAND...: waits for it to succeed, 30 s at most.
+until_true() {
+    local end=$((SECONDS + 30))
+    while [ $SECONDS -lt $end ]; do
+        "$@" >/dev/null 2>&1 && return
+        sleep 0.1
+    done
+    return 1
+}
+
 start_berth() {
     start ip netns exec "$space" "$tap_peer" tap0 serve "$@"
     berth_pid=$started
-    for _ in $(seq 50); do
-        inside ping -c 1 -W 1 $berth >/dev/null 2>&1 && return
-        sleep 0.1
-    done
+    until_true inside ping -c 1 -W 1 $berth && return
     echo "interop: Berth's host does not answer"
     cat "$work/background"
 }
@@ -104,7 +111,10 @@ start ip netns exec "$space" "$linux_peer" serve
 mkdir "$work/www"
 head -c $((64 * mib)) /dev/urandom >"$work/www/file"
 start ip netns exec "$space" python3 -m http.server -b $kernel -d "$work/www" 8000
-sleep 1
+listens() { [ -n "$(inside ss -Hltn "sport = :$1")" ]; }
+for port in 19 8000; do
+    until_true listens $port || echo "interop: nobody listens at port $port"
+done
 check "64 MiB from python's http.server" shell "inside $tap_peer tap0 http $kernel /file 8000 | cmp - $work/www/file"
 check "1 GiB from the kernel" inside "$tap_peer" tap0 get $kernel $gib
 check "1 GiB to the kernel" inside "$tap_peer" tap0 put $kernel $gib
@@ -121,10 +131,12 @@ check "16 MiB from the kernel" inside "$tap_peer" tap0 get $kernel $((16 * mib))
 check "16 MiB to the kernel" inside "$tap_peer" tap0 put $kernel $((16 * mib)) "${bad_link[@]}"
 check "1,000 connections at once from Berth" inside "$tap_peer" tap0 many $kernel 20000 1000 "${bad_link[@]}"
 
-checksums=(-o ip.check_checksum:TRUE -o tcp.check_checksum:TRUE -o udp.check_checksum:TRUE)
+# Octets of any kind are no protocol: a port drawn at random may be that of one, in which they are malformed.
+checksums=(-o ip.check_checksum:TRUE -o tcp.check_checksum:TRUE -o udp.check_checksum:TRUE
+    -d "tcp.port==0-65535,data" -d "udp.port==0-65535,data")
 # The kernel writes a TCP checksum of zero as 0xffff, which sums up just as well, but not for tshark.
-wrong='_ws.malformed || ip.checksum.status == "Bad" || udp.checksum.status == "Bad" || icmp.checksum.status == "Bad" ||
-    (tcp.checksum.status == "Bad" && !(ip.src == '$kernel' && tcp.checksum == 0xffff))'
+wrong_tcp='(tcp.checksum.status == "Bad" && !(ip.src == '$kernel' && tcp.checksum == 0xffff))'
+wrong='_ws.malformed || ip.checksum.status == "Bad" || udp.checksum.status == "Bad" || icmp.checksum.status == "Bad" || '$wrong_tcp
 count_frames() { tshark -r "$1" "${checksums[@]}" -Y "$2" 2>/dev/null | wc -l; }
 
 # clean FILE: there is traffic of each kind, and nothing wrong in it.
@@ -141,17 +153,21 @@ clean() {
 }
 one_wrong() {
     local frames
-    frames=$(count_frames "$1" 'tcp.checksum.status == "Bad"')
+    frames=$(count_frames "$1" "$wrong_tcp")
     echo "$frames frames with a wrong TCP checksum"
     [ "$frames" = 1 ]
 }
 capture_kernel() {
     start ip netns exec "$space" dumpcap -q -B 64 -i tap0 -w "$1"
     capture_pid=$started
-    for _ in $(seq 50); do
-        [ -s "$1" ] && return
-        sleep 0.1
-    done
+    until_true test -s "$1"
+}
+# Ends it when all that came before is in the file: a last ping is.
+capture_end() {
+    inside ping -c 1 -W 10 -s 64 -p 6265727468656e64 $berth >/dev/null 2>&1
+    until_true grep -qa berthendberthend "$1" || echo "interop: the last frames are not in the capture"
+    stop "$berth_pid"
+    stop "$capture_pid"
 }
 
 echo "== what tshark thinks"
@@ -165,23 +181,19 @@ start_berth --capture "$work/berth.pcapng"
     inside "$linux_peer" many $berth 3000 50
     inside "$linux_peer" refused $berth 4711
 } >>"$work/background" 2>&1
-stop "$berth_pid"
-sleep 0.5
-stop "$capture_pid"
+capture_end "$work/kernel.pcapng"
 check "nothing wrong in our capture" clean "$work/berth.pcapng"
 check "nothing wrong in the kernel's capture" clean "$work/kernel.pcapng"
 capture_kernel "$work/damaged.pcapng"
 start_berth --corrupt-one
 check "a damaged segment is sent again" inside "$linux_peer" get $berth $mib
-stop "$berth_pid"
-sleep 0.5
-stop "$capture_pid"
+capture_end "$work/damaged.pcapng"
 check "the one damaged frame is found" one_wrong "$work/damaged.pcapng"
 
 # script COMMAND...: adds up its closing line "N passed, N failed".
 script() {
     local line failed
-    timeout --foreground -k 10 240 "$@" 2>&1 | tee "$work/log"
+    timeout --foreground -k 10 900 "$@" 2>&1 | tee "$work/log"
     line=$(grep -oE '^[0-9]+ passed, [0-9]+ failed' "$work/log" | tail -n 1)
     [ -n "$line" ] || { echo "FAIL it did not come to its end: $*"; line="0 passed, 1 failed"; }
     failed=${line#*, }

@@ -22,7 +22,7 @@ def scenarios(net, space):
     # The scenarios of a side mostly wait: all at once.
     with ThreadPoolExecutor(2) as pool:
         for who, address, run in sides:
-            asked = {name: pool.submit(run, PYTHON, "-B", ENDS, "ask", name, address, timeout=60) for name in ends.SERVERS}
+            asked = {name: pool.submit(run, PYTHON, "-B", ENDS, "ask", name, address, timeout=120) for name in ends.SERVERS}
             for name, done in asked.items():
                 check(f"{who}: {name}", done.result().returncode == 0, done.result())
 

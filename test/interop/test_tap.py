@@ -3,6 +3,7 @@ programs are there, unmodified programs under `berth run` are on a virtual compu
 import contextlib
 import hashlib
 import os
+import re
 import resource
 import shutil
 import signal
@@ -76,8 +77,8 @@ class Space:
         self.programs.append(program)
         return program
 
-    def listening(self, port):
-        return until(lambda: f":{port} " in self.run("ss", "-Hltn").stdout)
+    def listening(self, port, protocol="t"):
+        return until(lambda: f":{port} " in self.run("ss", f"-Hln{protocol}").stdout)
 
 
 def timed(what, run):
@@ -103,7 +104,7 @@ def sides_of(net, space):
 def pings(net, space):
     for what, words in (("ping", "-c 20 -i 0.01"), ("ping of the largest size, in fragments", "-c 5 -i 0.1 -s 65507"),
                         ("ping of the MTU's size, not to be fragmented", "-c 2 -i 0.1 -M do -s 1472")):
-        timed(f"Linux: {what}", lambda: space.run("ping", "-q", "-W", "2", *words.split(), OURS))
+        timed(f"Linux: {what}", lambda: space.run("ping", "-q", "-W", "10", *words.split(), OURS))
     done = space.run("ping", "-c", "1", "-W", "1", "10.0.0.77")
     check("Linux: nobody answers at an address that nobody has", done.returncode == 1, done)
 
@@ -140,7 +141,7 @@ def peers(net, space):
     net.start("server", PYTHON, "-c", ECHO)
     space.start(PEER, "serve")
     space.start(PYTHON, "-c", ECHO)
-    check("the services listen on both sides", net.listening(19) and net.listening(7, "udp") and space.listening(19))
+    check("the services listen on both sides", net.listening(19) and net.listening(7, "udp") and space.listening(19) and space.listening(7, "u"))
     for who, address, run in sides_of(net, space):
         timed(f"{who}: a port where nobody is refuses", lambda: run(PEER, "refused", address, "4711"))
         timed(f"{who}: 200 UDP datagrams of up to 60000 octets", lambda: run(PEER, "udp", address, "60000", "200"))
@@ -149,6 +150,8 @@ def peers(net, space):
 
 def tshark(path, *words):
     checksums = [word for protocol in ("ip", "tcp", "udp") for word in ("-o", f"{protocol}.check_checksum:TRUE")]
+    # Octets of any kind are no protocol: a port drawn at random may be that of one, in which they are malformed.
+    checksums += ["-d", "tcp.port==0-65535,data", "-d", "udp.port==0-65535,data"]
     done = subprocess.run(["tshark", "-n", "-r", path, *checksums, *words], capture_output=True, text=True)
     return done.stdout.splitlines() if done.returncode == 0 else [done.stderr]
 
@@ -170,7 +173,7 @@ def capture_read(path):
 
 def wrk(net, space):
     for who, address, run in sides_of(net, space):
-        done = run("wrk", "-t2", "-c1000", "-d2s", f"http://{address}/nothing")
+        done = run("wrk", "-t2", "-c1000", "-d2s", "--timeout", "60s", f"http://{address}/nothing")
         check(f"{who}: wrk with 1,000 connections sees no socket errors",
               "Requests/sec" in done.stdout and "Socket errors" not in done.stdout, done)
 
@@ -191,9 +194,14 @@ def iperf(net, space):
 def link(net, space):
     done = net.berth("netem", DEVICE, "delay", "20ms")
     check("netem on the device's link", done.returncode == 0, done)
-    done = space.run("ping", "-q", "-c", "3", "-i", "0.1", OURS)
-    times = done.stdout.rpartition("= ")[2].split("/")
-    check("ping takes 40 ms then", done.returncode == 0 and 40 <= float(times[0]) < 60, done)
+    took = []
+
+    def pinged():
+        took.extend(map(float, re.findall("time=([0-9.]+) ms", space.run("ping", "-c", "1", "-W", "10", OURS).stdout)))
+        return took and min(took) < 60
+
+    # Not a moment less, but for what passes between the daemon's look at the clock and at the device; where others are busy, more.
+    check("ping takes 40 ms then", until(pinged, 30) and min(took) > 39, took)
     net.berth("netem", DEVICE, "delay", "0ms")
 
 

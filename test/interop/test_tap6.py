@@ -18,7 +18,7 @@ while True:
 """
 ASK = """import socket, sys
 s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
-s.settimeout(5)
+s.settimeout(30)
 for size in (0, 1, 1452, 1453, 9000, 65000):
     s.sendto(bytes(size), (sys.argv[1], 7))
     assert s.recv(70000) == bytes(size), size
@@ -51,9 +51,9 @@ def neighbors(space):
 def pings(space):
     for what, words in (("ping", "-c 20 -i 0.01"), ("ping of the largest size, in fragments", "-c 5 -i 0.1 -s 65507"),
                         ("ping of the MTU's size, not to be fragmented", "-c 2 -i 0.1 -M do -s 1452")):
-        timed(f"Linux: {what}", lambda: space.run("ping", "-6", "-q", "-W", "2", *words.split(), OURS))
+        timed(f"Linux: {what}", lambda: space.run("ping", "-6", "-q", "-W", "10", *words.split(), OURS))
     timed("Linux: ping of the link-local address", lambda: space.run("ping", "-6", "-q", "-c", "3", "-i", "0.1", f"{LINK_LOCAL}%{DEVICE}"))
-    done = space.run("ping", "-6", "-c", "2", "-i", "0.2", "-W", "2", f"ff02::1%{DEVICE}")
+    done = space.run("ping", "-6", "-c", "2", "-i", "0.2", "-W", "10", f"ff02::1%{DEVICE}")
     check("Linux: all nodes answer", done.returncode == 0 and "icmp_seq=1" in done.stdout, done)
     done = space.run("ping", "-6", "-c", "1", "-W", "1", "fd00:10::77")
     check("Linux: nobody answers at an address that nobody has", done.returncode == 1, done)
@@ -73,7 +73,7 @@ def web(net, space):
         done = run("curl", "-6", "-sS", "-m", "60", "-o", got, f"http://[{address}]/big")
         check(f"{who}: curl -6 fetches 20 MiB", done.returncode == 0 and sha(got) == wanted, done)
         os.remove(got)
-        done = run("curl", "-6", "-sS", "-m", "5", f"http://[{address}]:4711/")
+        done = run("curl", "-6", "-sS", "-m", "60", f"http://[{address}]:4711/")
         check(f"{who}: a port where nobody is refuses", done.returncode == 7, done)
 
 

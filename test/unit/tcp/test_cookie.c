@@ -273,11 +273,60 @@ static void keyed(void **state) {
             assert_int_not_equal(seen[i] >> 8, seen[k] >> 8);
 }
 
+/* The first octets validate a cookie, with FIN or without; later ones that overtake them harm
+ * nothing where timestamps show that they may have, and are reset where nothing does. */
+static void overtaking(void **state) {
+    (void)state;
+    for (int family = 4; family <= 6; family += 2) {
+        struct peer p;
+        uint32_t listener = start(&p, family, 2);
+        peer_sends(&p, "S seq 4294967290 mss 1400 ts 77 0");
+        peer_gets(&p, "SA ack 4294967291");
+        uint32_t ack = p.got.seq + 1, stamp = p.got.options.ts_value;
+        peer_waits(&p, 900 * BERTH_MS);
+        peer_sends(&p, "PA seq 4 ack %u len 10 ts 78 %u", ack, stamp);
+        peer_sends(&p, "FA seq 14 ack %u ts 78 %u", ack, stamp);
+        peer_silent(&p);
+        assert_int_equal(p.counters.tcp_cookies_failed, 2);
+        peer_sends(&p, "A seq 4294967291 ack %u len 9 ts 78 %u", ack, stamp);
+        uint32_t socket = peer_accepts(&p, listener);
+        peer_sends(&p, "PA seq 4 ack %u len 10 ts 78 %u", ack, stamp);
+        peer_sends(&p, "FA seq 14 ack %u ts 78 %u", ack, stamp);
+        assert_int_equal(opened_reads(&p, socket, 4294967291u, 100), 19);
+        assert_int_equal(peer_state(&p, socket), BERTH_CLOSE_WAIT);
+        peer_gets(&p, "A ack 15");
+
+        p.tuple.remote_port++; /* that a client ends at once */
+        peer_sends(&p, "S seq 100 mss 1400 ts 77 0");
+        peer_gets(&p, "SA");
+        peer_sends(&p, "FA seq 101 ack %u len 3 ts 78 %u", p.got.seq + 1, p.got.options.ts_value);
+        socket = peer_accepts(&p, listener);
+        assert_int_equal(opened_reads(&p, socket, 101, 100), 3);
+        peer_gets(&p, "A ack 105");
+
+        p.tuple.remote_port++; /* what was said to another client, or too long ago, or not at all */
+        peer_sends(&p, "PA seq 4 ack %u len 10 ts 78 %u", ack, stamp);
+        peer_gets(&p, "R");
+        p.tuple.remote_port++;
+        peer_sends(&p, "S seq 100 mss 1400 ts 77 0");
+        peer_gets(&p, "SA");
+        ack = p.got.seq + 1, stamp = p.got.options.ts_value;
+        peer_sends(&p, "PA seq 111 ack %u len 10", ack);
+        peer_gets(&p, "R seq %u", ack);
+        peer_sends(&p, "PA seq 111 ack %u len 10 ts 78 %u", ack, stamp + 1000);
+        peer_gets(&p, "R seq %u", ack);
+        peer_waits(&p, BERTH_SECOND);
+        peer_sends(&p, "PA seq 111 ack %u len 10 ts 78 %u", ack, stamp);
+        peer_gets(&p, "R seq %u", ack);
+        peer_end(&p);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sizes),     cmocka_unit_test(options), cmocka_unit_test(validation),
-        cmocka_unit_test(none_sent), cmocka_unit_test(flood),   cmocka_unit_test(bounds),
-        cmocka_unit_test(keyed),
+        cmocka_unit_test(sizes),     cmocka_unit_test(options),    cmocka_unit_test(validation),
+        cmocka_unit_test(none_sent), cmocka_unit_test(flood),      cmocka_unit_test(bounds),
+        cmocka_unit_test(keyed),     cmocka_unit_test(overtaking),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
