@@ -1,7 +1,8 @@
 /* Two hosts and a link between them that loses, repeats, spoils and reorders frames as the input
  * says, while programs at both ends send and receive in pieces of any size. At any time what was
  * received is the beginning of what was sent; and when the input has come to its end, and the link
- * does its work from then on, all of it arrives, in both directions, and both ends see the end.
+ * does its work from then on, all of it arrives, in both directions, and both ends see the end. The
+ * first octet says by which IP, and whether the connection begins with a SYN cookie.
  *
  * A connection may give up if so many frames were lost, or were so late, that its retries were used
  * up. */
@@ -27,6 +28,8 @@ struct link {
     struct end ends[2];
     struct input *input;
     uint64_t now;
+    int family;
+    bool cookies;
     unsigned spoilt; /* frames that did not arrive as they were */
     uint64_t late;   /* time that passed while frames waited */
     struct {
@@ -73,15 +76,18 @@ static void waiting_release(struct link *link, unsigned which) {
     berth_frame_clear(&frame);
 }
 
-static bool is_ipv4(const struct berth_frame *frame) {
-    uint8_t type[2] = {0};
-    return berth_frame_read(frame, 12, type, 2) == 2 && load_be16(type) == ETHERNET_IPV4;
+/* Of a neighbour's search: ARP, or ICMPv6, which has no other use here. */
+static bool is_search(const struct berth_frame *frame) {
+    uint8_t start[21] = {0};
+    berth_frame_read(frame, 0, start, sizeof start);
+    uint16_t type = load_be16(start + 12);
+    return type == ETHERNET_ARP || (type == ETHERNET_IPV6 && start[20] == 58);
 }
 
-/* What becomes of a frame: one of eight times something bad, while the input lasts. Not to ARP,
- * whose few tries are used up soon. */
+/* What becomes of a frame: one of eight times something bad, while the input lasts. Not to the
+ * search for a neighbour, whose few tries are used up soon. */
 static void frame_carry(struct link *link, struct berth_frame *frame, int to) {
-    uint8_t fate = input_more(link->input) && is_ipv4(frame) ? input_8(link->input) : 0;
+    uint8_t fate = input_more(link->input) && !is_search(frame) ? input_8(link->input) : 0;
     if (fate < 0xe0) {
         frame_deliver(link, frame, to);
     } else if (fate < 0xe8) {
@@ -178,10 +184,17 @@ static void accept_if(struct link *link, berth_handle listener) {
 
 /* ---- a game ---- */
 
+static struct berth_ip address_of(const struct link *link, int which) {
+    struct berth_ip address = berth_ip_v4(0x0a000001u + (uint32_t)which);
+    if (link->family == 6)
+        CLAIM(berth_ip_parse(which ? "fd00::2" : "fd00::1", &address) == 0);
+    return address;
+}
+
 static void end_make(struct link *link, int which) {
     struct end *end = &link->ends[which];
     uint8_t how = input_8(link->input);
-    static const uint32_t mtus[] = {1500, 576, 9000, 300};
+    static const uint32_t mtus[][4] = {{1500, 576, 9000, 300}, {1500, 1280, 9000, 1281}};
     struct berth_host_config config;
     berth_host_config_init(&config);
     config.allocator = counting_allocator(&end->counting);
@@ -191,25 +204,28 @@ static void end_make(struct link *link, int which) {
     config.tcp_timestamps = !(how & 0x10);
     config.tcp_window_scaling = !(how & 0x20);
     config.tcp_receive_buffer = how & 0x40 ? 4096 : 256 * 1024;
-    /* No SYN cookies: a segment that overtakes the one with the cookie is answered by RST. */
+    /* Without timestamps a segment that overtakes the one with the cookie is answered by RST. */
+    config.tcp_timestamps |= link->cookies;
+    config.tcp_syncookies = link->cookies ? 2 : 0;
     config.tcp_slow_start_after_idle = how >> 7;
     end->host = berth_host_new(&config);
     struct berth_interface_config interface = {.link = BERTH_LINK_ETHERNET,
-                                               .mtu = mtus[how & 3],
+                                               .mtu = mtus[link->family == 6][how & 3],
                                                .mac = {2, 0, 0, 0, 0, (uint8_t)(1 + which)}};
-    struct berth_ip address = berth_ip_v4(0x0a000001u + (uint32_t)which);
+    struct berth_ip address = address_of(link, which);
     CLAIM(end->host && berth_host_add_interface(end->host, &interface) == 1);
-    CLAIM(berth_host_add_address(end->host, 1, &address, 24) == 0);
+    CLAIM(berth_host_add_address(end->host, 1, &address, link->family == 6 ? 64 : 24) == 0);
     end->whole = input_16(link->input) / (which ? 8u : 1u);
 }
 
 static berth_handle connection_start(struct link *link) {
-    struct berth_endpoint at = {berth_ip_v4(0x0a000002), PORT};
+    struct berth_endpoint at = {address_of(link, 1), PORT};
     berth_handle listener;
-    CLAIM(berth_socket_open(link->ends[1].host, 4, BERTH_TCP, &listener) == 0);
+    CLAIM(berth_socket_open(link->ends[1].host, link->family, BERTH_TCP, &listener) == 0);
     CLAIM(berth_socket_bind(link->ends[1].host, listener, &at) == 0);
     CLAIM(berth_socket_listen(link->ends[1].host, listener, 2) == 0);
-    CLAIM(berth_socket_open(link->ends[0].host, 4, BERTH_TCP, &link->ends[0].socket) == 0);
+    CLAIM(berth_socket_open(link->ends[0].host, link->family, BERTH_TCP, &link->ends[0].socket) ==
+          0);
     CLAIM(berth_socket_connect(link->ends[0].host, link->ends[0].socket, &at, link->now) ==
           -EINPROGRESS);
     return listener;
@@ -272,6 +288,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     memset(&link, 0, sizeof link);
     link.input = &input;
     link.now = BERTH_SECOND;
+    uint8_t kind = input_8(&input);
+    link.family = kind & 1 ? 6 : 4;
+    link.cookies = kind & 2;
     for (int i = 0; i < 2; i++)
         end_make(&link, i);
     berth_handle listener = connection_start(&link);

@@ -1,6 +1,7 @@
 #!/bin/bash
-# Fuzzes: run.sh BUILD. Each fuzzer runs for FUZZ_SECONDS (5), from the inputs kept in test/fuzz/corpus and what earlier runs here
-# found; an input that breaks something stays in BUILD/fuzz, and the command that plays it again is printed.
+# Fuzzes: run.sh BUILD. Each fuzzer runs for FUZZ_SECONDS (5), as many at a time as there are processors, from the inputs kept in
+# test/fuzz/corpus and what earlier runs here found; an input that breaks something stays in BUILD/fuzz, and the command that plays it
+# again is printed.
 set -u
 cd "$(dirname "$0")/../.." || exit
 seconds=${FUZZ_SECONDS:-5}
@@ -12,33 +13,48 @@ mkdir -p "$folder"
 fuzzers=$(for file in test/fuzz/fuzz_*.c; do basename "$file" .c; done)
 # shellcheck disable=SC2046,SC2086
 ninja -C "$build" tool/berth $(printf 'test/fuzz/%s ' $fuzzers) >"$folder/build.log" 2>&1 || { tail -n 40 "$folder/build.log"; exit 1; }
-passed=0
-failed=0
-for fuzzer in $fuzzers; do
-    name=${fuzzer#fuzz_}
+
+# Says what came of it: one line that begins with "ok", or what went wrong and one that begins with "WRONG".
+fuzz() {
+    local name=${1#fuzz_} log=$folder/${1#fuzz_}.log
+    local command="$build/test/fuzz/$1 -timeout=20 -rss_limit_mb=3000"
     mkdir -p "$folder/$name"
-    command="$build/test/fuzz/$fuzzer -timeout=20 -rss_limit_mb=3000"
     # shellcheck disable=SC2086
     if timeout -k 5 $((seconds * 2 + 60)) nice $command -max_total_time="$seconds" -max_len=4096 -artifact_prefix="$folder/$name-" \
-        "$folder/$name" "test/fuzz/corpus/$name" >"$folder/$name.log" 2>&1; then
-        echo "ok    $name: $(sed -n 's/^Done \([0-9]*\) runs.*/\1 inputs/p' "$folder/$name.log")," \
-            "$(grep -oE 'cov: [0-9]+' "$folder/$name.log" | tail -n 1 | cut -d' ' -f2) edges"
-        passed=$((passed + 1))
+        "$folder/$name" "test/fuzz/corpus/$name" >"$log" 2>&1; then
+        echo "ok    $name: $(sed -n 's/^Done \([0-9]*\) runs.*/\1 inputs/p' "$log")," \
+            "$(grep -oE 'cov: [0-9]+' "$log" | tail -n 1 | cut -d' ' -f2) edges"
     else
-        grep -vE '^#[0-9]+\s' "$folder/$name.log" | tail -n 60
-        echo "WRONG $name: play it again with"
-        echo "      $command $(sed -n 's/.*Test unit written to //p' "$folder/$name.log" | tail -n 1)"
-        failed=$((failed + 1))
+        grep -vE '^#[0-9]+\s' "$log" | tail -n 60
+        echo "WRONG $name: play it again with $command $(sed -n 's/.*Test unit written to //p' "$log" | tail -n 1)"
     fi
-done
+}
+
 # The daemon itself, which is no function to be called a million times.
-if ASAN_OPTIONS=log_path=$folder/control-asan timeout -k 5 $((seconds * 2 + 60)) \
-    /usr/bin/python3 -B test/fuzz/control.py "$build/tool/berth" "$seconds" >"$folder/control.log" 2>&1; then
-    sed -n '/requests of any kind/p' "$folder/control.log"
-    passed=$((passed + 1))
-else
-    cat "$folder/control.log" "$folder"/control-asan* 2>/dev/null
-    failed=$((failed + 1))
-fi
+control() {
+    rm -f "$folder"/control-asan*
+    if ASAN_OPTIONS=log_path=$folder/control-asan timeout -k 5 $((seconds * 2 + 60)) \
+        /usr/bin/python3 -B test/fuzz/control.py "$build/tool/berth" "$seconds" >"$folder/control.log" 2>&1; then
+        sed -n '/requests of any kind/p' "$folder/control.log"
+    else
+        cat "$folder/control.log" "$folder"/control-asan* 2>/dev/null
+        echo "WRONG control"
+    fi
+}
+
+one() {
+    if [ "$1" = control ]; then control; else fuzz "$1"; fi >"$folder/$1.said"
+    cat "$folder/$1.said"
+}
+export -f one fuzz control
+export seconds folder build
+# shellcheck disable=SC2086
+printf '%s\n' $fuzzers control | xargs -P "$(nproc)" -I '{}' bash -c 'one {}'
+passed=0
+failed=0
+for name in $fuzzers control; do
+    if tail -n 1 "$folder/$name.said" | grep -q '^ok '; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
+    rm -f "$folder/$name.said"
+done
 echo "$passed passed, $failed failed"
 [ $failed = 0 ]
