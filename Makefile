@@ -21,7 +21,7 @@ run: all ## play the figures with real telnet, FTP and HTTP programs on virtual 
 	@scripts/setup.sh run
 	@/usr/bin/python3 -B examples/figures/figures.py $(BUILD)/tool/berth
 
-test: ## run the tests [SUITE=unit|conformance|install|run|exact|figures|interop|fuzz|network|programs|kernel61]
+test: ## run the tests [SUITE=unit|conformance|install|run|exact|figures|interop|fuzz|network|programs|crowd|kernel61]
 	@scripts/setup.sh build run test $(filter network programs kernel61,$(SUITE))
 	@scripts/test.sh $(BUILD) '$(SUITE)' $(NAME)
 

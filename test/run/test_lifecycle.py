@@ -235,4 +235,27 @@ with Net("control") as net:
     check("the daemon is the same all along", processes(net.name, "daemon") == [daemon])
     check("down", net.berth("down").returncode == 0 and gone(net.name))
 
+HOLD = """
+import socket
+listener = socket.create_server(('', 7000))
+print('ready', flush=True)
+for _ in range(3):
+    connection = listener.accept()[0]
+    said = b''.join(iter(lambda: connection.recv(65536), b''))
+    print(len(said), flush=True)
+    connection.close()
+"""
+
+with Net("leave") as net:  # a computer that ends with its program: its last words and its end arrive, and their answers at it
+    server = net.start("server", "/usr/bin/python3", "-c", HOLD, extra=["--ip", "10.0.0.1"])
+    check("a server waits for its clients' ends", server.stdout.readline() == "ready\n")
+    net.berth("netem", "server", "delay", "100ms")
+    for number, octets in enumerate((0, 100, 1000000)):
+        net.run(f"client{number}", "/usr/bin/python3", "-c",
+                f"import socket; socket.create_connection(('10.0.0.1', 7000)).sendall(b'x' * {octets})")
+        line = server.stdout.readline()
+        check(f"the end after {octets} octets of a program that is gone arrives", line == f"{octets}\n", line)
+    check("and nothing is left of the connections", until(lambda: "7000" not in net.berth("ss", "-tn", "state", "connected").stdout),
+          net.berth("ss", "-tan").stdout)
+
 finish()

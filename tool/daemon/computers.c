@@ -1,5 +1,6 @@
 #include "tool/daemon/computers.h"
 #include "tool/control/nearest.h"
+#include "tool/daemon/departures.h"
 #include "tool/daemon/subnets.h"
 
 #include <errno.h>
@@ -203,7 +204,7 @@ static void name_first_free(struct daemon *daemon, char name[NAME_TEXT]) {
     unsigned number = 0;
     do
         snprintf(name, NAME_TEXT, "pc%u", ++number);
-    while (computer_find(daemon, name) != NULL);
+    while (computer_find(daemon, name) != NULL || departures_name(daemon, name));
 }
 
 /* In order of numbers, which only grow: the new one is last. */
@@ -230,8 +231,13 @@ struct computer *computer_add(struct daemon *daemon, const char *name, const cha
         snprintf(computer->name, sizeof computer->name, "%s", name);
     else
         name_first_free(daemon, computer->name);
+    departures_hasten(daemon, computer->name, ip, ip6);
     computer->since = time(NULL);
     computer->number = computer_make(daemon, computer, &wanted, error);
+    if (computer->number < 0 && daemon->departures != NULL) { /* they have addresses, too */
+        departures_hasten(daemon, NULL, NULL, NULL);
+        computer->number = computer_make(daemon, computer, &wanted, error);
+    }
     if (computer->number < 0) {
         free(computer);
         return NULL;
@@ -251,30 +257,30 @@ bool computer_answers_to(const struct computer *computer, const char *ip) {
            berth_ip_equal(&own, &wanted);
 }
 
-static void computer_remove(struct daemon *daemon, struct computer **link) {
-    struct computer *computer = *link;
-    uint64_t now;
-    struct berth_network *network = server_lock(daemon->server, &now);
-    berth_network_remove_host(network, computer->number);
-    server_unlock(daemon->server);
-    *link = computer->next;
-    free(computer);
-}
-
 void computers_tidy(struct daemon *daemon) {
     struct computer **link = &daemon->computers;
     while (*link != NULL) {
-        if (!(*link)->kept && (*link)->users == 0)
-            computer_remove(daemon, link);
-        else
-            link = &(*link)->next;
+        struct computer *computer = *link;
+        if (computer->kept || computer->users > 0) {
+            link = &computer->next;
+            continue;
+        }
+        *link = computer->next;
+        computer_leave(daemon, computer);
+    }
+    departures_look(daemon);
+}
+
+static void list_free(struct computer *computer) {
+    while (computer != NULL) {
+        struct computer *next = computer->next;
+        free(computer);
+        computer = next;
     }
 }
 
 void computers_free(struct daemon *daemon) {
-    while (daemon->computers != NULL) {
-        struct computer *computer = daemon->computers;
-        daemon->computers = computer->next;
-        free(computer);
-    }
+    list_free(daemon->computers);
+    list_free(daemon->departures);
+    daemon->computers = daemon->departures = NULL;
 }

@@ -17,6 +17,7 @@ struct computer {
     bool ended;                   /* it has ended, with this status: */
     int status;
     time_t since;
+    uint64_t leaves; /* CLOCK_MONOTONIC ns: when it goes at the latest; departures.c */
 };
 
 /* Makes the switch with these subnets unless one is there with the same. subnet6 NULL: the one that
@@ -34,7 +35,7 @@ struct computer *computer_add(struct daemon *daemon, const char *name, const cha
                               const char *ip6, char *error);
 /* True if that is its address; NULL is anybody's. */
 bool computer_answers_to(const struct computer *computer, const char *ip);
-/* Takes away what nobody uses or keeps. */
+/* What nobody uses or keeps is to go: departures.c. */
 void computers_tidy(struct daemon *daemon);
 void computers_free(struct daemon *daemon);
 

@@ -38,8 +38,9 @@ struct daemon {
     int spare;        /* a descriptor to give up when there are no others, to turn a client away */
     bool sweep;       /* some connection is to be closed */
 
-    struct computer *computers; /* in order of their numbers */
-    int switch_number;          /* -1: not made yet */
+    struct computer *computers;  /* in order of their numbers */
+    struct computer *departures; /* nobody's any more, not yet gone */
+    int switch_number;           /* -1: not made yet */
     char switch_name[NAME_TEXT];
     char subnet[SUBNET_TEXT], subnet6[SUBNET_TEXT]; /* subnet6 may be SUBNET_NONE */
 

@@ -2,6 +2,7 @@
 #include "tool/daemon/lifecycle.h"
 #include "tool/daemon/computers.h"
 #include "tool/daemon/connection.h"
+#include "tool/daemon/departures.h"
 #include "tool/daemon/runs.h"
 
 #include <errno.h>
@@ -79,8 +80,8 @@ static bool leave(struct daemon *daemon, int *wait) {
 }
 
 int lifecycle_look(struct daemon *daemon) {
-    int wait = -1;
     connection_sweep(daemon);
+    int wait = departures_look(daemon);
     if (daemon->ending && wanted(daemon)) {
         uint64_t now = clock_monotonic();
         if (now < daemon->deadline)

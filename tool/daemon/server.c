@@ -14,7 +14,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { EVENTS = 64, ROUNDS = 256, SPARE_DESCRIPTORS = 48, SPIN = 64, PAUSES = 16 };
+enum { EVENTS = 64, ROUNDS = 256, ROWS = 64, SPARE_DESCRIPTORS = 48, SPIN = 64, PAUSES = 16 };
 
 /* ---- the lock ---- */
 
@@ -88,6 +88,29 @@ void server_leave(struct server *server, uint64_t now) {
     pthread_mutex_unlock(&server->lock);
     if (wake)
         eventfd_write(server->wake, 1);
+}
+
+static bool row_busy(const struct berth_socket_row *row) {
+    return row->protocol == BERTH_TCP && row->state != BERTH_TIME_WAIT &&
+           row->state != BERTH_TCP_CLOSED && row->state != BERTH_LISTEN;
+}
+
+bool server_host_busy(struct server *server, int host) {
+    struct berth_socket_row rows[ROWS];
+    bool busy = false;
+    uint64_t cursor = 0;
+    size_t count;
+    server_take(server);
+    for (uint32_t i = 0; i < server->conduits.slot_count && !busy; i++) {
+        const struct conduit *conduit = server->conduits.slots[i];
+        busy = conduit && conduit->host == host && conduit->socket;
+    }
+    const struct berth_host *there = berth_network_host(server->network, host);
+    while (there && !busy && (count = berth_host_sockets(there, &cursor, rows, ROWS)) > 0)
+        for (size_t i = 0; i < count; i++)
+            busy = busy || row_busy(&rows[i]);
+    pthread_mutex_unlock(&server->lock);
+    return busy;
 }
 
 struct berth_network *server_lock(struct server *server, uint64_t *now) {

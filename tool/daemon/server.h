@@ -5,6 +5,7 @@
 #define TOOL_DAEMON_SERVER_H
 
 #include <berth/network.h>
+#include <stdbool.h>
 #include <sys/types.h>
 
 struct server; /* opaque */
@@ -34,6 +35,10 @@ int server_attach(struct server *server, int host, int listener, int reach, pid_
                   const struct server_run_ops *ops);
 /* Ends the serving of a run (its guard is gone); waits for its thread. */
 void server_detach(struct server *server, int run);
+
+/* True while the computer has something to say or to hear: a program's socket is open, or a
+ * connection has not ended (TIME-WAIT is an end). */
+bool server_host_busy(struct server *server, int host);
 
 /* Who holds a socket, for `ss -p`: processes with the program's end of it open. */
 struct server_owner {
