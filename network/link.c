@@ -1,7 +1,7 @@
 #include "network/link.h"
+#include "engine/buffer/split.h"
 #include "network/network.h"
 #include "network/parcel.h"
-#include "network/split.h"
 
 void link_init(struct link *link, struct network_port *port, bool inward) {
     *link = (struct link){.port = port, .inward = inward};
@@ -90,7 +90,7 @@ static const char *judge_and_pass(struct link *link, const struct berth_frame *f
 static const char *carry_pieces(struct link *link, const struct berth_frame *frame) {
     struct split split;
     struct berth_frame piece;
-    if (!split_begin(&split, frame))
+    if (!split_begin(&split, frame, NETWORK_ETHERNET))
         return "dropped: longer than the link's frames";
     while (split_next(&split, &piece)) {
         const char *cause = link_carry(link, &piece);

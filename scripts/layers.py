@@ -17,7 +17,7 @@ MAY = {
                       "engine/socket", "engine/host"},
     "engine/host": {"engine/base", "engine/wire", "engine/buffer", "engine/port", "engine/ip", "engine/udp", "engine/tcp",
                     "engine/socket", "engine/host"},
-    "network": {"network", "engine/base", "engine/wire"},
+    "network": {"network", "engine/base", "engine/wire", "engine/buffer"},
     "tool/loop": {"tool/loop"},
     "tool/outside": {"tool/loop", "tool/outside"},
     "tool/control": {"tool/control"},

@@ -195,6 +195,8 @@ static void input_ipv4(struct batch *batch, unsigned interface, struct ip_packet
     enum ip_input what = ip_input(ip, interface, packet, at, group, &piece, &batch->scratch);
     if (what == IP_PACKET) {
         input_packet(batch, packet, true);
+    } else if (what == IP_FORWARD) {
+        ip_forward(ip, packet, batch->now);
     } else if (what == IP_FRAGMENT &&
                reassembly_add(ip, &ip->reassembly, &piece, packet, &joined, batch->now)) {
         input_packet(batch, packet, false);
@@ -212,6 +214,8 @@ static void input_ipv6(struct batch *batch, unsigned interface, struct ip_packet
         what = ip6_walk(ip, packet, &piece, &batch->scratch, batch->now);
     if (what == IP_PACKET) {
         input_packet(batch, packet, true);
+    } else if (what == IP_FORWARD) {
+        ip_forward(ip, packet, batch->now);
     } else if (what == IP_FRAGMENT &&
                ip6_join(ip, &piece, packet, &joined, &batch->scratch, batch->now)) {
         input_packet(batch, packet, false);

@@ -29,6 +29,9 @@ static const struct sysctl sysctls[] = {
     OCTET("net.ipv4.tcp_sack", tcp_sack, 0, 1),
     OCTET("net.ipv4.tcp_window_scaling", tcp_window_scaling, 0, 1),
     OCTET("net.ipv4.tcp_keepalive_probes", keepalive_probes, 1, 255),
+    OCTET("net.ipv4.ip_forward", ip_forward, 0, 1),
+    OCTET("net.ipv6.conf.all.forwarding", ip6_forward, 0, 1),
+    OCTET("net.ipv4.ip_default_ttl", default_ttl, 1, 255),
     SECONDS("net.ipv4.tcp_keepalive_time", keepalive_idle),
     SECONDS("net.ipv4.tcp_keepalive_intvl", keepalive_interval),
     SECONDS("net.ipv4.tcp_fin_timeout", tcp_fin_wait_2),
@@ -81,5 +84,9 @@ int berth_sysctl_set(struct berth_host_config *config, const char *name, const c
 }
 
 int berth_host_set_sysctl(struct berth_host *host, const char *name, const char *value) {
-    return berth_sysctl_set(tcp_config(host->sockets.tcp), name, value);
+    struct berth_host_config *config = tcp_config(host->sockets.tcp);
+    int error = berth_sysctl_set(config, name, value);
+    if (!error)
+        ip_set_config(&host->sockets.ip, config);
+    return error;
 }

@@ -2,29 +2,6 @@
 #include "engine/ip/ip.h"
 #include "engine/wire/icmp6.h"
 
-/* The octets of the packet's payload from `offset` on, as parts with blocks. A part that is only
- * borrowed makes it one copied block. Returns the number of parts; -1 when memory is out. *made:
- * the block to drop afterwards, or NULL. */
-static int payload_parts(struct ip *ip, const struct ip_packet *packet, uint32_t offset,
-                         struct berth_part *own, const struct berth_part **parts,
-                         struct berth_block **made) {
-    uint32_t length = packet->length - offset;
-    *made = NULL;
-    int count = view_slice(&packet->view, packet->at + offset, length, own, VIEW_PARTS, parts);
-    bool held = count >= 0 && count <= BERTH_FRAME_PARTS;
-    for (int i = 0; i < count && held; i++)
-        held = (*parts)[i].block != NULL;
-    if (held)
-        return count;
-    *made = berth_block_new(ip->allocator, length);
-    if (!*made)
-        return -1;
-    view_read(&packet->view, packet->at + offset, length, (*made)->data);
-    own[0] = (struct berth_part){.block = *made, .data = (*made)->data, .length = length};
-    *parts = own;
-    return 1;
-}
-
 /* RFC 1122 3.2.2.6, 1122-IC3, RFC 4443 4.2: the same identifier, sequence number and data, from
  * `local`, which is the address that was asked. */
 static void echo_reply(struct ip *ip, const struct ip_packet *packet, const struct berth_ip *local,
@@ -36,7 +13,8 @@ static void echo_reply(struct ip *ip, const struct ip_packet *packet, const stru
     uint8_t header[ICMP_HEADER];
     struct icmp_header reply = {.type = v6 ? ICMP6_ECHO_REPLY : ICMP_ECHO_REPLY,
                                 .rest = request->rest};
-    int count = payload_parts(ip, packet, ICMP_HEADER, own, &parts, &made);
+    int count = ip_parts_to_keep(ip, &packet->view, packet->at + ICMP_HEADER,
+                                 packet->length - ICMP_HEADER, own, &parts, &made);
     if (count < 0) {
         ip->counters->ip_out_discards++;
         return;

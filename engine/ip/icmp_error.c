@@ -131,10 +131,49 @@ void icmp_error_input(struct ip *ip, const struct ip_packet *packet, uint64_t no
         ip_path_learn(ip, &error.remote.ip, error.mtu, now);
 }
 
+/* The addresses of a whole header of either family. */
+static void addresses_of(const uint8_t *header, struct berth_ip *source,
+                         struct berth_ip *destination) {
+    if (header[0] >> 4 == 6) {
+        memcpy(source->bytes, header + 8, 16);
+        memcpy(destination->bytes, header + 24, 16);
+    } else {
+        *source = berth_ip_v4(load_be32(header + 12));
+        *destination = berth_ip_v4(load_be32(header + 16));
+    }
+}
+
+/* RFC 1812 5.2.7.1, RFC 4443 3.1: a router tells the datagram's source. */
+static void tell_source(struct ip *ip, const struct waiting_frame *frame, const uint8_t *header,
+                        bool v6, uint64_t now) {
+    struct icmp_header message = {.type = v6 ? ICMP6_UNREACHABLE : ICMP_UNREACHABLE,
+                                  .code = v6 ? ICMP6_ADDRESS_UNREACHABLE : ICMP_HOST_UNREACHABLE};
+    struct ip_packet packet = {.header = header + ETHERNET_HEADER,
+                               .interface = IP_ANY_INTERFACE,
+                               .view = {.head = header,
+                                        .head_length = frame->header_length,
+                                        .rest = frame->parts,
+                                        .rest_count = frame->part_count,
+                                        .rest_length = frame->octets - frame->header_length}};
+    addresses_of(packet.header, &packet.source, &packet.destination);
+    packet.header_length = v6 ? IPV6_HEADER : (uint16_t)((packet.header[0] & 15) * 4);
+    packet.protocol = packet.header[v6 ? 6 : 9];
+    packet.at = ETHERNET_HEADER + packet.header_length;
+    packet.length = frame->octets - packet.at;
+    icmp_about_forwarded(ip, &packet, &message, now);
+}
+
 void icmp_host_unreachable(struct ip *ip, const struct waiting_frame *frame, uint64_t now) {
     const uint8_t *header = (const uint8_t *)&frame->parts[frame->part_count];
     struct ip_error error = {0};
     uint32_t total;
+    struct berth_ip source, destination;
+    bool v6 = header[ETHERNET_HEADER] >> 4 == 6;
+    addresses_of(header + ETHERNET_HEADER, &source, &destination);
+    if (!ip_has_address(ip, &source)) {
+        tell_source(ip, frame, header, v6, now);
+        return;
+    }
     if (!error_of_quote(ip, header + ETHERNET_HEADER, frame->header_length - ETHERNET_HEADER,
                         &error, &total))
         return;

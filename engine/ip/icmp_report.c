@@ -13,13 +13,7 @@ enum {
  * errors to one tell another nothing; and the common one with a little noise, so that it cannot be
  * counted out.
  */
-bool icmp_may_send(struct ip *ip, const struct berth_ip *destination, uint64_t now) {
-    uint64_t words[2];
-    memcpy(words, destination->bytes, 16);
-    uint64_t *slot = &ip->icmp_slots[siphash13_words(&ip->icmp_key, words, 2) % IP_ICMP_SLOTS];
-    uint64_t full = *slot > now ? *slot : now;
-    if (full - now > (ICMP_DESTINATION_BURST - 1) * BERTH_SECOND)
-        return false;
+static bool icmp_common_may_send(struct ip *ip, uint64_t now) {
     uint64_t added = (now - ip->icmp_filled) / (BERTH_SECOND / ICMP_RATE);
     if (ip->icmp_filled == 0 || added > ICMP_BURST) {
         ip->icmp_tokens = ICMP_BURST;
@@ -33,8 +27,27 @@ bool icmp_may_send(struct ip *ip, const struct berth_ip *destination, uint64_t n
         return false;
     uint32_t cost = random_below(ip->random, 3) == 0 ? 2 : 1;
     ip->icmp_tokens -= cost < ip->icmp_tokens ? cost : ip->icmp_tokens;
+    return true;
+}
+
+bool icmp_may_send(struct ip *ip, const struct berth_ip *destination, uint64_t now) {
+    if (!destination)
+        return icmp_common_may_send(ip, now);
+    uint64_t words[2];
+    memcpy(words, destination->bytes, 16);
+    uint64_t *slot = &ip->icmp_slots[siphash13_words(&ip->icmp_key, words, 2) % IP_ICMP_SLOTS];
+    uint64_t full = *slot > now ? *slot : now;
+    if (full - now > (ICMP_DESTINATION_BURST - 1) * BERTH_SECOND || !icmp_common_may_send(ip, now))
+        return false;
     *slot = full + BERTH_SECOND;
     return true;
+}
+
+/* RFC 4443 2.4 (f) asks for a limit; as on Linux a path's MTU is no matter of a few a second to one
+ * destination: each of its connections has to hear of it. */
+static bool is_about_size(const struct icmp_header *header, bool v6) {
+    return v6 ? header->type == ICMP6_PACKET_TOO_BIG
+              : header->type == ICMP_UNREACHABLE && header->code == ICMP_FRAGMENTATION_NEEDED;
 }
 
 /* RFC 792, 1122-IC2, RFC 4443 2.4 (c): the header and what fits of the data. */
@@ -55,9 +68,12 @@ static struct berth_block *quote_new(struct ip *ip, const struct ip_packet *pack
     return quote;
 }
 
+/* `interface`: that it should take, or IP_ANY_INTERFACE. */
 static void error_send(struct ip *ip, const struct ip_packet *packet, const struct berth_ip *local,
-                       const struct icmp_header *header, uint64_t now) {
-    if (packet->interface != IP_LOOPBACK && !icmp_may_send(ip, &packet->source, now)) {
+                       const struct icmp_header *header, uint8_t interface, uint64_t now) {
+    const struct berth_ip *budget =
+        is_about_size(header, packet_is_v6(packet)) ? NULL : &packet->source;
+    if (interface != IP_LOOPBACK && !icmp_may_send(ip, budget, now)) {
         ip->counters->icmp_out_rate_limited++;
         return;
     }
@@ -79,7 +95,7 @@ static void error_send(struct ip *ip, const struct ip_packet *packet, const stru
         .part_count = 1,
         .length = length,
         .protocol = packet_is_v6(packet) ? IPV6_ICMP : IPV4_ICMP,
-        .interface = packet->interface,
+        .interface = interface,
         .checksum_at = 2,
         .may_fragment = true,
     };
@@ -123,7 +139,7 @@ void icmp6_problem(struct ip *ip, const struct ip_packet *packet, uint8_t code, 
     /* RFC 4443 2.2: from an address of ours, where the datagram did not go to one. */
     if (packet->group && ip_source(ip, &hop, &packet->source, &local) != 0)
         return;
-    error_send(ip, packet, &local, &header, now);
+    error_send(ip, packet, &local, &header, packet->interface, now);
 }
 
 static void report6(struct ip *ip, const struct ip_packet *packet, enum icmp_cause cause,
@@ -138,7 +154,7 @@ static void report6(struct ip *ip, const struct ip_packet *packet, enum icmp_cau
         header.code = ICMP6_REASSEMBLY_TIME;
     }
     if (!packet->group && may_be_about(packet))
-        error_send(ip, packet, &packet->destination, &header, now);
+        error_send(ip, packet, &packet->destination, &header, packet->interface, now);
 }
 
 void icmp_report(struct ip *ip, const struct ip_packet *packet, enum icmp_cause cause,
@@ -154,5 +170,30 @@ void icmp_report(struct ip *ip, const struct ip_packet *packet, enum icmp_cause 
      * about what came to many; sources that are no single host's were dropped before, and fragments
      * are joined. */
     else if (!packet->group && packet->protocol != IPV4_ICMP)
-        error_send(ip, packet, &packet->destination, &headers[cause], now);
+        error_send(ip, packet, &packet->destination, &headers[cause], packet->interface, now);
+}
+
+/* RFC 1812 4.3.2.7: not about an ICMP error, nor a fragment that is not the first. */
+static bool may_be_about4(const struct ip_packet *packet) {
+    uint8_t type;
+    if (load_be16(packet->header + 6) & 0x1fff)
+        return false;
+    if (packet->protocol != IPV4_ICMP || packet->length == 0)
+        return true;
+    view_read(&packet->view, packet->at, 1, &type);
+    return !icmp_is_error(type) && type != ICMP_REDIRECT;
+}
+
+void icmp_about_forwarded(struct ip *ip, const struct ip_packet *packet,
+                          const struct icmp_header *header, uint64_t now) {
+    bool v6 = packet_is_v6(packet);
+    uint8_t interface =
+        v6 && ip6_is_link_local(&packet->source) ? packet->interface : (uint8_t)IP_ANY_INTERFACE;
+    struct ip_hop hop;
+    struct berth_ip local;
+    /* RFC 1812 4.3.2.4: from the address of the way that it takes. */
+    if ((v6 ? may_be_about(packet) : may_be_about4(packet)) &&
+        ip_route(ip, &packet->source, interface, &hop) == 0 &&
+        ip_source(ip, &hop, &packet->source, &local) == 0)
+        error_send(ip, packet, &local, header, interface, now);
 }

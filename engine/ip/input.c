@@ -64,7 +64,11 @@ enum ip_input ip_input(struct ip *ip, unsigned interface, struct ip_packet *pack
     }
     packet->source = berth_ip_v4(header.source);
     packet->destination = berth_ip_v4(header.destination);
-    if (!is_for_us(ip, interface, &packet->destination, group, &packet->group) ||
+    bool ours = is_for_us(ip, interface, &packet->destination, group, &packet->group);
+    /* RFC 1812 5.3.4: what came to all of the link is not sent on. */
+    bool onward = !ours && !group && interface != IP_LOOPBACK &&
+                  ip_may_forward(ip, &packet->source, &packet->destination);
+    if ((!ours && !onward) ||
         (interface != IP_LOOPBACK && is_martian(ip, interface, header.source, &packet->source))) {
         counters->ip_in_address_errors++;
         return IP_DROPPED;
@@ -81,6 +85,10 @@ enum ip_input ip_input(struct ip *ip, unsigned interface, struct ip_packet *pack
     packet->tos = header.tos;
     packet->ttl = header.ttl;
     packet->interface = (uint8_t)interface;
+    if (onward) {
+        packet->group = false;
+        return IP_FORWARD;
+    }
     if (!ipv4_is_fragment(&header))
         return IP_PACKET;
     *piece = (struct piece){.id = header.id,

@@ -39,8 +39,10 @@ enum ip_input ip6_input(struct ip *ip, unsigned interface, struct ip_packet *pac
     packet->source = header.source;
     packet->destination = header.destination;
     packet->group = group;
-    if (!is_for_us(ip, interface, &packet->destination, &packet->group) ||
-        (interface != IP_LOOPBACK && is_martian(ip, &packet->source))) {
+    bool ours = is_for_us(ip, interface, &packet->destination, &packet->group);
+    bool onward = !ours && !packet->group && interface != IP_LOOPBACK &&
+                  ip_may_forward(ip, &packet->source, &packet->destination);
+    if ((!ours && !onward) || (interface != IP_LOOPBACK && is_martian(ip, &packet->source))) {
         counters->ip_in_address_errors++;
         return IP_DROPPED;
     }
@@ -53,6 +55,8 @@ enum ip_input ip6_input(struct ip *ip, unsigned interface, struct ip_packet *pac
     packet->tos = header.traffic_class;
     packet->ttl = header.hop_limit;
     packet->interface = (uint8_t)interface;
+    if (onward)
+        return IP_FORWARD;
     return ipv6_is_extension(header.next) ? IP_EXTENDED : IP_PACKET;
 }
 

@@ -62,10 +62,6 @@ static int reserve(struct ip *ip, uint32_t addresses, uint32_t routes) {
     return 0;
 }
 
-static bool is_link_local(const struct berth_ip *ip) {
-    return ip->bytes[0] == 0xfe && (ip->bytes[1] & 0xc0) == 0x80;
-}
-
 /* Could a host have it there? RFC 1122 3.2.1.3, RFC 4291 2.5.2, 2.5.3, 2.7. */
 static bool address_is_valid(const struct ip *ip, int interface, const struct berth_ip *address,
                              unsigned prefix) {
@@ -118,7 +114,7 @@ static void interface_start_v6(struct ip *ip, int interface, const struct berth_
         uint64_t identifier = random_u64(ip->random);
         memcpy(link_local.bytes + 8, &identifier, sizeof identifier);
     }
-    if (!is_link_local(first) && !ip_has_address(ip, &link_local))
+    if (!ip6_is_link_local(first) && !ip_has_address(ip, &link_local))
         address_put(ip, interface, &link_local, 64);
 }
 
@@ -151,9 +147,11 @@ bool ip_has_address_on(const struct ip *ip, unsigned interface, const struct ber
 
 bool ip6_has_group(const struct ip *ip, unsigned interface, const struct berth_ip *group) {
     static const struct berth_ip all_nodes = {{0xff, 2, [15] = 1}};
+    static const struct berth_ip all_routers = {{0xff, 2, [15] = 2}};
     if (!interface_has_v6(ip, (int)interface))
         return false;
-    if (berth_ip_equal(group, &all_nodes))
+    if (berth_ip_equal(group, &all_nodes) ||
+        (ip->forward6 && berth_ip_equal(group, &all_routers))) /* RFC 4291 2.8 */
         return true;
     for (uint32_t i = 0; i < ip->address_count; i++) {
         const struct ip_address *own = &ip->addresses[i];

@@ -18,6 +18,12 @@ int ip_grow(struct berth_allocator allocator, void **items, uint32_t *size, size
     return 0;
 }
 
+void ip_set_config(struct ip *ip, const struct berth_host_config *config) {
+    ip->default_ttl = config->default_ttl;
+    ip->forward = config->ip_forward != 0;
+    ip->forward6 = config->ip6_forward != 0;
+}
+
 int ip_init(struct ip *ip, const struct berth_host_config *config, struct random *random,
             struct berth_counters *counters, const struct ip_ops *ops) {
     memset(ip, 0, sizeof *ip);
@@ -25,7 +31,7 @@ int ip_init(struct ip *ip, const struct berth_host_config *config, struct random
     ip->counters = counters;
     ip->random = random;
     ip->ops = *ops;
-    ip->default_ttl = config->default_ttl;
+    ip_set_config(ip, config);
     ip->neighbor_reachable = config->neighbor_reachable;
     ip->version = 1; /* an empty cache entry has 0 */
     ip->id_key = random_key(random);
@@ -77,4 +83,23 @@ void ip_advance(struct ip *ip, uint64_t now) {
     neighbors_advance(ip, now);
     reassembly_advance(ip, &ip->reassembly, now);
     reassembly_advance(ip, &ip->reassembly6, now);
+}
+
+int ip_parts_to_keep(struct ip *ip, const struct frame_view *view, uint32_t offset, uint32_t length,
+                     struct berth_part *own, const struct berth_part **parts,
+                     struct berth_block **made) {
+    *made = NULL;
+    int count = view_slice(view, offset, length, own, VIEW_PARTS, parts);
+    bool held = count >= 0 && count <= BERTH_FRAME_PARTS;
+    for (int i = 0; i < count && held; i++)
+        held = (*parts)[i].block != NULL;
+    if (held)
+        return count;
+    *made = berth_block_new(ip->allocator, length);
+    if (!*made)
+        return -1;
+    view_read(view, offset, length, (*made)->data);
+    own[0] = (struct berth_part){.block = *made, .data = (*made)->data, .length = length};
+    *parts = own;
+    return 1;
 }

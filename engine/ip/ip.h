@@ -8,6 +8,7 @@
 #include "engine/ip/neighbor.h"
 #include "engine/ip/reassembly.h"
 #include "engine/ip/view.h"
+#include "engine/wire/icmp.h"
 #include "engine/wire/ipv4.h"
 #include "engine/wire/ipv6.h"
 #include <berth/host.h>
@@ -95,7 +96,8 @@ struct ip {
     struct ip_ops ops;
     uint8_t default_ttl;
     uint8_t interface_count;
-    bool notify;      /* new addresses are told to all (IPv6) */
+    bool notify; /* new addresses are told to all (IPv6) */
+    bool forward, forward6;
     uint64_t version; /* counts what may change where a hop leads */
     uint32_t address_count, route_count, route_size, address_size;
     struct ip_address *addresses;
@@ -162,6 +164,8 @@ static inline uint32_t send_header(const struct ip_send *send) {
 int ip_init(struct ip *ip, const struct berth_host_config *config, struct random *random,
             struct berth_counters *counters, const struct ip_ops *ops);
 void ip_clear(struct ip *ip);
+/* Takes over what of the configuration may change while the host is there. */
+void ip_set_config(struct ip *ip, const struct berth_host_config *config);
 uint64_t ip_deadline(const struct ip *ip);
 void ip_advance(struct ip *ip, uint64_t now);
 
@@ -180,6 +184,10 @@ bool ip_has_address_on(const struct ip *ip, unsigned interface, const struct ber
 bool ip6_has_group(const struct ip *ip, unsigned interface, const struct berth_ip *group);
 /* 255.255.255.255, or a subnet's broadcast address on that interface (IP_ANY_INTERFACE: on any). */
 bool ip_is_broadcast(const struct ip *ip, unsigned interface, const struct berth_ip *address);
+/* fe80::/10 (RFC 4291 2.5.6). */
+static inline bool ip6_is_link_local(const struct berth_ip *ip) {
+    return ip->bytes[0] == 0xfe && (ip->bytes[1] & 0xc0) == 0x80;
+}
 /* True if the prefix's first `length` bits are the address's. */
 bool ip_prefix_covers(const struct berth_ip *prefix, unsigned length,
                       const struct berth_ip *address);
@@ -218,7 +226,7 @@ uint32_t ip6_path_said(uint32_t mtu);
 void ip_path_learn(struct ip *ip, const struct berth_ip *destination, uint32_t mtu, uint64_t now);
 
 /* ---- input.c ---- */
-enum ip_input { IP_DROPPED, IP_PACKET, IP_FRAGMENT, IP_EXTENDED };
+enum ip_input { IP_DROPPED, IP_PACKET, IP_FRAGMENT, IP_EXTENDED, IP_FORWARD };
 /* Checks the IPv4 datagram at view[at..]; fills *packet, and *piece if it is a fragment. `group`:
  * the link's destination was a group address. */
 enum ip_input ip_input(struct ip *ip, unsigned interface, struct ip_packet *packet, uint32_t at,
@@ -236,7 +244,22 @@ enum ip_input ip6_walk(struct ip *ip, struct ip_packet *packet, struct piece *pi
 bool ip6_join(struct ip *ip, const struct piece *piece, struct ip_packet *packet,
               struct berth_block **block, struct view_scratch *scratch, uint64_t now);
 
+/* ---- forward.c ---- */
+/* True when this host is a router for such datagrams: not for itself, and to be carried beyond a
+ * link. */
+bool ip_may_forward(const struct ip *ip, const struct berth_ip *source,
+                    const struct berth_ip *destination);
+/* Sends the datagram on, or tells its source why not. */
+void ip_forward(struct ip *ip, const struct ip_packet *packet, uint64_t now);
+
 /* ---- output.c ---- */
+/* The hop to a destination, from the cache of those looked up last; it holds until the next call.
+ * NULL: *error says why. */
+const struct ip_cached *ip_hop_find(struct ip *ip, const struct berth_ip *remote, uint8_t hint,
+                                    uint64_t now, int *error);
+/* The link address to send to by that hop; false when the frame must wait for it. */
+bool ip_hop_mac(struct ip *ip, const struct ip_cached *hop, const struct berth_ip *remote,
+                uint8_t mac[ETHERNET_MAC], uint64_t now);
 /* Builds the frame of a datagram. Returns the interface that is to carry it, or, when *frame was
  * not filled: -EINPROGRESS (it waits for a neighbour or went into a ready queue in fragments), or
  * another negative errno (dropped and counted). */
@@ -271,12 +294,22 @@ void icmp_report(struct ip *ip, const struct ip_packet *packet, enum icmp_cause 
  * tell_group: even if the datagram went to a group. */
 void icmp6_problem(struct ip *ip, const struct ip_packet *packet, uint8_t code, uint32_t pointer,
                    bool tell_group, uint64_t now);
-/* True, and charged, when the rate limits let a message to that destination go. */
+/* A message from a router about a datagram on its way, likewise. */
+void icmp_about_forwarded(struct ip *ip, const struct ip_packet *packet,
+                          const struct icmp_header *header, uint64_t now);
+/* Octets of the packet's view from `offset` on as parts that may be kept: a part that is only
+ * borrowed makes all one copied block. Returns the number of parts, at most BERTH_FRAME_PARTS; -1
+ * when memory is out. *made: the block to drop afterwards, or NULL. */
+int ip_parts_to_keep(struct ip *ip, const struct frame_view *view, uint32_t offset, uint32_t length,
+                     struct berth_part *own, const struct berth_part **parts,
+                     struct berth_block **made);
+/* True, and charged, when the rate limits let a message to that destination go; NULL: only the
+ * common one. */
 bool icmp_may_send(struct ip *ip, const struct berth_ip *destination, uint64_t now);
 /* Takes an error that quotes a datagram of ours. */
 void icmp_error_input(struct ip *ip, const struct ip_packet *packet, uint64_t now);
-/* Tells who sent the datagram of that frame (Ethernet header first) that its neighbour is not
- * there. */
+/* Tells who sent the datagram of that frame (Ethernet header first), a socket of ours or another
+ * host, that its neighbour is not there. */
 void icmp_host_unreachable(struct ip *ip, const struct waiting_frame *frame, uint64_t now);
 
 #endif

@@ -49,8 +49,10 @@ void nd_solicit(struct ip *ip, uint8_t interface, const struct berth_ip *source,
 }
 
 void nd_announce(struct ip *ip, uint8_t interface, const struct berth_ip *address) {
-    struct nd_message message = {
-        .type = ICMP6_NEIGHBOR_ADVERTISEMENT, .override = true, .target = *address};
+    struct nd_message message = {.type = ICMP6_NEIGHBOR_ADVERTISEMENT,
+                                 .router = ip->forward6,
+                                 .override = true,
+                                 .target = *address};
     nd_send(ip, interface, address, &all_nodes, NULL, message);
 }
 
@@ -78,6 +80,7 @@ static void nd_post(struct ip *ip, const struct ip_packet *packet, struct nd_mes
 static void nd_answer(struct ip *ip, const struct ip_packet *packet, const struct nd_message *asked,
                       const uint8_t *mac, uint64_t now) {
     struct nd_message message = {.type = ICMP6_NEIGHBOR_ADVERTISEMENT,
+                                 .router = ip->forward6, /* RFC 4861 7.2.4 */
                                  .solicited = !berth_ip_is_any(&packet->source),
                                  .override = true,
                                  .target = asked->target};

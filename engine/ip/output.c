@@ -2,9 +2,8 @@
 #include "engine/wire/icmp6.h"
 #include <errno.h>
 
-/* The hop to a destination, from the cache of those looked up last. NULL: *error says why. */
-static struct ip_cached *hop_find(struct ip *ip, const struct berth_ip *remote, uint8_t hint,
-                                  uint64_t now, int *error) {
+const struct ip_cached *ip_hop_find(struct ip *ip, const struct berth_ip *remote, uint8_t hint,
+                                    uint64_t now, int *error) {
     const uint8_t *b = remote->bytes;
     struct ip_cached *slot =
         &ip->cache[(b[15] ^ (unsigned)b[14] * 7 ^ (unsigned)b[13] * 13 ^ hint) % IP_CACHE];
@@ -31,9 +30,8 @@ static struct ip_cached *hop_find(struct ip *ip, const struct berth_ip *remote, 
     return slot;
 }
 
-/* The link address to send to; false when the frame must wait for it. */
-static bool link_address(struct ip *ip, const struct ip_cached *hop, const struct ip_send *send,
-                         uint8_t mac[ETHERNET_MAC], uint64_t now) {
+bool ip_hop_mac(struct ip *ip, const struct ip_cached *hop, const struct berth_ip *remote,
+                uint8_t mac[ETHERNET_MAC], uint64_t now) {
     if (hop->neighbor) {
         struct neighbor *entry = hop->neighbor;
         bool usable = true;
@@ -44,11 +42,11 @@ static bool link_address(struct ip *ip, const struct ip_cached *hop, const struc
         memcpy(mac, entry->mac, ETHERNET_MAC);
         return usable;
     }
-    if (hop->kind == IP_MULTICAST && send_is_v6(send)) {
-        nd_group_mac(send->remote, mac);
+    if (hop->kind == IP_MULTICAST && !berth_ip_is_v4(remote)) {
+        nd_group_mac(remote, mac);
     } else if (hop->kind == IP_MULTICAST) { /* RFC 1112 6.4 */
         memcpy(mac, (const uint8_t[]){0x01, 0x00, 0x5e}, 3);
-        memcpy(mac + 3, send->remote->bytes + 13, 3);
+        memcpy(mac + 3, remote->bytes + 13, 3);
         mac[3] &= 0x7f;
     } else {
         memset(mac, 0xff, ETHERNET_MAC);
@@ -186,7 +184,7 @@ static void frame_build(struct ip *ip, const struct ip_send *send, const struct 
 
 int ip_output(struct ip *ip, const struct ip_send *send, struct berth_frame *frame, uint64_t now) {
     int error = 0;
-    struct ip_cached *hop = hop_find(ip, send->remote, send->interface, now, &error);
+    const struct ip_cached *hop = ip_hop_find(ip, send->remote, send->interface, now, &error);
     if (!hop) {
         if (error == -ENETUNREACH)
             ip->counters->ip_out_no_routes++;
@@ -198,7 +196,7 @@ int ip_output(struct ip *ip, const struct ip_send *send, struct berth_frame *fra
     ip->counters->ip_out_requests++;
     uint32_t total = send_header(send) + send->header_length + send->length;
     uint8_t mac[ETHERNET_MAC];
-    bool usable = out->link == BERTH_LINK_RAW_IP || link_address(ip, hop, send, mac, now);
+    bool usable = out->link == BERTH_LINK_RAW_IP || ip_hop_mac(ip, hop, send->remote, mac, now);
     if (send->may_fragment) {
         uint32_t mtu = ip_path_mtu(ip, send->remote, hop->interface, now);
         if (total > mtu) {

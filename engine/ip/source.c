@@ -26,7 +26,7 @@ static unsigned scope_of(const struct berth_ip *ip) {
     const uint8_t *b = ip->bytes;
     if (b[0] == 0xff)
         return b[1] & 15;
-    if ((b[0] == 0xfe && (b[1] & 0xc0) == 0x80) || berth_ip_is_loopback(ip))
+    if (ip6_is_link_local(ip) || berth_ip_is_loopback(ip))
         return SCOPE_LINK;
     return b[0] == 0xfe && (b[1] & 0xc0) == 0xc0 ? SCOPE_SITE : SCOPE_GLOBAL;
 }

@@ -250,7 +250,8 @@ void berth_host_pass_diverted(struct berth_host *host, const struct berth_divert
 struct berth_counters {
     uint64_t ip_in_receives, ip_in_header_errors, ip_in_address_errors, ip_in_discards,
         ip_in_delivers, ip_in_unknown_protos, ip_out_requests, ip_out_no_routes, ip_out_discards,
-        ip_reasm_requireds, ip_reasm_oks, ip_reasm_fails, ip_reasm_timeouts;
+        ip_forw_datagrams, ip_frag_oks, ip_frag_fails, ip_frag_creates, ip_reasm_requireds,
+        ip_reasm_oks, ip_reasm_fails, ip_reasm_timeouts;
     uint64_t icmp_in_msgs, icmp_in_errors, icmp_out_msgs, icmp_out_rate_limited;
     uint64_t arp_in, arp_out, neighbor_failed, neighbor_evicted;
     uint64_t udp_in_datagrams, udp_no_ports, udp_in_errors, udp_in_checksum_errors,

@@ -7,7 +7,7 @@
  *   IP total length, IPv4 identification (one more each) and header checksum
  *
  * as Linux's tcp_gso_segment() and inet_gso_segment() do. */
-#include "network/split.h"
+#include "engine/buffer/split.h"
 #include "engine/base/bytes.h"
 #include "engine/wire/checksum.h"
 #include "engine/wire/ethernet.h"
@@ -18,38 +18,40 @@ enum { IPV4_HEADER = 20, IPV6_HEADER = 40, PROTOCOL_TCP = 6 };
 
 /* The offset of the TCP header, or 0. Extension headers of IPv6 are not looked behind: hosts send
  * none with TCP. */
-static uint32_t find_tcp(const uint8_t *header, size_t length) {
-    if (length < ETHERNET_HEADER + IPV4_HEADER)
+static uint32_t find_tcp(const uint8_t *header, size_t length, uint32_t link) {
+    if (length < link + IPV4_HEADER)
         return 0;
-    uint16_t type = load_be16(header + 12);
-    const uint8_t *ip = header + ETHERNET_HEADER;
-    if (type == ETHERNET_IPV4 && ip[0] >> 4 == 4 && ip[9] == PROTOCOL_TCP) {
+    const uint8_t *ip = header + link;
+    uint16_t type = ip[0] >> 4 == 6 ? ETHERNET_IPV6 : ETHERNET_IPV4;
+    if (link == ETHERNET_HEADER && load_be16(header + 12) != type)
+        return 0;
+    if (ip[0] >> 4 == 4 && ip[9] == PROTOCOL_TCP) {
         uint32_t ihl = (uint32_t)(ip[0] & 15) * 4;
         bool fragment = (load_be16(ip + 6) & 0x3fff) != 0;
-        return ihl >= IPV4_HEADER && !fragment ? ETHERNET_HEADER + ihl : 0;
+        return ihl >= IPV4_HEADER && !fragment ? link + ihl : 0;
     }
-    if (type == ETHERNET_IPV6 && ip[0] >> 4 == 6 && length >= ETHERNET_HEADER + IPV6_HEADER &&
-        ip[6] == PROTOCOL_TCP)
-        return ETHERNET_HEADER + IPV6_HEADER;
+    if (ip[0] >> 4 == 6 && length >= link + IPV6_HEADER && ip[6] == PROTOCOL_TCP)
+        return link + IPV6_HEADER;
     return 0;
 }
 
-/* The frame's length without what may follow the IP datagram, or 0 when the datagram is cut. */
-static size_t datagram_end(const uint8_t *ip, size_t frame_length) {
-    size_t end = ip[0] >> 4 == 6 ? IPV6_HEADER + (size_t)load_be16(ip + 4) : load_be16(ip + 2);
-    return ETHERNET_HEADER + end <= frame_length ? ETHERNET_HEADER + end : 0;
+/* The datagram's length without what may follow it, or 0 when it is cut. */
+static size_t datagram_length(const uint8_t *ip, size_t available) {
+    size_t length = ip[0] >> 4 == 6 ? IPV6_HEADER + (size_t)load_be16(ip + 4) : load_be16(ip + 2);
+    return length <= available ? length : 0;
 }
 
-bool split_begin(struct split *split, const struct berth_frame *large) {
+bool split_begin(struct split *split, const struct berth_frame *large, uint32_t link) {
     size_t head = berth_frame_read(large, 0, split->header, sizeof split->header);
-    uint32_t tcp = find_tcp(split->header, head);
+    uint32_t tcp = find_tcp(split->header, head, link);
     if (large->segment_size == 0 || tcp == 0 || tcp + TCP_HEADER_MIN > head)
         return false;
     uint32_t end = tcp + (uint32_t)(split->header[tcp + 12] >> 4) * 4;
-    size_t length = datagram_end(split->header + ETHERNET_HEADER, berth_frame_length(large));
+    size_t length = link + datagram_length(split->header + link, berth_frame_length(large) - link);
     if (end < tcp + TCP_HEADER_MIN || end > head || length < end)
         return false;
     split->large = large;
+    split->link = link;
     split->transport_offset = tcp;
     split->header_length = end;
     split->segment = large->segment_size < SPLIT_LEAST ? SPLIT_LEAST : large->segment_size;
@@ -135,8 +137,8 @@ bool split_next(struct split *split, struct berth_frame *piece) {
     piece->header_length = (uint16_t)split->header_length;
     piece->transport_offset = (uint16_t)split->transport_offset;
     piece->flags = BERTH_FRAME_NO_CHECKSUM;
-    uint32_t ip_length = split->header_length - ETHERNET_HEADER + length;
-    adjust_ip(piece->header + ETHERNET_HEADER, ip_length, split->index);
+    uint32_t ip_length = split->header_length - split->link + length;
+    adjust_ip(piece->header + split->link, ip_length, split->index);
     adjust_tcp(piece->header + split->transport_offset, split->at, split->index == 0,
                length == left);
     take_payload(split, piece, length);

@@ -1,7 +1,7 @@
 /* The pieces of a large segment against what each must be, computed from its flat octets. */
 #include "engine/base/bytes.h"
+#include "engine/buffer/split.h"
 #include "engine/wire/tcp.h"
-#include "network/split.h"
 #include "test/unit/network/unit.h"
 #include <string.h>
 
@@ -102,7 +102,7 @@ static void pieces_are_what_a_host_would_have_sent(void **state) {
             make_large(&large, payload, own < payload ? own : payload, 1448,
                        TCP_ACK | TCP_PSH | TCP_FIN | TCP_CWR, 0);
             struct split split;
-            assert_true(split_begin(&split, &large));
+            assert_true(split_begin(&split, &large, 14));
             for (uint16_t i = 0; split_next(&split, &piece); i++) {
                 size_t length = payload - at < 1448 ? payload - at : 1448;
                 uint16_t flags = TCP_ACK;
@@ -127,7 +127,7 @@ static void urgent_pointer_moves_with_the_pieces(void **state) {
     make_large(&large, 3000, 0, 1000, TCP_ACK | TCP_URG, 1500);
     static const uint16_t urgent[] = {1500, 500, 0};
     struct split split;
-    assert_true(split_begin(&split, &large));
+    assert_true(split_begin(&split, &large, 14));
     for (int i = 0; i < 3; i++) {
         assert_true(split_next(&split, &piece));
         assert_int_equal(load_be16(piece.header + 34 + 18), urgent[i]);
@@ -151,7 +151,7 @@ static void flat_frames_split_too_and_lose_their_padding(void **state) {
     large.segment_size = 1448;
     struct split split;
     size_t at = 0;
-    assert_true(split_begin(&split, &large));
+    assert_true(split_begin(&split, &large, 14));
     for (uint16_t i = 0; split_next(&split, &piece); i++) {
         size_t length = 5000 - at < 1448 ? 5000 - at : 1448;
         check_piece(&piece, at, length, i, TCP_ACK);
@@ -188,7 +188,7 @@ static void what_is_not_a_whole_large_segment_is_refused(void **state) {
             berth_frame_from_bytes(&large, berth_allocator_default(), flat, sizeof flat), 0);
         large.segment_size = 100;
         struct split split;
-        if (split_begin(&split, &large))
+        if (split_begin(&split, &large, 14))
             fail_msg("fault %zu was taken", i);
         berth_frame_clear(&large);
     }
@@ -199,7 +199,7 @@ static void tiny_segment_sizes_do_not_multiply_work(void **state) {
     struct berth_frame large, piece;
     make_large(&large, 65000, 0, 1, TCP_ACK, 0);
     struct split split;
-    assert_true(split_begin(&split, &large));
+    assert_true(split_begin(&split, &large, 14));
     unsigned count = 0;
     for (; split_next(&split, &piece); count++)
         berth_frame_clear(&piece);
