@@ -32,7 +32,7 @@ coverage: ## what of engine/ the unit tests execute, lines and branches, in all 
 	@scripts/setup.sh build coverage
 	@scripts/coverage.sh $(BUILD)-coverage
 
-check: ## layers, file sizes, globals, links, format, shellcheck, cppcheck, clang-tidy
+check: all ## layers, file sizes, globals, links, format, shellcheck, cppcheck, clang-tidy
 	@scripts/setup.sh build check
 	@scripts/check.sh $(BUILD)
 
