@@ -44,6 +44,9 @@ void berth_host_config_init(struct berth_host_config *config) {
         .reassembly_limit = 4u << 20,
         .reassembly_timeout = 30 * BERTH_SECOND,
         .reassembly6_timeout = 60 * BERTH_SECOND,
+        .tcp_probe_threshold = 8,
+        .tcp_probe_interval = 600 * BERTH_SECOND,
+        .path_mtu_expires = 600 * BERTH_SECOND,
     };
 }
 

@@ -25,7 +25,7 @@ static const struct sysctl sysctls[] = {
     OCTET("net.ipv4.tcp_timestamps", tcp_timestamps, 0, 1),
     OCTET("net.ipv4.tcp_syncookies", tcp_syncookies, 0, 2),
     OCTET("net.ipv4.tcp_ecn", tcp_ecn, 0, 2),
-    OCTET("net.ipv4.tcp_mtu_probing", tcp_mtu_probing, 0, 1),
+    OCTET("net.ipv4.tcp_mtu_probing", tcp_mtu_probing, 0, 2),
     OCTET("net.ipv4.tcp_sack", tcp_sack, 0, 1),
     OCTET("net.ipv4.tcp_window_scaling", tcp_window_scaling, 0, 1),
     OCTET("net.ipv4.tcp_keepalive_probes", keepalive_probes, 1, 255),
@@ -35,6 +35,9 @@ static const struct sysctl sysctls[] = {
     SECONDS("net.ipv4.tcp_keepalive_time", keepalive_idle),
     SECONDS("net.ipv4.tcp_keepalive_intvl", keepalive_interval),
     SECONDS("net.ipv4.tcp_fin_timeout", tcp_fin_wait_2),
+    SECONDS("net.ipv4.tcp_probe_interval", tcp_probe_interval),
+    NUMBER("net.ipv4.tcp_probe_threshold", tcp_probe_threshold, 1, 65535),
+    SECONDS("net.ipv4.route.mtu_expires", path_mtu_expires),
     NUMBER("net.ipv4.tcp_max_syn_backlog", tcp_syn_backlog_max, 1, 1 << 20),
     NUMBER("net.ipv4.tcp_max_tw_buckets", tcp_time_wait_max, 0, 1 << 20),
 };

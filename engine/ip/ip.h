@@ -102,7 +102,7 @@ struct ip {
     uint32_t address_count, route_count, route_size, address_size;
     struct ip_address *addresses;
     struct ip_route *routes; /* longest prefix first */
-    uint64_t neighbor_reachable;
+    uint64_t neighbor_reachable, path_lifetime;
     uint32_t ready; /* frames in all ready queues */
     uint32_t id_counter;
     struct siphash_key id_key;

@@ -4,7 +4,6 @@
 #include "engine/wire/ipv6.h"
 
 enum { PATH_FLOOR = 552 }; /* Linux's min_pmtu: a forged message cannot make datagrams smaller */
-static const uint64_t path_lifetime = 600 * BERTH_SECOND; /* RFC 1191 6.3 */
 
 static unsigned path_slot(const struct berth_ip *destination) {
     const uint8_t *b = destination->bytes;
@@ -48,5 +47,5 @@ void ip_path_learn(struct ip *ip, const struct berth_ip *destination, uint32_t m
         return; /* RFC 1191 3, 1191-1: such a message never raises it */
     path->destination = *destination;
     path->mtu = mtu;
-    path->expires = now + path_lifetime;
+    path->expires = now + ip->path_lifetime; /* RFC 1191 6.3, RFC 8201 4: 1191-2, 8201-2 */
 }

@@ -103,6 +103,7 @@ static enum tcp_verdict advance(struct tcp *tcp, struct tcp_connection *c, uint3
         a->flags &= (uint16_t)~TCP_A_SND_URGENT;
     if (!loss_is_used(c))
         recovery_new_ack(tcp, c, ack, octets);
+    path_acked(tcp, c);
     bool all = a->snd_max == ack;
     a->stalled_since = all ? 0 : tcp->now;
     a->rto_at = all ? 0 : rtt_expiry(tcp, c); /* RFC 6298 5.2, 5.3, 6298-4 */

@@ -239,4 +239,5 @@ void connection_negotiate(struct tcp *tcp, struct tcp_connection *c,
     c->sack =
         we_offered && options->sack_permitted && tcp->config.tcp_sack; /* RFC 2018 section 2 */
     c->last_heard = tcp_ms(tcp);
+    path_start(tcp, c);
 }

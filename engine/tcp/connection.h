@@ -27,6 +27,7 @@
 #include "engine/buffer/stream.h"
 #include "engine/tcp/congestion.h"
 #include "engine/tcp/loss.h"
+#include "engine/tcp/path.h"
 #include "engine/tcp/sack.h"
 #include "engine/tcp/tally.h"
 #include "engine/tcp/tcp.h"
@@ -204,6 +205,7 @@ struct tcp_extra {
         options_set; /* bit i: option i (enum berth_option) was set, and its value is values[i] */
     int values[BERTH_V6ONLY + 1];
     int soft_error;
+    struct path_search search;
     struct tcp_tally tally; /* of an idle connection */
 };
 
@@ -394,13 +396,6 @@ void ecn_echoed(struct tcp *tcp, struct tcp_connection *c, const struct tcp_segm
 void ecn_reduced(struct tcp_connection *c);
 /* Marks a segment that is about to go; fresh: its octets go for the first time. */
 void ecn_mark(struct tcp_connection *c, struct tcp_emit *emit, bool fresh);
-
-/* ---- path.c ---- */
-/* A router says what its next hop carries. */
-void path_shrink(struct tcp *tcp, struct tcp_connection *c, uint32_t mtu);
-/* The retransmission timer has expired again: are the segments too large? True if their size
- * changed. */
-bool path_doubt(const struct tcp *tcp, struct tcp_connection *c);
 
 /* ---- pacing.c ---- */
 /* Octets a second that cwnd asks for; 0: no round trip has been measured. */

@@ -221,7 +221,7 @@ static void grow(struct tcp *tcp, struct tcp_connection *c, uint32_t octets) {
 /* The losses that have been found begin a recovery, unless there is one. */
 static void react(struct tcp *tcp, struct tcp_connection *c, uint32_t lost, uint32_t delivered) {
     struct tcp_active *a = c->active;
-    if (lost && !is_recovering(a))
+    if (lost && !is_recovering(a) && !path_lost(tcp, c, lost))
         enter(tcp, c);
     if (a->flags & TCP_A_RECOVERY)
         reduce(c, delivered);

@@ -180,6 +180,8 @@ static bool send_data(struct tcp *tcp, struct tcp_connection *c, struct tcp_emit
         a->small_seq = end;
     end += fin;
     bool fresh = seq_ge(seq, a->snd_max);
+    if (!fresh)
+        path_resent(tcp, c, seq);
     ecn_mark(c, emit, fresh);
     if (seq_gt(end, c->snd_nxt))
         c->snd_nxt = end;
@@ -254,15 +256,33 @@ static void wait_for_window(struct tcp *tcp, struct tcp_connection *c) {
     a->rto_at = c->snd_wnd == 0 ? rtt_expiry(tcp, c) : tcp->now + 200 * BERTH_MS;
 }
 
+/* One segment of `size`, larger than the others, when cwnd has room for it. */
+static bool send_larger(struct tcp *tcp, struct tcp_connection *c, struct tcp_emit *emit,
+                        uint16_t size) {
+    uint32_t seq = c->snd_nxt;
+    uint16_t mss = c->mss;
+    c->mss = size;
+    uint32_t length = payload_most(c);
+    bool goes = loss_room(c) >= length && send_data(tcp, c, emit, seq, length, false);
+    c->mss = mss;
+    if (goes)
+        path_tried(c, seq, c->snd_nxt);
+    return goes;
+}
+
 static bool send_new(struct tcp *tcp, struct tcp_connection *c, struct tcp_emit *emit) {
     struct tcp_active *a = c->active;
     uint32_t ahead = c->snd_nxt - c->snd_una;
     if (ahead > a->send.length) /* the FIN is out */
         return false;
-    uint32_t waiting = a->send.length - ahead, mss = payload_most(c);
+    uint32_t waiting = a->send.length - ahead;
     if (waiting && pacing_holds(tcp, c))
         return false;
-    uint32_t congestion = loss_room(c), offered = c->snd_wnd > ahead ? c->snd_wnd - ahead : 0;
+    uint32_t offered = c->snd_wnd > ahead ? c->snd_wnd - ahead : 0;
+    uint16_t larger = path_wants(tcp, c, waiting, offered);
+    if (larger)
+        return send_larger(tcp, c, emit, larger);
+    uint32_t congestion = loss_room(c), mss = payload_most(c);
     uint32_t usable = congestion < offered ? congestion : offered;
     uint32_t length = waiting < usable ? waiting : usable;
     bool all = length == waiting, fin = all && fin_waits(c);

@@ -80,8 +80,10 @@ struct berth_host_config {
     uint8_t tcp_ecn;
     uint8_t tcp_timestamps;     /* 1 */
     uint8_t tcp_window_scaling; /* 1 */
-    uint8_t tcp_mtu_probing; /* 1: segments shrink where large ones vanish (RFC 8899); 0: never */
-    uint8_t tcp_sack;        /* 1: selective acknowledgment (Linux net.ipv4.tcp_sack) */
+    /* RFC 4821, RFC 8899. 1: segments shrink where large ones vanish, and larger ones are tried
+     * again; 0: never; 2: and they begin small */
+    uint8_t tcp_mtu_probing;
+    uint8_t tcp_sack;            /* 1: selective acknowledgment (Linux net.ipv4.tcp_sack) */
     uint32_t udp_receive_buffer; /* octets a socket queues: 212992 */
     uint64_t keepalive_idle;     /* 7200 s */
     uint64_t keepalive_interval; /* 75 s */
@@ -104,6 +106,10 @@ struct berth_host_config {
     /* 1: what comes for others is sent on, as net.ipv4.ip_forward and net.ipv6.conf.all.forwarding:
      * 0 */
     uint8_t ip_forward, ip6_forward;
+    uint32_t tcp_probe_threshold; /* octets: a search for larger segments ends within them: 8 */
+    uint64_t tcp_probe_interval;  /* and begins again: 600 s */
+    uint64_t path_mtu_expires;    /* what routers said of a path is forgotten: 600 s (RFC 1191 6.3,
+                                     Linux's net.ipv4.route.mtu_expires) */
 };
 
 void berth_host_config_init(struct berth_host_config *config);
