@@ -285,6 +285,7 @@ int berth_network_remove_host(struct berth_network *network, int host) {
         return -ENOENT;
     for (struct network_port *port = removed->ports; port; port = port->sibling)
         unplug(port);
+    walls_forget(network, host);
     leave_lists(removed);
     deadlines_change(&network->deadlines, &removed->deadline, BERTH_NEVER);
     directory_remove_value(&network->names, host);

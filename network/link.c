@@ -3,11 +3,21 @@
 #include "network/network.h"
 #include "network/parcel.h"
 
+static const char LINK_DOWN[] = "dropped: the link is down";
+
 void link_init(struct link *link, struct network_port *port, bool inward) {
     *link = (struct link){.port = port, .inward = inward};
     /* Numbers of hosts and of outside ports overlap. */
     uint64_t purpose = (uint64_t)(uint32_t)port->number << 2 | (port->host ? 0u : 2u) | inward;
     random_init(&link->impair.random, port->network->seed, purpose);
+}
+
+void link_decide(struct link *link) {
+    bool small = impair_small(&link->impair.what);
+    for (uint32_t i = 0; i < link->filter_count; i++)
+        small = small || impair_small(&link->filters[i].impair.what);
+    link->impaired = link->down || link->filter_count > 0 || impair_any(&link->impair.what);
+    link->takes_large = link->may_large && !small;
 }
 
 void link_show_loss(const struct link *link, const struct berth_frame *frame, const char *cause) {
@@ -18,7 +28,10 @@ void link_show_loss(const struct link *link, const struct berth_frame *frame, co
 }
 
 void link_arrive(struct link *link, const struct berth_frame *frames, uint32_t count) {
-    if (link->inward)
+    if (link->down)
+        for (uint32_t i = 0; i < count; i++)
+            link_show_loss(link, &frames[i], LINK_DOWN);
+    else if (link->inward)
         switch_forward(link->port, frames, count);
     else
         port_receive(link->port, frames, count);
@@ -72,13 +85,18 @@ static const char *lose(struct link *link, const struct berth_frame *frame,
     return NULL;
 }
 
+/* The queue is the link's: all frames that wait count for its limit. */
+static struct impair_verdict judge(struct link *link, const struct berth_frame *frame, bool copy) {
+    struct impair *impair = filter_choose(link, frame);
+    impair->queued = link->impair.queued;
+    return impair_judge(impair, berth_frame_length(frame), link->port->network->now, copy);
+}
+
 static const char *judge_and_pass(struct link *link, const struct berth_frame *frame) {
-    struct berth_network *network = link->port->network;
-    size_t length = berth_frame_length(frame);
-    struct impair_verdict verdict = impair_judge(&link->impair, length, network->now, false);
+    struct impair_verdict verdict = judge(link, frame, false);
     const char *cause = verdict.dropped ? lose(link, frame, &verdict) : pass(link, frame, &verdict);
     if (verdict.duplicate) {
-        verdict = impair_judge(&link->impair, length, network->now, true);
+        verdict = judge(link, frame, true);
         const char *lost =
             verdict.dropped ? lose(link, frame, &verdict) : pass(link, frame, &verdict);
         if (lost)
@@ -102,6 +120,8 @@ static const char *carry_pieces(struct link *link, const struct berth_frame *fra
 }
 
 const char *link_carry(struct link *link, const struct berth_frame *frame) {
+    if (link->down)
+        return LINK_DOWN;
     if (frame->segment_size != 0 && !link->takes_large)
         return carry_pieces(link, frame);
     if (link->impaired)

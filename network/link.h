@@ -2,6 +2,7 @@
 #ifndef NETWORK_LINK_H
 #define NETWORK_LINK_H
 
+#include "network/filter.h"
 #include "network/impair.h"
 #include <berth/frame.h>
 #include <stdbool.h>
@@ -13,7 +14,11 @@ struct link {
     bool inward;      /* to the switch: what its port's owner sends */
     bool impaired;    /* frames are judged one by one */
     bool takes_large; /* large segments may cross it, unsplit */
+    bool down;        /* the cable is out */
+    bool may_large;   /* the ends would take large segments */
     struct impair impair;
+    struct filter *filters; /* frames that are not treated as the others: FILTERS_MAX, or NULL */
+    uint32_t filter_count;
     uint32_t ghosts; /* lost frames under way to the capture */
 };
 
@@ -21,6 +26,8 @@ struct link {
 enum { LINK_GHOSTS = 1000 };
 
 void link_init(struct link *link, struct network_port *port, bool inward);
+/* Finds out anew, after a change, which frames it has to look at. */
+void link_decide(struct link *link);
 /* Sends a frame (borrowed) over the link, in pieces if it is too large for it. Returns NULL, or why
  * the frame was dropped; drops of pieces and of duplicates are put into the capture here. */
 const char *link_carry(struct link *link, const struct berth_frame *frame);

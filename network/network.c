@@ -75,6 +75,7 @@ void berth_network_free(struct berth_network *network) {
     if (!network)
         return;
     flights_clear(&network->flights);
+    walls_clear(network);
     for (uint32_t i = 0; i < network->host_count; i++)
         if (network->hosts[i])
             host_free(network->hosts[i]);

@@ -8,6 +8,7 @@
 #include "network/flight.h"
 #include "network/link.h"
 #include "network/switch.h"
+#include "network/walls.h"
 #include <berth/network.h>
 
 enum {
@@ -31,6 +32,7 @@ struct network_host {
     struct berth_host *engine;
     struct network_port *ports;
     int number;
+    uint32_t group; /* of a partition; 0: none */
     struct network_host *next[LIST_KINDS];
     bool listed[LIST_KINDS];
     char name[NETWORK_NAME];
@@ -67,6 +69,7 @@ struct berth_network {
     struct directory names;     /* of hosts, to their numbers */
     struct directory addresses; /* to the numbers of hosts' ports */
     struct flights flights;
+    struct walls walls;
     struct deadlines deadlines;
     struct host_list lists[LIST_KINDS];
     struct capture *captures;
@@ -117,6 +120,9 @@ void port_free(struct network_port *port);
 void port_receive(struct network_port *port, const struct berth_frame *frames, uint32_t count);
 int port_impair(struct network_port *port, enum berth_direction direction,
                 const struct berth_impairment *what);
+/* Of the frames that fit; what NULL: as all others again. -ENOSPC, -ENOMEM. */
+int port_impair_match(struct network_port *port, enum berth_direction direction,
+                      const struct berth_match *match, const struct berth_impairment *what);
 
 /* Puts a frame into the captures, if there are any; as captures_show(). */
 static inline void capture_frame(const struct network_port *from, const struct network_port *to,

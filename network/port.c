@@ -28,6 +28,8 @@ void port_free(struct network_port *port) {
         berth_frame_clear(&port->queue[(port->queue_head + i) & (port->queue_size - 1)]);
     if (port->queue)
         allocator.release(allocator.context, port->queue, port->queue_size * sizeof *port->queue);
+    filters_clear(&port->egress);
+    filters_clear(&port->ingress);
     allocator.release(allocator.context, port, sizeof *port);
 }
 
@@ -70,6 +72,8 @@ static void queue_outside(struct network_port *port, const struct berth_frame *f
 
 void port_receive(struct network_port *port, const struct berth_frame *frames, uint32_t count) {
     if (port->host) {
+        for (uint32_t i = 0; i < count && berth_host_is_suspended(port->host->engine); i++)
+            capture_frame(NULL, port, &frames[i], "dropped: the computer stands still");
         berth_host_input(port->host->engine, port->interface, frames, count, port->network->now);
         host_list_add(port->host, LIST_OUTPUT);
         host_list_add(port->host, LIST_EVENTS);
@@ -83,13 +87,21 @@ void port_receive(struct network_port *port, const struct berth_frame *frames, u
 
 static void impair_link(struct link *link, const struct berth_impairment *what, bool may_large) {
     impair_set(&link->impair, what);
-    link->impaired = impair_any(what);
-    link->takes_large = may_large && !impair_small(what);
+    link->may_large = may_large;
+    link_decide(link);
 }
 
 /* A host that sends over a link that treats frames one by one makes them of MTU size itself; to
  * those that come the other way it happens at the switch. Checksums are still left out: a frame
  * that is corrupted gets its own before the bit is flipped. */
+static int offer(struct network_port *port) {
+    unsigned offloads = port->offloads;
+    if (!port->egress.takes_large)
+        offloads &= ~(unsigned)BERTH_OFFLOAD_SEGMENT;
+    return berth_host_set_interface(port->host->engine, port->interface, port->lan->mtu,
+                                    (uint8_t)offloads);
+}
+
 int port_impair(struct network_port *port, enum berth_direction direction,
                 const struct berth_impairment *given) {
     struct berth_impairment impairment = impair_given(given), *what = &impairment;
@@ -101,11 +113,25 @@ int port_impair(struct network_port *port, enum berth_direction direction,
     if (!(direction & BERTH_EGRESS))
         return 0;
     impair_link(&port->egress, what, true);
-    if (!port->host)
-        return 0;
-    unsigned offloads = port->offloads;
-    if (!port->egress.takes_large)
-        offloads &= ~(unsigned)BERTH_OFFLOAD_SEGMENT;
-    return berth_host_set_interface(port->host->engine, port->interface, port->lan->mtu,
-                                    (uint8_t)offloads);
+    return port->host ? offer(port) : 0;
+}
+
+int port_impair_match(struct network_port *port, enum berth_direction direction,
+                      const struct berth_match *match, const struct berth_impairment *what) {
+    struct link *links[] = {&port->egress, &port->ingress};
+    for (int i = 0; i < 2; i++) {
+        if (!(direction & (i == 0 ? BERTH_EGRESS : BERTH_INGRESS)))
+            continue;
+        struct filter *filter = filter_find(links[i], match);
+        if (!what && filter)
+            filter_remove(links[i], filter);
+        if (what && !filter)
+            filter = filter_add(links[i], match);
+        if (what && !filter)
+            return links[i]->filter_count == FILTERS_MAX ? -ENOSPC : -ENOMEM;
+        if (what)
+            impair_set(&filter->impair, what);
+        link_decide(links[i]);
+    }
+    return port->host ? offer(port) : 0;
 }

@@ -121,48 +121,6 @@ size_t berth_network_events(struct berth_network *network, struct berth_network_
     return count;
 }
 
-/* ---- links ---- */
-
-int berth_network_impair(struct berth_network *network, int host, enum berth_direction direction,
-                         const struct berth_impairment *impairment) {
-    const struct network_host *impaired = network_host_of(network, host);
-    int error = impaired ? 0 : -ENOENT;
-    for (struct network_port *port = impaired ? impaired->ports : NULL; port && !error;
-         port = port->sibling)
-        error = port_impair(port, direction, impairment);
-    return error;
-}
-
-int berth_network_impair_link(struct berth_network *network, int host, int switch_number,
-                              enum berth_direction direction,
-                              const struct berth_impairment *impairment) {
-    struct network_port *port = network_link_of(network, host, switch_number);
-    return port ? port_impair(port, direction, impairment) : -ENOENT;
-}
-
-static int impairment_read(const struct network_port *port, enum berth_direction direction,
-                           struct berth_impairment *impairment) {
-    if (!port)
-        return -ENOENT;
-    if (direction != BERTH_EGRESS && direction != BERTH_INGRESS)
-        return -EINVAL;
-    const struct link *link = direction == BERTH_EGRESS ? &port->egress : &port->ingress;
-    impair_tell(&link->impair, impairment);
-    return 0;
-}
-
-int berth_network_impairment(const struct berth_network *network, int host,
-                             enum berth_direction direction, struct berth_impairment *impairment) {
-    const struct network_host *impaired = network_host_of(network, host);
-    return impairment_read(impaired ? impaired->ports : NULL, direction, impairment);
-}
-
-int berth_network_link_impairment(const struct berth_network *network, int host, int switch_number,
-                                  enum berth_direction direction,
-                                  struct berth_impairment *impairment) {
-    return impairment_read(network_link_of(network, host, switch_number), direction, impairment);
-}
-
 static bool port_is_plain(const struct network_port *port) {
     return !port->egress.impaired && !port->ingress.impaired;
 }
@@ -170,7 +128,7 @@ static bool port_is_plain(const struct network_port *port) {
 bool berth_network_is_plain(const struct berth_network *network, int host,
                             const struct berth_ip *address) {
     const struct network_host *from = network_host_of(network, host);
-    if (!from || network->captures || network->outside_count > 0)
+    if (!from || network->captures || network->outside_count > 0 || walls_any(&network->walls))
         return false;
     if (berth_host_has_address(from->engine, address))
         return true;
@@ -178,6 +136,7 @@ bool berth_network_is_plain(const struct berth_network *network, int host,
     const struct network_port *own = to ? network_link_of(network, host, to->lan->number) : NULL;
     struct berth_route route; /* a longer prefix may lead elsewhere all the same */
     return own && port_is_plain(own) && port_is_plain(to) &&
+           !berth_host_is_suspended(to->host->engine) &&
            berth_host_find_route(from->engine, address, &route) == 0 &&
            route.interface == own->interface && berth_ip_is_any(&route.gateway);
 }

@@ -147,13 +147,19 @@ static void flood_one(struct network_port *to, const struct berth_frame *frame) 
         capture_frame(NULL, to, frame, cause);
 }
 
+static bool is_apart(const struct network_port *from, const struct network_port *to,
+                     const struct berth_frame *frame) {
+    return walls_any(&from->network->walls) && walls_between(from, to, frame);
+}
+
 /* To all for a group address. An address that the switch does not know can only be outside: it
  * knows all of its hosts. */
 static void flood(struct network_port *from, const struct berth_frame *frame, bool group) {
     struct lan *lan = from->lan;
     capture_frame(from, NULL, frame, NULL);
     for (uint32_t i = 0; i < lan->port_count; i++)
-        if (lan->ports[i] != from && (group || !lan->ports[i]->host))
+        if (lan->ports[i] != from && (group || !lan->ports[i]->host) &&
+            !is_apart(from, lan->ports[i], frame))
             flood_one(lan->ports[i], frame);
 }
 
@@ -190,7 +196,8 @@ void switch_forward(struct network_port *from, const struct berth_frame *frames,
     for (uint32_t i = 0; i < count; i++) {
         bool group;
         struct network_port *to = destination(from, &frames[i], &group);
-        bool direct = to && to != from && link_is_direct(&to->ingress, &frames[i]);
+        bool walled = to && to != from && is_apart(from, to, &frames[i]);
+        bool direct = to && to != from && !walled && link_is_direct(&to->ingress, &frames[i]);
         if (run > 0 && (!direct || to != run_to)) {
             link_arrive(&run_to->ingress, &frames[i - run], run);
             run = 0;
@@ -201,6 +208,8 @@ void switch_forward(struct network_port *from, const struct berth_frame *frames,
             run++;
         } else if (!to) {
             flood(from, &frames[i], group);
+        } else if (walled) {
+            capture_frame(from, to, &frames[i], "dropped: partition");
         } else if (to != from) {
             forward_singly(from, to, &frames[i]);
         } else {

@@ -133,12 +133,16 @@ void berth_host_free(struct berth_host *host) {
 
 uint64_t berth_host_deadline(const struct berth_host *host) {
     uint64_t tcp = tcp_deadline(host->sockets.tcp);
-    uint64_t ip = ip_deadline(&host->sockets.ip);
-    return tcp < ip ? tcp : ip;
+    uint64_t ip = ip_deadline(&host->sockets.ip), first = tcp < ip ? tcp : ip;
+    if (host->sockets.suspended || first > BERTH_NEVER - 1 - host->sockets.behind)
+        return BERTH_NEVER;
+    return first + host->sockets.behind;
 }
 
 void berth_host_advance(struct berth_host *host, uint64_t now) {
     now = sockets_clock(&host->sockets, now);
+    if (host->sockets.suspended)
+        return;
     tcp_advance(host->sockets.tcp, now);
     ip_advance(&host->sockets.ip, now);
 }

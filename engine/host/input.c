@@ -295,6 +295,8 @@ int berth_host_input(struct berth_host *host, int interface, const struct berth_
                      size_t count, uint64_t now) {
     if (interface <= IP_LOOPBACK || interface >= host->sockets.ip.interface_count)
         return -ENODEV;
+    if (host->sockets.suspended)
+        return 0; /* as a network card without power: nobody hears */
     host_input(host, (unsigned)interface, frames, count, sockets_clock(&host->sockets, now));
     return 0;
 }

@@ -72,6 +72,9 @@ int berth_host_find_route(const struct berth_host *host, const struct berth_ip *
 int berth_host_set_port_range(struct berth_host *host, uint16_t first, uint16_t last) {
     if (first == 0 || first > last)
         return -EINVAL;
+    struct berth_host_config *tcp = tcp_config(host->sockets.tcp);
+    host->config.port_first = tcp->port_first = first;
+    host->config.port_last = tcp->port_last = last;
     int error = ports_set_range(tcp_ports(host->sockets.tcp), first, last);
     return error ? error : ports_set_range(udp_ports(host->sockets.udp), first, last);
 }

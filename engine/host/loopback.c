@@ -28,4 +28,6 @@ void loop_clear(struct berth_host *host) {
         berth_frame_clear(&host->loop[i]);
     if (host->loop)
         allocator.release(allocator.context, host->loop, LOOP_FRAMES * sizeof *host->loop);
+    host->loop = NULL;
+    host->loop_count = 0;
 }

@@ -124,7 +124,8 @@ static bool pull_frame(struct pull *pull, struct berth_frame *frame) {
 
 size_t berth_host_output(struct berth_host *host, int interface, struct berth_frame *frames,
                          size_t max, uint64_t now) {
-    if (interface < IP_LOOPBACK || interface >= host->sockets.ip.interface_count)
+    if (host->sockets.suspended || interface < IP_LOOPBACK ||
+        interface >= host->sockets.ip.interface_count)
         return 0;
     struct pull pull = {
         .host = host, .interface = (unsigned)interface, .now = sockets_clock(&host->sockets, now)};
@@ -135,6 +136,8 @@ size_t berth_host_output(struct berth_host *host, int interface, struct berth_fr
 }
 
 bool berth_host_has_output(const struct berth_host *host) {
+    if (host->sockets.suspended)
+        return false;
     return host->sockets.ip.ready > 0 || host->loop_count > 0 ||
            udp_has_output(host->sockets.udp) || tcp_has_output(host->sockets.tcp);
 }

@@ -56,12 +56,26 @@ int ip_init(struct ip *ip, const struct berth_host_config *config, struct random
     return error ? error : ip_add_address(ip, IP_LOOPBACK, &localhost6, 128);
 }
 
-void ip_clear(struct ip *ip) {
+static void drop_all(struct ip *ip) {
     for (unsigned i = 0; i < ip->interface_count; i++)
         frame_queue_clear(&ip->interfaces[i].ready, ip->allocator);
+    ip->ready = 0;
     neighbors_clear(ip);
     reassembly_clear(ip, &ip->reassembly);
     reassembly_clear(ip, &ip->reassembly6);
+}
+
+void ip_reset(struct ip *ip, uint64_t now) {
+    uint32_t limit = ip->neighbors.limit;
+    drop_all(ip);
+    memset(&ip->neighbors, 0, sizeof ip->neighbors);
+    neighbors_init(ip, limit, now);
+    memset(ip->paths, 0, sizeof ip->paths);
+    ip->version++; /* hops that were looked up name neighbours */
+}
+
+void ip_clear(struct ip *ip) {
+    drop_all(ip);
     if (ip->addresses)
         ip->allocator.release(ip->allocator.context, ip->addresses,
                               ip->address_size * sizeof *ip->addresses);

@@ -166,6 +166,8 @@ int ip_init(struct ip *ip, const struct berth_host_config *config, struct random
 void ip_clear(struct ip *ip);
 /* Takes over what of the configuration may change while the host is there. */
 void ip_set_config(struct ip *ip, const struct berth_host_config *config);
+/* Forgets neighbours, paths and all that waits; interfaces, addresses and routes stay. */
+void ip_reset(struct ip *ip, uint64_t now);
 uint64_t ip_deadline(const struct ip *ip);
 void ip_advance(struct ip *ip, uint64_t now);
 

@@ -18,7 +18,9 @@ struct sockets {
     struct tcp *tcp;
     struct udp *udp;
     struct divert divert;
-    uint64_t now; /* the latest time the caller has said */
+    uint64_t now;    /* the latest time the caller has said, less what we are behind */
+    uint64_t behind; /* how long the host was suspended */
+    bool suspended;
 };
 
 static inline struct sockets *sockets_of(struct berth_host *host) {
@@ -28,10 +30,10 @@ static inline const struct sockets *sockets_of_const(const struct berth_host *ho
     return (const struct sockets *)host;
 }
 
-/* Time that goes back stands still. */
+/* The host's own time. What goes back stands still, and so does all while it is suspended. */
 static inline uint64_t sockets_clock(struct sockets *sockets, uint64_t now) {
-    if (now > sockets->now)
-        sockets->now = now;
+    if (!sockets->suspended && now > sockets->behind && now - sockets->behind > sockets->now)
+        sockets->now = now - sockets->behind;
     return sockets->now;
 }
 

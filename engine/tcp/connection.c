@@ -6,7 +6,7 @@ struct tcp_connection *connection_new(struct tcp *tcp, int family) {
     if (index == 0)
         return NULL;
     struct tcp_connection *c = tcp_at(tcp, index);
-    uint32_t generation = c->generation + 1;
+    uint32_t generation = (c->generation ? c->generation : tcp->elder) + 1;
     memset(c, 0, sizeof *c);
     c->self = index;
     c->generation = generation ? generation : 1; /* 0 is never a live generation */

@@ -277,6 +277,7 @@ struct tcp {
     struct tcp_interface interfaces[TCP_INTERFACES];
     uint64_t now;    /* ns, never goes back */
     uint64_t memory; /* octets of buffers held by all connections */
+    uint32_t elder;  /* the highest generation before the host was reset */
 };
 
 static inline struct tcp_connection *tcp_at(const struct tcp *tcp, uint32_t index) {

@@ -87,6 +87,18 @@ struct tcp *tcp_new(const struct berth_host_config *config, struct random *rando
     return tcp;
 }
 
+struct tcp *tcp_renewed(const struct tcp *old, struct random *random) {
+    struct tcp *tcp = tcp_new(&old->config, random, old->counters, old->now);
+    if (!tcp)
+        return NULL;
+    memcpy(tcp->interfaces, old->interfaces, sizeof tcp->interfaces);
+    tcp->elder = old->elder;
+    for (uint32_t i = 1; pool_has(&old->connections, i); i++)
+        if (tcp_at(old, i)->generation > tcp->elder)
+            tcp->elder = tcp_at(old, i)->generation;
+    return tcp;
+}
+
 void tcp_free(struct tcp *tcp) {
     if (!tcp)
         return;

@@ -58,6 +58,9 @@ struct tcp; /* opaque to the host */
  */
 struct tcp *tcp_new(const struct berth_host_config *config, struct random *random,
                     struct berth_counters *counters, uint64_t now);
+/* A new one of the same configuration and interfaces, without a socket; handles of `old`'s sockets
+ * are none of its. NULL: memory. */
+struct tcp *tcp_renewed(const struct tcp *old, struct random *random);
 void tcp_free(struct tcp *tcp);
 struct ports *tcp_ports(struct tcp *tcp);
 /* Its own copy of the configuration; what may change while it runs: see berth_host_set_sysctl. */

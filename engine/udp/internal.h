@@ -71,6 +71,7 @@ struct udp {
     uint32_t events_head, events_tail;
     uint32_t port_buckets[UDP_PORT_BUCKETS];
     uint32_t receive_buffer;
+    uint32_t elder;   /* the highest generation before the host was reset */
     uint64_t version; /* counts binds, connections and their ends */
     struct udp_recent recent[UDP_RECENT];
     struct udp_page *spare;

@@ -32,6 +32,18 @@ struct udp *udp_new(const struct berth_host_config *config, struct random *rando
     return udp;
 }
 
+struct udp *udp_renewed(const struct udp *old, const struct berth_host_config *config,
+                        struct random *random) {
+    struct udp *udp = udp_new(config, random, old->counters);
+    if (!udp)
+        return NULL;
+    udp->elder = old->elder;
+    for (uint32_t i = 1; i < old->sockets.high; i++)
+        if (udp_at(old, i)->generation > udp->elder)
+            udp->elder = udp_at(old, i)->generation;
+    return udp;
+}
+
 void udp_free(struct udp *udp) {
     if (!udp)
         return;
@@ -75,7 +87,7 @@ int udp_open(struct udp *udp, int family, uint32_t *socket, uint32_t *generation
     if (!index)
         return udp->sockets.used >= udp->sockets.limit ? -ENOBUFS : -ENOMEM;
     struct udp_socket *made = udp_at(udp, index);
-    uint32_t next_generation = made->generation + 1;
+    uint32_t next_generation = (made->generation ? made->generation : udp->elder) + 1;
     memset(made, 0, sizeof *made);
     made->generation = next_generation;
     made->index = index;

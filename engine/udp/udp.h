@@ -41,6 +41,9 @@ struct udp; /* opaque to the host */
 
 struct udp *udp_new(const struct berth_host_config *config, struct random *random,
                     struct berth_counters *counters);
+/* A new one without a socket; handles of `old`'s sockets are none of its. NULL: memory. */
+struct udp *udp_renewed(const struct udp *old, const struct berth_host_config *config,
+                        struct random *random);
 void udp_free(struct udp *udp);
 struct ports *udp_ports(struct udp *udp);
 

@@ -204,6 +204,19 @@ bool berth_host_has_output(const struct berth_host *host);
 /* The time at which berth_host_advance() has something to do; BERTH_NEVER if nothing waits for
  * time. */
 uint64_t berth_host_deadline(const struct berth_host *host);
+
+/* ---- standing still, and power ---- */
+
+/* The host is suspended: its time stands still, what comes in is dropped, nothing goes out, until
+ * it is resumed, for which then no time has passed. */
+void berth_host_suspend(struct berth_host *host, uint64_t now);
+void berth_host_resume(struct berth_host *host, uint64_t now);
+bool berth_host_is_suspended(const struct berth_host *host);
+/* Its power goes, and comes back: all sockets (their handles are -EBADF) and all that it learned
+ * and held are gone without a word to anybody; interfaces, addresses, routes and settings stay. 0
+ * or -ENOMEM (then nothing has happened). */
+int berth_host_reset(struct berth_host *host, uint64_t now);
+
 /* Time has come to `now`. */
 void berth_host_advance(struct berth_host *host, uint64_t now);
 

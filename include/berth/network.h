@@ -133,6 +133,48 @@ int berth_network_link_impairment(const struct berth_network *network, int host,
 int berth_network_impairment(const struct berth_network *network, int host,
                              enum berth_direction direction, struct berth_impairment *impairment);
 
+/* Frames that are treated in a way of their own: what is not zero here must fit. */
+struct berth_match {
+    size_t size;          /* of this struct; 0: as it is in this version */
+    uint8_t protocol;     /* IP's number: 6 TCP, 17 UDP, 1 ICMP, 58 ICMPv6 */
+    uint16_t port;        /* of TCP or UDP, at either end */
+    struct berth_ip peer; /* the other end: an address of a host, which then is meant with all of
+                             them, or of somebody outside */
+};
+/* What the host's link to that switch (-1: all its links) does to the frames that fit, and to them
+ * alone; NULL: no more than to all others. Of several that fit the first one made decides. -ENOENT,
+ * -EINVAL (as berth_network_impair; a match that all fit), -ENOSPC (a link has 8), -ENOMEM. */
+int berth_network_impair_match(struct berth_network *network, int host, int switch_number,
+                               enum berth_direction direction, const struct berth_match *match,
+                               const struct berth_impairment *impairment);
+/* The number-th of them (from 0) in one direction of that link; -ENOENT: there are no more. */
+int berth_network_match(const struct berth_network *network, int host, int switch_number,
+                        enum berth_direction direction, unsigned number, struct berth_match *match,
+                        struct berth_impairment *impairment);
+
+/* ---- other faults ---- */
+
+/* The cable between host and switch (-1: all its cables) is pulled out, or put in again. What is
+ * under way on it is lost; nobody is told. -ENOENT. */
+int berth_network_set_link(struct berth_network *network, int host, int switch_number, bool up);
+bool berth_network_link_is_up(const struct berth_network *network, int host, int switch_number);
+/* Nothing passes between these two, whatever the way, or does again. -ENOENT, -EINVAL, -ENOMEM. */
+int berth_network_set_path(struct berth_network *network, int host, int other, bool open);
+/* A partition: hosts of different groups do not reach each other. Those of group 0, as all are at
+ * first, reach everybody. -ENOENT. */
+int berth_network_set_group(struct berth_network *network, int host, uint32_t group);
+/* False if a path or groups keep them apart. */
+bool berth_network_reaches(const struct berth_network *network, int host, int other);
+/* All cables in, all paths open, no groups. What links do to frames stays, and so do hosts. */
+void berth_network_heal(struct berth_network *network);
+/* A computer that stands still: its time too, and what comes to it is lost (<berth/host.h>).
+ * -ENOENT. */
+int berth_network_suspend(struct berth_network *network, int host, uint64_t now);
+int berth_network_resume(struct berth_network *network, int host, uint64_t now);
+/* Its power goes and comes back: its sockets are gone, and their peers hear nothing of it. -ENOENT,
+ * -ENOMEM. */
+int berth_network_reset_host(struct berth_network *network, int host, uint64_t now);
+
 /* ---- outside ports: a switch port whose other end is the caller (a TAP device, say) ---- */
 
 /* Returns the port's number (0 and up, apart from hosts' numbers), -EINVAL, -ENOMEM. offloads as
