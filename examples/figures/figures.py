@@ -58,7 +58,7 @@ class Figures:
     def set_up(self):
         self.net.command("up", "-d", "-f", servers.write(f"{self.folder}/berth.yaml", YAML))
         self.capture = f"{self.folder}/figures.pcapng"
-        self.net.command("capture", "-w", self.capture)
+        self.net.command("dump", "-d", "-B", "1048576", "-w", self.capture)
         self.files = {name: random_file(f"{self.pub}/{name}", SIZE + at) for at, name in enumerate(("passive", "active"))}
         for at, name in enumerate(self.files):
             random_file(f"{self.home}/{name}.put", SIZE + 100 + at)
@@ -220,7 +220,7 @@ class Figures:
         print("pc4: two FTP clients fetch and store files of 64 MiB, one passive, one active.")
         self.print_table()
         self.finish()
-        self.net.command("capture", "--stop")
+        self.net.command("dump", "--stop")
         self.datagrams = pcapng.read(self.capture)
         self.print_datagrams()
         self.compare()

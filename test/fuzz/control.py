@@ -19,7 +19,7 @@ REQUESTS = [
     {"do": "attach", "pid": os.getpid()}, {"do": "up", "switch": "lan", "subnet": "10.0.0.0/24"}, {"do": "ping"}, {"do": "ps"},
     {"do": "host", "host": "x", "ip": "10.0.0.9", "ports": [1, 2], "delay": 1, "loss": 0.5}, {"do": "log", "host": "server"},
     {"do": "ended", "host": "server", "status": 0}, {"do": "hosts"}, {"do": "ss", "owners": True}, {"do": "logs", "host": "server"},
-    {"do": "logs", "follow": True}, {"do": "capture"}, {"do": "capture", "stop": True}, {"do": "tap", "name": "x"},
+    {"do": "logs", "follow": True}, {"do": "dump", "filter": [[40, 0, 0, 12], [6, 0, 0, 1]], "snap": 60}, {"do": "dump", "stop": True}, {"do": "tap", "name": "x"},
     {"do": "netem", "host": "server", "set": {"delay": 1000, "loss": 0.1, "reorder": 0.1, "rate": 1000}, "replace": False},
 ]
 KEYS = sorted({key for request in REQUESTS for key in request} | {"delay", "limit", "sysctls", ""})
@@ -87,7 +87,7 @@ class Client:
             finally:
                 for fd in given:
                     os.close(fd)
-            if b'"follow"' in sent or b'"capture"' in sent or not answer:
+            if b'"follow"' in sent or b'"dump"' in sent or not answer:
                 return  # what comes now is no line for us, or nothing
             if not {"ok", "error", "note", "end"} & set(json.loads(answer)):
                 check("each answer is one", False, (sent, answer))
@@ -111,7 +111,7 @@ with Net("fuzz") as net:
         client = Client(net)
         client.say()
         client.close()
-    first.socket.sendall(b'{"do":"capture","stop":true}\n')
+    first.socket.sendall(b'{"do":"dump","stop":true}\n')
     first.file.readline()
     first.socket.sendall(b'{"do":"ping"}\n')
     answer = first.file.readline()

@@ -36,7 +36,7 @@ def telnet(net, space):
     for who, address, words in (("Linux", OURS, space.words("inetutils-telnet", OURS)),
                                 ("berth run", LINUX, net.words("pc", ["inetutils-telnet", LINUX]))):
         capture = f"{net.folder}/{who.split()[0]}.pcapng"
-        net.berth("capture", "-w", capture)
+        net.berth("dump", "-d", "-B", "1048576", "-w", capture)
         client = stage.Program("telnet", words, terminal=True)
         try:
             client.expect("say something> ")
@@ -54,7 +54,7 @@ def telnet(net, space):
         except stage.Failure as failure:
             check(f"{who}: telnet goes on after synch and ao", False, failure)
             os.kill(client.pid, signal.SIGKILL)
-        net.berth("capture", "--stop")
+        net.berth("dump", "--stop")
         urgent = set(tshark(capture, "-Y", "tcp.flags.urg == 1", "-T", "fields", "-e", "ip.src"))
         check(f"{who}: urgent segments went both ways", len(urgent) == 2 and LINUX in urgent, urgent)
 

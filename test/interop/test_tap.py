@@ -217,11 +217,11 @@ def main():
         again = space.run(BERTH, "tap", "--net", net.name, DEVICE)
         check("a second time it is refused", again.returncode == 1 and DEVICE in again.stderr, again)
         capture = f"{net.folder}/all.pcapng"
-        net.berth("capture", "-w", capture)
+        net.berth("dump", "-d", "-B", "1048576", "-w", capture)
         pings(net, space)
         web(net, space)
         peers(net, space)
-        net.berth("capture", "--stop")
+        net.berth("dump", "--stop")
         capture_read(capture)
         os.remove(capture)
         if shutil.which("wrk"):

@@ -41,14 +41,15 @@ def disturb(net, client):
         rounds += 1
         for words in (["delay", "3ms"], ["loss", "1%"], ["delay", "0ms", "loss", "0%"]):
             done = net.berth("netem", "pc", *words)
-            if done.returncode != 0:
+            if done.returncode != 0 and not until(lambda: client.poll() is not None):  # the transfer was over
                 check("netem takes its words", False, done)
         kept = f"{net.folder}/{rounds}.pcapng"
-        capture = subprocess.Popen([BERTH, "capture", "--net", net.name, "-w", kept], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-        until(lambda: client.poll() is not None or (os.path.exists(kept) and os.path.getsize(kept) > 100_000))
+        capture = subprocess.Popen([BERTH, "dump", "--net", net.name, "-w", kept], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        until(lambda: client.poll() is not None or capture.poll() is not None or (os.path.exists(kept) and os.path.getsize(kept) > 100_000))
         capture.send_signal(signal.SIGINT)
         capture.wait()
-        os.remove(kept)
+        if os.path.exists(kept):
+            os.remove(kept)
     check("there was time to disturb it", rounds > 0, rounds)
 
 

@@ -163,7 +163,7 @@ with Net("control") as net:
         ("deep nesting", b"[" * 5000 + b"\n", "JSON"), ("a NUL", b'{"do":"ps\\u0000"}\n', "JSON"),
         ("bad UTF-8", b'{"do":"\xff"}\n', "JSON"), ("host before up", {"do": "host", "host": "x"}, "up"),
         ("a log that is none", {"do": "log", "host": "server"}, "descriptor"),
-        ("capture without a file", {"do": "capture"}, "descriptor"), ("no capture to stop", {"do": "capture", "stop": True}, "no capture"),
+        ("a filter that is none", {"do": "dump", "filter": [[1, 2]]}, "instruction 0"), ("one that does not end", {"do": "dump", "filter": [[40, 0, 0, 12]]}, "BPF"), ("no dump to stop", {"do": "dump", "stop": True}, "no dump"),
         ("a tap without a device", {"do": "tap", "name": "x"}, "descriptor"),
         ("netem out of bounds", {"do": "netem", "host": "server", "set": {"loss": 1.5}}, "loss"),
         ("netem of what is none", {"do": "netem", "host": "server", "set": {"colour": 1}}, "colour"),

@@ -23,7 +23,8 @@ static const struct command {
     {"hosts", command_hosts, "list computers and their addresses"},
     {"ss", command_ss, "list sockets: computer, state, addresses, ports, processes"},
     {"logs", command_logs, "show what the commands of `up` said"},
-    {"capture", command_capture, "write all frames into a file that Wireshark opens"},
+    {"dump", command_dump, "write frames into a file that Wireshark opens, or to tcpdump"},
+    {"capture", command_capture, NULL}, /* dump --detach, by its old name */
     {"netem", command_netem, "delay, lose or reorder what passes a computer's link"},
     {"tap", command_tap, "join a TAP device of this machine to the network"},
     {"doctor", command_doctor, "check what this machine lacks, and say what to do"},

@@ -29,7 +29,9 @@
  *   down {}          ends all runs; the connection closes when the daemon has gone
  *   ps, hosts, ss {owners?}, logs {host?}   answer {"ok":true,"document":true} and one descriptor
  * with the document logs {host?, follow:true}   after the answer the connection carries the text
- * itself capture [1], capture {stop:true}, netem {host, set?, replace?}, tap {name} [1], ping */
+ * itself dump {on?, filter?, snap?, count?, buffer?}   answers as those with a document, a pipe of
+ * pcapng; then, on the connection, {"dumped":N,"lost":N} at its end; dump {stop:true}, netem {host,
+ * set?, replace?}, tap {name} [1], ping */
 #ifndef TOOL_CONTROL_CLIENT_H
 #define TOOL_CONTROL_CLIENT_H
 

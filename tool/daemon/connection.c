@@ -1,6 +1,6 @@
 #define _GNU_SOURCE
 #include "tool/daemon/connection.h"
-#include "tool/daemon/capture.h"
+#include "tool/daemon/dump.h"
 #include "tool/daemon/lifecycle.h"
 #include "tool/daemon/logs.h"
 #include "tool/daemon/requests.h"
@@ -211,6 +211,8 @@ void connection_close(struct connection *c) {
         run_leave(c);
     if (c->follower != NULL)
         follower_free(c);
+    if (c->dump != NULL)
+        dump_leave(c);
     if (daemon->up == c)
         lifecycle_up_left(daemon);
     if (!c->stays) /* else the process's end closes it: that is how those who said `down` know */

@@ -8,6 +8,7 @@
 
 struct run;
 struct follower;
+struct dump;
 
 struct connection {
     struct daemon *daemon;
@@ -22,7 +23,8 @@ struct connection {
     bool broken;               /* close it now */
     struct run *run;           /* after `join` */
     struct follower *follower; /* after `logs` with `follow` */
-    bool awaits_capture;       /* said `capture stop`: answered when all is written */
+    struct dump *dump;         /* after `dump` */
+    bool awaits_dumps;         /* said `dump stop`: answered when all is written */
 };
 
 /* Watches the listening socket. */

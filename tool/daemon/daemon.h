@@ -20,7 +20,6 @@ enum { NAME_TEXT = PLACE_NAME + 1, SENTENCE = 512 };
 
 struct connection;
 struct computer;
-struct capture;
 struct notes;
 struct log;
 struct outside;
@@ -48,7 +47,6 @@ struct daemon {
     time_t up_since;
     struct log *logs;
     struct outside *outsides;
-    struct capture *capture;
 
     bool ending;       /* going down: no new users */
     uint64_t deadline; /* CLOCK_MONOTONIC ns: then the connections that are left are closed */

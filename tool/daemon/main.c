@@ -1,7 +1,7 @@
 #define _GNU_SOURCE
-#include "tool/daemon/capture.h"
 #include "tool/daemon/computers.h"
 #include "tool/daemon/connection.h"
+#include "tool/daemon/dump.h"
 #include "tool/daemon/lifecycle.h"
 #include "tool/daemon/logs.h"
 #include "tool/daemon/netem.h"
@@ -98,9 +98,9 @@ static int daemon_open(struct daemon *daemon, int listener) {
 }
 
 static void daemon_close(struct daemon *daemon) {
+    dumps_end(daemon);
     while (daemon->connections != NULL)
         connection_close(daemon->connections);
-    capture_end(daemon);
     logs_free(daemon);
     computers_free(daemon);
     if (daemon->server != NULL)

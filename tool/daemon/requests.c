@@ -13,13 +13,13 @@ static const struct {
     void (*handle)(struct connection *connection, json_t *request);
     enum need need; /* USED: only while somebody uses the network */
 } requests[] = {
-    {"join", request_join, ANYBODY},    {"attach", request_attach, ANYBODY},
-    {"up", request_up, ANYBODY},        {"host", request_host, ANYBODY},
-    {"log", request_log, ANYBODY},      {"ended", request_ended, ANYBODY},
-    {"ping", request_ping, ANYBODY},    {"down", request_down, USED},
-    {"ps", request_ps, USED},           {"hosts", request_hosts, USED},
-    {"ss", request_ss, USED},           {"logs", request_logs, USED},
-    {"capture", request_capture, USED}, {"netem", request_netem, USED},
+    {"join", request_join, ANYBODY}, {"attach", request_attach, ANYBODY},
+    {"up", request_up, ANYBODY},     {"host", request_host, ANYBODY},
+    {"log", request_log, ANYBODY},   {"ended", request_ended, ANYBODY},
+    {"ping", request_ping, ANYBODY}, {"down", request_down, USED},
+    {"ps", request_ps, USED},        {"hosts", request_hosts, USED},
+    {"ss", request_ss, USED},        {"logs", request_logs, USED},
+    {"dump", request_dump, USED},    {"netem", request_netem, USED},
     {"tap", request_tap, USED},
 };
 

@@ -19,7 +19,7 @@ void request_ps(struct connection *connection, json_t *request);
 void request_hosts(struct connection *connection, json_t *request);
 void request_ss(struct connection *connection, json_t *request);
 void request_logs(struct connection *connection, json_t *request);
-void request_capture(struct connection *connection, json_t *request);
+void request_dump(struct connection *connection, json_t *request);
 void request_netem(struct connection *connection, json_t *request);
 void request_tap(struct connection *connection, json_t *request);
 void request_ping(struct connection *connection, json_t *request);
