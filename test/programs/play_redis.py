@@ -4,7 +4,7 @@ import re
 from harness import until
 from lab import program
 
-BARE = ["--save", "", "--appendonly", "no", "--protected-mode", "no", "--daemonize", "no"]
+BARE = ["--save", "", "--appendonly", "no", "--protected-mode", "no", "--daemonize", "no", "--repl-diskless-sync-delay", "0"]
 
 
 @program("redis", "redis-cli gets what it set, a subscriber hears what is published, a replica says what its master holds; "
@@ -53,7 +53,7 @@ def redis_cluster(lab):
         names = [f"n{number}" for number in range(1, 7)]
         addresses = {name: lab.address(name, way.family) for name in names}
         nodes = {name: lab.start(name, "redis-server", *BARE, "--bind", addresses[name], "--dir", lab.home(f"{name}{way}"),
-                                 "--cluster-enabled", "yes", "--cluster-node-timeout", "2000", "--cluster-announce-ip", addresses[name])
+                                 "--cluster-enabled", "yes", "--cluster-node-timeout", "1500", "--cluster-announce-ip", addresses[name])
                  for name in names}
 
         def ask(name, *words, **more):

@@ -109,6 +109,15 @@ print(len(good), all(good))
         check("16 threads fetch by name, 20 times each", done.stdout == "320 True\n", done)
 
 
+def limits_play(kind):
+    """Datagram and netlink sockets get a number below the program's limit of files, which the daemon may not ask for."""
+    with kind("netlink") as net:
+        done = net.run("pc", "ip", "-br", "addr", extra=["--ip", "10.0.0.2"])
+        check("ip lists addresses", "10.0.0.2/24" in done.stdout, done)
+        done = net.run("pc", "/usr/bin/python3", "-c", "import socket\nprint(socket.socket(socket.AF_INET, socket.SOCK_DGRAM).fileno() >= 512)")
+        check("and datagram sockets are numbered from 512 on", done.stdout == "True\n", done)
+
+
 def said(what, done, status, *words):
     text = done.stdout + done.stderr
     check(f"{what}: {text.strip().splitlines()[-1] if text.strip() else 'silence'}",
@@ -190,6 +199,7 @@ def main():
     calls_play(both)
     threads_play(both)
     threads_play(old)
+    limits_play(masked("limits", ["limits"], []))
     refusals()
     few_files()
 

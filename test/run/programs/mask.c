@@ -3,7 +3,9 @@
  *   mask reach PROGRAM...   memory and descriptors of other processes are out of reach (Yama's
  * ptrace_scope 1) mask old PROGRAM...     neither descriptors of threads (Linux 6.9) nor
  * SYNC_WAKE_UP for notifications (6.6) mask getfd PROGRAM...   no descriptors of other processes (a
- * container's profile) mask listener PROGRAM...  no user notification */
+ * container's profile) mask listener PROGRAM...  no user notification
+ *   mask limits PROGRAM...  other processes' limits are out of reach (programs that have changed
+ * their user, without CAP_SYS_RESOURCE) */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <linux/seccomp.h>
@@ -45,6 +47,9 @@ static int mask(scmp_filter_ctx filter, const char *word) {
         return mask_old(filter);
     if (strcmp(word, "getfd") == 0)
         return deny(filter, SYS_pidfd_getfd, EPERM);
+    if (strcmp(word, "limits") == 0)
+        return seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SYS_prlimit64, 1,
+                                SCMP_A0_32(SCMP_CMP_NE, 0));
     if (strcmp(word, "listener") == 0)
         return mask_listener(filter);
     return -EINVAL;
