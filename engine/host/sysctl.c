@@ -7,14 +7,21 @@ struct sysctl {
     size_t offset; /* into the configuration */
     uint32_t least, most;
     uint64_t unit; /* 0: an octet; 1: 32 bits; else 64 bits of ns, and the setting counts these */
+    size_t usual, largest; /* of three numbers in one setting (32 bits): where these two go */
 };
 
 #define OCTET(name, field, least, most)                                                            \
-    { name, offsetof(struct berth_host_config, field), least, most, 0 }
+    { name, offsetof(struct berth_host_config, field), least, most, 0, 0, 0 }
 #define NUMBER(name, field, least, most)                                                           \
-    { name, offsetof(struct berth_host_config, field), least, most, 1 }
+    { name, offsetof(struct berth_host_config, field), least, most, 1, 0, 0 }
 #define SECONDS(name, field)                                                                       \
-    { name, offsetof(struct berth_host_config, field), 1, 32767, BERTH_SECOND }
+    { name, offsetof(struct berth_host_config, field), 1, 32767, BERTH_SECOND, 0, 0 }
+#define SIZES(name, field)                                                                         \
+    {                                                                                              \
+        name, offsetof(struct berth_host_config, field##_min), 1, 1 << 30, 1,                      \
+            offsetof(struct berth_host_config, field##_default),                                   \
+            offsetof(struct berth_host_config, field)                                              \
+    }
 
 static const struct sysctl sysctls[] = {
     OCTET("net.ipv4.tcp_congestion_control", tcp_congestion, 0, 0), /* by name */
@@ -38,6 +45,9 @@ static const struct sysctl sysctls[] = {
     SECONDS("net.ipv4.tcp_probe_interval", tcp_probe_interval),
     NUMBER("net.ipv4.tcp_probe_threshold", tcp_probe_threshold, 1, 65535),
     SECONDS("net.ipv4.route.mtu_expires", path_mtu_expires),
+    OCTET("net.ipv4.tcp_moderate_rcvbuf", tcp_moderate_rcvbuf, 0, 1),
+    SIZES("net.ipv4.tcp_rmem", tcp_receive_buffer), /* as three numbers: min default max */
+    SIZES("net.ipv4.tcp_wmem", tcp_send_buffer),
     NUMBER("net.ipv4.tcp_max_syn_backlog", tcp_syn_backlog_max, 1, 1 << 20),
     NUMBER("net.ipv4.tcp_max_tw_buckets", tcp_time_wait_max, 0, 1 << 20),
 };
@@ -47,15 +57,40 @@ const char *berth_sysctl_name(size_t index) {
     return index < SYSCTLS ? sysctls[index].name : NULL;
 }
 
-/* A number without a sign and nothing else, nine digits at most; -EINVAL. */
-static int64_t number_of(const char *text) {
+/* The number without a sign that the text begins with, nine digits at most; -EINVAL. *end: what
+ * follows it. */
+static int64_t number_at(const char *text, const char **end) {
     int64_t number = 0;
-    size_t length = strlen(text);
-    if (length == 0 || length > 9)
-        return -EINVAL;
-    for (; *text >= '0' && *text <= '9'; text++)
-        number = 10 * number + (*text - '0');
-    return *text ? -EINVAL : number;
+    for (*end = text; **end >= '0' && **end <= '9' && *end - text < 10; ++*end)
+        number = 10 * number + (**end - '0');
+    return *end == text || *end - text > 9 ? -EINVAL : number;
+}
+
+/* The same, and nothing else. */
+static int64_t number_of(const char *text) {
+    const char *end;
+    int64_t number = number_at(text, &end);
+    return *end ? -EINVAL : number;
+}
+
+/* Three of them, none smaller than the one before, with blanks between. Writes all or nothing. */
+static int sizes_set(struct berth_host_config *config, const struct sysctl *sysctl,
+                     const char *text) {
+    const size_t offsets[] = {sysctl->offset, sysctl->usual, sysctl->largest};
+    uint32_t numbers[3];
+    for (size_t i = 0; i < 3; i++) {
+        const char *end;
+        int64_t number = number_at(text, &end);
+        if (number < sysctl->least || number > sysctl->most || (i > 0 && number < numbers[i - 1]))
+            return -EINVAL;
+        text = end + strspn(end, " \t");
+        if (i < 2 ? text == end : *end != '\0')
+            return -EINVAL;
+        numbers[i] = (uint32_t)number;
+    }
+    for (size_t i = 0; i < 3; i++)
+        memcpy((uint8_t *)config + offsets[i], &numbers[i], sizeof numbers[i]);
+    return 0;
 }
 
 static int64_t value_of(const struct sysctl *sysctl, const char *text) {
@@ -72,6 +107,8 @@ int berth_sysctl_set(struct berth_host_config *config, const char *name, const c
             sysctl = &sysctls[i];
     if (!sysctl)
         return -ENOENT;
+    if (sysctl->largest)
+        return sizes_set(config, sysctl, value);
     int64_t number = value_of(sysctl, value);
     if (number < 0)
         return -EINVAL;

@@ -88,6 +88,7 @@ struct tcp_active *connection_activate(struct tcp *tcp, struct tcp_connection *c
     a->last_ack_sent = c->rcv_nxt;
     a->loss.end = a->loss.fack = c->snd_una;
     c->active = a;
+    tuning_begin(tcp, c);
     tally_restore(c);
     return a;
 }
@@ -110,7 +111,8 @@ static bool is_idle(const struct tcp *tcp, const struct tcp_connection *c) {
     return quiet_state && a->send.length == 0 && a->receive.length == 0 && a->run_count == 0 &&
            a->snd_max == c->snd_una && a->delayed_ack_at == 0 &&
            !(c->flags & (TCP_F_ACK_NOW | TCP_F_OUTPUT)) && a->challenge_at == 0 &&
-           a->retry_at == 0 && a->pacing.at <= tcp->now && !a->ecn.echo && !a->ecn.reduced &&
+           a->retry_at == 0 && a->pacing.at <= tcp->now && a->tuning.until <= tcp->now &&
+           !a->ecn.echo && !a->ecn.reduced &&
            a->backoff == 0 && /* Karn: it lasts until there is a sample */
            timers_rest_at(tcp, c) == BERTH_NEVER &&
            !(a->flags & (TCP_A_SND_URGENT | TCP_A_RCV_URGENT | TCP_A_FIN_AHEAD | TCP_A_PROBE |
@@ -193,27 +195,6 @@ uint16_t connection_mss_for(const struct tcp *tcp, unsigned interface, bool v4) 
     return (uint16_t)(mss > 65495 ? 65495 : mss); /* RFC 9293 MUST-67 */
 }
 
-uint8_t connection_scale(const struct tcp *tcp) {
-    uint8_t scale = 0;
-    while (scale < 14 && tcp->config.tcp_receive_buffer >> scale > 65535)
-        scale++;
-    return scale;
-}
-
-uint32_t connection_send_limit(const struct tcp *tcp, const struct tcp_connection *c) {
-    return (uint32_t)tcp_option(c, BERTH_SO_SNDBUF, (int)tcp->config.tcp_send_buffer);
-}
-
-uint32_t connection_receive_limit(const struct tcp *tcp, const struct tcp_connection *c) {
-    uint32_t limit = (uint32_t)tcp_option(c, BERTH_SO_RCVBUF, (int)tcp->config.tcp_receive_buffer);
-    if (tcp->config.memory_limit && tcp->memory > tcp->config.memory_limit / 4 * 3) {
-        /* Under pressure windows shrink, as far as what was promised allows (window.c). */
-        tcp->counters->tcp_memory_pressure++;
-        limit = tcp->memory >= tcp->config.memory_limit ? 0 : limit / 8;
-    }
-    return limit;
-}
-
 void connection_negotiate(struct tcp *tcp, struct tcp_connection *c,
                           const struct tcp_options *options, bool we_offered) {
     bool v4 = berth_ip_is_v4(&c->tuple.remote);
@@ -230,7 +211,7 @@ void connection_negotiate(struct tcp *tcp, struct tcp_connection *c,
     if (we_offered && options->has_wscale &&
         tcp->config.tcp_window_scaling) /* RFC 7323 2.2, 7323-W1: only if both did */
         c->scales =
-            (uint8_t)((options->wscale > 14 ? 14 : options->wscale) | connection_scale(tcp) << 4);
+            (uint8_t)((options->wscale > 14 ? 14 : options->wscale) | tuning_scale(tcp) << 4);
     c->flags &= (uint16_t)~TCP_F_TIMESTAMPS;
     if (we_offered && options->has_timestamps && tcp->config.tcp_timestamps) {
         c->flags |= TCP_F_TIMESTAMPS;

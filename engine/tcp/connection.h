@@ -31,6 +31,7 @@
 #include "engine/tcp/sack.h"
 #include "engine/tcp/tally.h"
 #include "engine/tcp/tcp.h"
+#include "engine/tcp/tuning.h"
 #include "engine/wire/tcp.h"
 #include "engine/wire/tcp_options.h"
 #include <errno.h>
@@ -156,6 +157,7 @@ struct tcp_active {
     /* receiving */
     struct tcp_run *runs; /* out-of-order octets, by sequence number, none overlapping */
     uint32_t run_count, run_size, run_octets;
+    struct tuning tuning;
     struct sack_said said;   /* of them, with TCP's option SACK */
     uint32_t last_ack_sent;  /* RFC 7323 Last.ACK.sent */
     uint32_t ack_octets;     /* received since, not yet acknowledged */
@@ -335,11 +337,10 @@ void connection_raise(struct tcp *tcp, struct tcp_connection *c, unsigned bits);
 void connection_abort(struct tcp *tcp, struct tcp_connection *c, int error);
 /* The MSS to advertise for an interface: MTU less IP and TCP headers (RFC 9293 MUST-67). */
 uint16_t connection_mss_for(const struct tcp *tcp, unsigned interface, bool v4);
-/* The window shift that the receive buffer's limit asks for (0..14). */
-uint8_t connection_scale(const struct tcp *tcp);
 /* Octets of a segment's header that the timestamps option takes, with its padding. */
+enum { TCP_TIMESTAMPS = 12 };
 static inline uint32_t connection_timestamps_length(const struct tcp_connection *c) {
-    return c->flags & TCP_F_TIMESTAMPS ? 12 : 0;
+    return c->flags & TCP_F_TIMESTAMPS ? TCP_TIMESTAMPS : 0;
 }
 /* Octets of payload in a full segment (RFC 6691): never 0, for mss is 48 at the least. */
 static inline uint32_t connection_payload_most(const struct tcp_connection *c) {
@@ -348,9 +349,6 @@ static inline uint32_t connection_payload_most(const struct tcp_connection *c) {
 /* Sets mss, scales, timestamps, cwnd and the edge from what both SYNs said. options: the peer's. */
 void connection_negotiate(struct tcp *tcp, struct tcp_connection *c,
                           const struct tcp_options *options, bool we_offered);
-/* Limits of this socket's buffers, octets. */
-uint32_t connection_send_limit(const struct tcp *tcp, const struct tcp_connection *c);
-uint32_t connection_receive_limit(const struct tcp *tcp, const struct tcp_connection *c);
 
 /* ---- input.c and its steps (the lead) ---- */
 enum tcp_verdict {

@@ -90,7 +90,7 @@ void cookie_answer(struct tcp *tcp, struct tcp_connection *listener,
     bool ecn = stamps && ecn_asked(tcp, segment);
     uint32_t bits = (scaled ? options->wscale : (uint32_t)BITS_SCALE) |
                     (sack ? (uint32_t)BIT_SACK : 0) | (ecn ? (uint32_t)BIT_ECN : 0);
-    uint32_t slot = slot_now(tcp), window = connection_receive_limit(tcp, listener);
+    uint32_t slot = slot_now(tcp);
     uint16_t ours = connection_mss_for(tcp, segment->interface, v4);
     int asked = tcp_option(listener, BERTH_TCP_MAXSEG, 65535);
     struct tcp_reply reply = {
@@ -99,7 +99,7 @@ void cookie_answer(struct tcp *tcp, struct tcp_connection *listener,
                ((mark(tcp, tuple, segment->seq, slot) + index_of(segment, options)) & 0xffffff),
         .ack = segment->seq + 1,
         .flags = (uint16_t)(TCP_SYN | TCP_ACK | (ecn ? TCP_ECE : 0)),
-        .window = (uint16_t)(window < 65535 ? window : 65535), /* RFC 7323 2.2: never scaled */
+        .window = (uint16_t)tuning_first_window(tcp, listener, ours, stamps ? TCP_TIMESTAMPS : 0),
         .interface = segment->interface,
         .tos = (uint8_t)tcp_option(listener, BERTH_IP_TOS, 0),
         .ttl = (uint8_t)tcp_option(listener, BERTH_IP_TTL, 0),
@@ -161,6 +161,7 @@ bool cookie_input(struct tcp *tcp, struct tcp_connection *listener,
         .sack = stamps && bits & BIT_SACK && tcp->config.tcp_sack,
         .ecn = stamps && bits & BIT_ECN && tcp->config.tcp_ecn,
         .mss = sizes[index],
+        .state = (uint8_t)(segment->interface << HALF_OPEN_INTERFACE_SHIFT),
         .scale = (uint8_t)(stamps ? (bits & BITS_SCALE) | HALF_OPEN_TIMESTAMPS : HALF_OPEN_SCALE),
     };
     half_open_complete(tcp, &record, 0, segment, options);

@@ -31,8 +31,10 @@ uint64_t half_open_patience(const struct tcp *tcp, unsigned retries) {
 /* ---- the SYN-ACK ---- */
 
 uint32_t half_open_window(const struct tcp *tcp, const struct tcp_half_open *record) {
-    uint32_t limit = connection_receive_limit(tcp, tcp_at(tcp, record->listener));
-    return limit < 65535 ? limit : 65535; /* never scaled in a SYN: RFC 7323 2.2 */
+    bool v4 = berth_ip_is_v4(&record->tuple.remote);
+    uint32_t mss = connection_mss_for(tcp, half_open_interface(record), v4);
+    return tuning_first_window(tcp, tcp_at(tcp, record->listener), mss,
+                               record->scale & HALF_OPEN_TIMESTAMPS ? TCP_TIMESTAMPS : 0);
 }
 
 void half_open_answer(struct tcp *tcp, uint32_t index) {
@@ -65,7 +67,7 @@ bool half_open_synack(const struct tcp *tcp, const struct tcp_reply *reply,
     if (asked < options->mss)
         options->mss = (uint16_t)asked;
     options->has_wscale = (record->scale & HALF_OPEN_SCALE) != HALF_OPEN_SCALE;
-    options->wscale = connection_scale(tcp);
+    options->wscale = tuning_scale(tcp);
     options->sack_permitted = record->sack; /* RFC 2018 section 2 */
     options->has_timestamps = record->scale & HALF_OPEN_TIMESTAMPS;
     options->ts_value = tcp_ms(tcp) + isn_ts_offset(tcp, &record->tuple);

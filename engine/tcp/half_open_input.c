@@ -14,7 +14,7 @@ static void challenge(struct tcp *tcp, struct tcp_half_open *record) {
         .seq = record->iss + 1,
         .ack = record->irs + 1,
         .flags = TCP_ACK,
-        .window = (uint16_t)(half_open_window(tcp, record) >> (scaled ? connection_scale(tcp) : 0)),
+        .window = (uint16_t)(half_open_window(tcp, record) >> (scaled ? tuning_scale(tcp) : 0)),
         .interface = half_open_interface(record),
         .has_timestamps = record->scale & HALF_OPEN_TIMESTAMPS,
         .ts_value = tcp_ms(tcp) + isn_ts_offset(tcp, &record->tuple),

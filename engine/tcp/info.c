@@ -71,6 +71,7 @@ int tcp_info(const struct tcp *tcp, uint32_t socket, struct berth_tcp_info *info
     info->ssthresh = c->ssthresh;
     info->send_window = c->snd_wnd;
     info->receive_window = seq_gt(c->rcv_edge, c->rcv_nxt) ? c->rcv_edge - c->rcv_nxt : 0;
+    info->receive_clamp = tuning_clamp(tcp, c);
     info->unacked = tcp_flight(c);
     info->congestion = c->congestion;
     info->delayed_ack = tcp->config.tcp_delayed_ack;

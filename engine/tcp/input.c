@@ -122,6 +122,7 @@ static enum tcp_verdict steps(struct tcp *tcp, struct tcp_connection *c,
     if (verdict == TCP_CONTINUE) {
         ecn_receive(tcp, c, segment);
         receive_urgent(tcp, c, segment);
+        tuning_echo(tcp, c, segment, options);
         verdict = receive_payload(tcp, c, segment);
     }
     if (verdict == TCP_CONTINUE)

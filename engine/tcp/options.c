@@ -1,5 +1,6 @@
 /* Socket options: a table of what each may be and what setting it does. Values that were set live
  * in `extra`; the defaults are Linux's. */
+#include "engine/base/buffer_size.h"
 #include "engine/tcp/connection.h"
 
 struct option_rule {
@@ -26,8 +27,8 @@ static const struct option_rule rules[BERTH_V6ONLY + 1] = {
     [BERTH_SO_BROADCAST] = TRUTH,
     [BERTH_SO_LINGER] = NUMBER(-1, INT32_MAX, -1),
     [BERTH_SO_OOBINLINE] = FLAG(TCP_F_OOBINLINE),
-    [BERTH_SO_SNDBUF] = NUMBER(2048, 1 << 30, -1),
-    [BERTH_SO_RCVBUF] = NUMBER(2048, 1 << 30, -1),
+    [BERTH_SO_SNDBUF] = NUMBER(1, INT32_MAX, -1),
+    [BERTH_SO_RCVBUF] = NUMBER(1, INT32_MAX, -1),
     [BERTH_SO_MAX_PACING_RATE] = NUMBER(INT32_MIN, INT32_MAX, -1),
     [BERTH_SO_ERROR] = ASKED,
     [BERTH_SO_ACCEPTCONN] = ASKED,
@@ -95,6 +96,10 @@ static void take_effect(struct tcp *tcp, struct tcp_connection *c, enum berth_op
 /* What a value counts as. */
 static int adjusted(enum berth_option option, int value) {
     switch (option) {
+    case BERTH_SO_SNDBUF:
+        return (int)buffer_size(value, BUFFER_SIZE_SEND_LEAST);
+    case BERTH_SO_RCVBUF:
+        return (int)buffer_size(value, BUFFER_SIZE_RECEIVE_LEAST);
     case BERTH_IP_TOS: /* the lower two bits are ECN's (RFC 3168 5; as on Linux) */
         return value & ~3;
     case BERTH_TCP_LINGER2:
@@ -139,9 +144,9 @@ static int read_default(const struct tcp *tcp, const struct tcp_connection *c,
     const struct berth_host_config *config = &tcp->config;
     switch (option) {
     case BERTH_SO_SNDBUF:
-        return (int)config->tcp_send_buffer;
+        return (int)tuning_send_buffer(tcp, c);
     case BERTH_SO_RCVBUF:
-        return (int)config->tcp_receive_buffer;
+        return (int)tuning_receive_buffer(tcp, c);
     case BERTH_TCP_MAXSEG:
         return c->mss ? (int)connection_payload_most(c) : 536;
     case BERTH_TCP_KEEPIDLE:

@@ -112,13 +112,13 @@ static bool send_syn(struct tcp *tcp, struct tcp_connection *c, struct tcp_emit 
     bool reply = c->state == BERTH_SYN_RECEIVED;
     struct tcp_options options = {.has_mss = true};
     bool fresh = a->snd_max == c->snd_una;
-    uint32_t window = connection_receive_limit(tcp, c);
     int asked = tcp_option(c, BERTH_TCP_MAXSEG, 65535);
-    options.mss = connection_mss_for(tcp, c->interface, berth_ip_is_v4(&c->tuple.remote));
+    bool v4 = berth_ip_is_v4(&c->tuple.remote);
+    options.mss = connection_mss_for(tcp, c->interface, v4);
     if (asked < options.mss)
         options.mss = (uint16_t)asked;
     options.has_wscale = tcp->config.tcp_window_scaling && (!reply || c->scales);
-    options.wscale = connection_scale(tcp);
+    options.wscale = tuning_scale(tcp);
     options.has_timestamps =
         tcp->config.tcp_timestamps && (!reply || (c->flags & TCP_F_TIMESTAMPS));
     options.sack_permitted = tcp->config.tcp_sack && (!reply || c->sack);
@@ -128,7 +128,9 @@ static bool send_syn(struct tcp *tcp, struct tcp_connection *c, struct tcp_emit 
          0);
     if (!reply)
         store_be32(emit->header + 8, 0);
-    window = window > 65535 ? 65535 : window; /* a SYN's window is never scaled (RFC 7323 2.2) */
+    uint32_t window =
+        tuning_first_window(tcp, c, connection_mss_for(tcp, c->interface, v4),
+                            reply && c->flags & TCP_F_TIMESTAMPS ? TCP_TIMESTAMPS : 0);
     store_be16(emit->header + 14, (uint16_t)window);
     c->rcv_edge = c->rcv_nxt + window;
     emit->header_length =

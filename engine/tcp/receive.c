@@ -283,6 +283,7 @@ enum tcp_verdict receive_payload(struct tcp *tcp, struct tcp_connection *c,
         out_of_order(tcp, c, segment, seq, skip, length);
         a->quick_acks = 8;
         a->tally.out_of_order++;
+        tuning_grow(tcp, c, segment);
         /* RFC 5681 4.2, 5681-7, MAY-13: at once, and one for each segment of a batch, for the peer
          * counts them. */
         if (a->duplicates < UINT8_MAX)
@@ -293,6 +294,7 @@ enum tcp_verdict receive_payload(struct tcp *tcp, struct tcp_connection *c,
     bool filled = a->run_count != 0;
     uint32_t taken = deliver(tcp, c, segment, skip, length);
     a->duplicates = 0; /* what was missing is there, and the next ACK says so */
+    tuning_heard(tcp, c, segment);
     if (filled)
         ack_at_once(tcp, c); /* RFC 5681 4.2, 5681-7: a gap was filled, all or in part */
     else

@@ -79,7 +79,7 @@ bool reply_emit(struct tcp *tcp, struct tcp_emit *emit) {
                                       .has_mss = reply->mss != 0,
                                       .mss = reply->mss,
                                       .has_wscale = reply->scaled,
-                                      .wscale = connection_scale(tcp),
+                                      .wscale = tuning_scale(tcp),
                                       .sack_permitted = reply->sack};
         if (reply->half_open && !half_open_synack(tcp, reply, &options))
             continue;

@@ -41,6 +41,7 @@ static void take_syn(struct tcp *tcp, struct tcp_connection *c, const struct tcp
     c->snd_wl1 = segment->seq;
     a->snd_wnd_max = c->snd_wnd;
     a->read_seq = a->last_ack_sent = c->rcv_nxt;
+    tuning_begin(tcp, c);
 }
 
 /* RFC 6298 2.2, Karn (MUST-18, 6298-7): a SYN that was retransmitted is timed by the echo alone. */

@@ -75,13 +75,20 @@ static uint32_t lower(uint32_t a, uint32_t b) {
 
 void tally_keep(struct tcp *tcp, struct tcp_connection *c) {
     c->active->tally.min_rtt = lower(c->active->loss.min_rtt, c->active->tally.min_rtt);
+    c->active->tally.receive_rtt = c->active->tuning.rtt;
+    c->active->tally.receive_space = c->active->tuning.space;
     if ((c->extra || tcp->config.tcp_keep_tallies) && connection_extra(tcp, c))
         c->extra->tally = c->active->tally;
 }
 
 void tally_restore(struct tcp_connection *c) {
-    if (c->extra)
-        c->active->tally = c->extra->tally;
+    struct tuning *tuning = &c->active->tuning;
+    if (!c->extra)
+        return;
+    c->active->tally = c->extra->tally;
+    tuning->rtt = c->active->tally.receive_rtt;
+    if (c->active->tally.receive_space)
+        tuning->space = c->active->tally.receive_space;
 }
 
 static uint64_t since(const struct tcp *tcp, uint32_t ms) {
@@ -105,6 +112,9 @@ void tally_tell(const struct tcp *tcp, const struct tcp_connection *c,
     info->dsacks = t->dsacks;
     info->received_mss = t->longest;
     info->min_rtt = (uint64_t)lower(c->active ? c->active->loss.min_rtt : 0, t->min_rtt) * 1000;
+    info->receive_rtt =
+        (uint64_t)((c->active ? c->active->tuning.rtt : t->receive_rtt) >> 3) * 1000;
+    info->receive_space = c->active ? c->active->tuning.space : t->receive_space;
     info->now = tcp->now;
     info->since_sent = since(tcp, t->sent_ms);
     info->since_received = since(tcp, t->received_ms);

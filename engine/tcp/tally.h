@@ -16,17 +16,18 @@ struct tcp_tally {
     uint64_t bytes_sent, bytes_resent, bytes_acked, bytes_received;
     /* As on the wire: a large frame is as many as it becomes there. */
     uint32_t segments_out, segments_in, data_out, data_in;
-    uint32_t resent;               /* segments */
-    uint32_t out_of_order;         /* segments that came so */
-    uint32_t dsacks;               /* duplicates that the peer has told of */
-    uint32_t longest;              /* octets of data in the longest segment that came */
-    uint32_t min_rtt;              /* us, from before it was idle; 0: no sample */
-    uint32_t sent_ms, received_ms; /* data; 0: never */
-    uint64_t busy, busy_since;     /* ns: with octets unacknowledged; 0: they all are */
-    uint64_t rate;                 /* octets a second that were delivered in a round trip... */
-    uint64_t rate_from;            /* ...since so many were acknowledged */
-    bool rate_limited;             /* it is no more for the application gave no more */
-    bool round_limited;            /* the same of the round trip that is being timed */
+    uint32_t resent;                     /* segments */
+    uint32_t out_of_order;               /* segments that came so */
+    uint32_t dsacks;                     /* duplicates that the peer has told of */
+    uint32_t longest;                    /* octets of data in the longest segment that came */
+    uint32_t min_rtt;                    /* us, from before it was idle; 0: no sample */
+    uint32_t receive_rtt, receive_space; /* of struct tuning, from before it was idle */
+    uint32_t sent_ms, received_ms;       /* data; 0: never */
+    uint64_t busy, busy_since;           /* ns: with octets unacknowledged; 0: they all are */
+    uint64_t rate;      /* octets a second that were delivered in a round trip... */
+    uint64_t rate_from; /* ...since so many were acknowledged */
+    bool rate_limited;  /* it is no more for the application gave no more */
+    bool round_limited; /* the same of the round trip that is being timed */
 };
 
 /* A segment with `octets` of data went, in pieces of `mss`; fresh: for the first time. */

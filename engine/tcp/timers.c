@@ -54,6 +54,8 @@ uint64_t timers_next(const struct tcp *tcp, const struct tcp_connection *c) {
         next = a->delayed_ack_at;
     if (a && a->challenge_at && a->challenge_at < next)
         next = a->challenge_at; /* `active` may go then */
+    if (a && a->tuning.until > tcp->now && a->tuning.until < next)
+        next = a->tuning.until;
     if (a && a->retry_at && a->retry_at < next)
         next = a->retry_at;
     if (a && a->pacing.at > tcp->now && a->pacing.at < next)

@@ -15,7 +15,7 @@ static uint32_t unsent_limit(const struct tcp_connection *c) {
 }
 
 uint32_t transfer_room(const struct tcp *tcp, const struct tcp_connection *c) {
-    uint32_t limit = connection_send_limit(tcp, c), held = c->active ? c->active->send.length : 0;
+    uint32_t limit = tuning_send_limit(tcp, c), held = c->active ? c->active->send.length : 0;
     uint32_t room = limit > held ? limit - held : 0, unsent = connection_unsent(c);
     uint32_t low = unsent_limit(c);
     if (low && unsent + room > low)
@@ -24,7 +24,7 @@ uint32_t transfer_room(const struct tcp *tcp, const struct tcp_connection *c) {
 }
 
 void transfer_tell_of_room(struct tcp *tcp, struct tcp_connection *c) {
-    uint32_t limit = connection_send_limit(tcp, c), low = unsent_limit(c);
+    uint32_t limit = tuning_send_limit(tcp, c), low = unsent_limit(c);
     if (!(c->flags & TCP_F_WAS_FULL) || c->active->send.length > limit - limit / 3 ||
         (low && connection_unsent(c) >= low - low / 2)) /* half of it, as Linux */
         return;
@@ -171,6 +171,7 @@ static void consume(struct tcp *tcp, struct tcp_connection *c, uint32_t length) 
     struct tcp_active *a = c->active;
     stream_drop(&a->receive, tcp->config.allocator, length);
     a->read_seq += length;
+    tuning_read(tcp, c);
     if ((a->flags & TCP_A_RCV_URGENT) && seq_lt(a->rcv_urgent, a->read_seq))
         a->flags &= (uint16_t) ~(TCP_A_RCV_URGENT | TCP_A_URGENT_READ);
     bool open = c->state == BERTH_ESTABLISHED || c->state == BERTH_FIN_WAIT_1 ||

@@ -4,12 +4,13 @@
 #include "engine/tcp/connection.h"
 
 static uint32_t room(const struct tcp *tcp, const struct tcp_connection *c) {
-    uint32_t limit = connection_receive_limit(tcp, c);
+    uint32_t limit = tuning_receive_limit(tcp, c), clamp = tuning_clamp(tcp, c);
     const struct tcp_active *a = c->active;
     uint32_t held = a ? a->receive.length + a->run_octets : 0;
     if (a && a->receive.charged > held) /* small segments pin more memory than they carry */
         held += (a->receive.charged - held) / 2;
-    return limit > held ? limit - held : 0;
+    uint32_t free = limit > held ? limit - held : 0;
+    return free < clamp ? free : clamp;
 }
 
 /* SHLD-14, MUST-39, 7323-W3 */
@@ -18,9 +19,7 @@ uint32_t window_to_offer(const struct tcp *tcp, const struct tcp_connection *c) 
     uint32_t most = 65535u << shift;
     uint32_t offered = c->rcv_edge - c->rcv_nxt; /* what was promised and not used */
     uint32_t free = room(tcp, c);
-    uint32_t step = connection_receive_limit(tcp, c) / 2 < c->mss
-                        ? connection_receive_limit(tcp, c) / 2
-                        : c->mss;
+    uint32_t half = tuning_receive_limit(tcp, c) / 2, step = half < c->mss ? half : c->mss;
     if (seq_lt(c->rcv_edge, c->rcv_nxt))
         offered = 0;
     if (free > most)
@@ -35,7 +34,8 @@ uint32_t window_to_offer(const struct tcp *tcp, const struct tcp_connection *c) 
 bool window_update_due(const struct tcp *tcp, const struct tcp_connection *c) {
     uint32_t offered = seq_lt(c->rcv_edge, c->rcv_nxt) ? 0 : c->rcv_edge - c->rcv_nxt;
     uint32_t next = window_to_offer(tcp, c);
-    uint32_t limit = connection_receive_limit(tcp, c);
+    uint32_t limit = tuning_receive_limit(tcp, c), clamp = tuning_clamp(tcp, c);
+    limit = limit < clamp ? limit : clamp;
     /* From closed to open at once; else when a good part of the buffer has opened, so that reading
      * costs no segment a call. */
     return next > offered && (offered < c->mss || next - offered >= limit / 2);

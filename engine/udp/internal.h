@@ -15,8 +15,6 @@ enum {
     UDP_RECENT = 64, /* flows whose socket is remembered */
     UDP_SOCKETS_MAX = 1 << 24,
     UDP_SEND_BUFFER = 212992, /* Linux's wmem_default */
-    UDP_BUFFER_MAX = 212992,  /* Linux's rmem_max and wmem_max */
-    UDP_BUFFER_MIN = 2304,    /* Linux's SOCK_MIN_RCVBUF */
 };
 
 /* The receive queue is a list of pages, each a run of records: a small datagram costs no

@@ -1,4 +1,5 @@
 /* Receiving, names and options. */
+#include "engine/base/buffer_size.h"
 #include "engine/udp/internal.h"
 #include <errno.h>
 
@@ -60,13 +61,6 @@ int udp_set_user(struct udp *udp, uint32_t socket, uint64_t user) {
     return 0;
 }
 
-/* Linux doubles what is asked for, within its limits, and says the double when asked. */
-static uint32_t buffer_size(int value) {
-    uint32_t size = value < 0 || value > UDP_BUFFER_MAX ? UDP_BUFFER_MAX : (uint32_t)value;
-    size *= 2;
-    return size < UDP_BUFFER_MIN ? UDP_BUFFER_MIN : size;
-}
-
 static void reuse_changed(struct udp *udp, const struct udp_socket *socket) {
     if (!socket->bind)
         return;
@@ -106,10 +100,10 @@ int udp_set_option(struct udp *udp, uint32_t socket, enum berth_option option, i
         at->broadcast = value != 0;
         return 0;
     case BERTH_SO_SNDBUF:
-        at->send_buffer = buffer_size(value);
+        at->send_buffer = buffer_size(value, BUFFER_SIZE_SEND_LEAST);
         return 0;
     case BERTH_SO_RCVBUF:
-        at->receive_buffer = buffer_size(value);
+        at->receive_buffer = buffer_size(value, BUFFER_SIZE_RECEIVE_LEAST);
         return 0;
     case BERTH_IP_TTL:
         return set_octet(&at->ttl, value, 1); /* RFC 1122 3.2.1.7, 1122-IP5, 1122-U7: never 0 */

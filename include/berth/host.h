@@ -55,8 +55,9 @@ struct berth_host_config {
     uint16_t port_last;           /* 65535 */
     size_t memory_limit;          /* bytes of socket buffers in all; 0: none */
     uint32_t tcp_max_sockets;     /* records of connections; default 16 million */
-    uint32_t tcp_send_buffer;     /* octets a connection holds to be sent or acknowledged: 4 MiB */
-    uint32_t tcp_receive_buffer;  /* octets: 6 MiB at most, the window scale follows it */
+    uint32_t tcp_send_buffer;     /* octets that a send buffer grows to: 4 MiB */
+    uint32_t tcp_receive_buffer;  /* the same of a receive buffer: 6 MiB; its half is the window,
+                                     whose scale follows it */
     uint64_t tcp_rto_initial;     /* 1 s    (RFC 6298) */
     uint64_t tcp_rto_min;         /* 200 ms (Linux) */
     uint64_t tcp_rto_max;         /* 120 s  (Linux) */
@@ -110,6 +111,13 @@ struct berth_host_config {
     uint64_t tcp_probe_interval;  /* and begins again: 600 s */
     uint64_t path_mtu_expires;    /* what routers said of a path is forgotten: 600 s (RFC 1191 6.3,
                                      Linux's net.ipv4.route.mtu_expires) */
+    /* 1: receive buffers grow with what the application reads in a round trip (Linux's sysctl of
+     * that name) */
+    uint8_t tcp_moderate_rcvbuf;
+    /* What buffers begin with, and what they have when memory is short (Linux's tcp_wmem 4096 16384
+     * 4194304, tcp_rmem 4096 131072 6291456) */
+    uint32_t tcp_send_buffer_default, tcp_send_buffer_min;
+    uint32_t tcp_receive_buffer_default, tcp_receive_buffer_min;
 };
 
 void berth_host_config_init(struct berth_host_config *config);

@@ -205,6 +205,9 @@ struct berth_tcp_info {
     uint64_t delivery_rate; /* octets a second, of a round trip */
     uint64_t busy;          /* ns with octets unacknowledged */
     uint64_t now;           /* the host's time, which stands still while nothing happens on it */
+    uint64_t receive_rtt;   /* ns: of the receive buffer's tuning; 0: no sample yet */
+    uint32_t receive_space; /* octets that the application read in one, at most */
+    uint32_t receive_clamp; /* how far the window may be open */
     /* ns from then to `now`: data was sent, data came, anything came; BERTH_NEVER: it did not */
     uint64_t since_sent, since_received, since_heard;
 };

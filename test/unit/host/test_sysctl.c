@@ -19,6 +19,17 @@ static void values(void **state) {
     assert_int_equal(berth_sysctl_set(&config, "net.ipv4.tcp_max_tw_buckets", "70000"), 0);
     assert_int_equal(config.tcp_time_wait_max, 70000);
     assert_int_equal(berth_sysctl_set(&config, "net.ipv4.tcp_mem", "1"), -ENOENT);
+    assert_int_equal(berth_sysctl_set(&config, "net.ipv4.tcp_rmem", "4096 \t20000 999999999"), 0);
+    assert_int_equal(config.tcp_receive_buffer_min, 4096);
+    assert_int_equal(config.tcp_receive_buffer_default, 20000);
+    assert_int_equal(config.tcp_receive_buffer, 999999999);
+    assert_int_equal(config.tcp_send_buffer_default, 16384);
+    static const char *const sizes[] = {"1",     "1 2",    "1 2 3 4", "2 1 3", "1 3 2",
+                                        "0 1 2", " 1 2 3", "1 2 3 ",  "1 2 x", "1 2 1073741825",
+                                        "1,2,3", ""};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
+        assert_int_equal(berth_sysctl_set(&config, "net.ipv4.tcp_rmem", sizes[i]), -EINVAL);
+    assert_int_equal(config.tcp_receive_buffer, 999999999);
     assert_int_equal(berth_sysctl_set(&config, "", "1"), -ENOENT);
 }
 
@@ -29,7 +40,9 @@ static void names(void **state) {
     size_t count = 0;
     for (const char *name; (name = berth_sysctl_name(count)) != NULL; count++) {
         berth_host_config_init(&config);
-        const char *good = strstr(name, "congestion") ? "cubic" : "1";
+        const char *good = strstr(name, "congestion") ? "cubic"
+                           : strstr(name, "mem")      ? "1 2 3"
+                                                      : "1";
         assert_int_equal(berth_sysctl_set(&config, name, good), 0);
         assert_int_equal(berth_sysctl_set(&config, name, "4294967296"), -EINVAL);
     }

@@ -39,6 +39,8 @@ static void way_open(struct way *way) {
     assert_int_equal(berth_socket_listen(b, way->listener, 1), 0);
     assert_int_equal(berth_socket_open(a, 4, BERTH_TCP, &way->near), 0);
     berth_socket_connect(a, way->near, &at, way->world.now);
+    berth_host_set_sysctl(a, "net.ipv4.tcp_wmem", "4096 1048576 4194304");
+    berth_host_set_sysctl(b, "net.ipv4.tcp_rmem", "4096 1048576 6291456");
     berth_network_touch(way->world.network, way->a);
     world_settle(&way->world);
     assert_int_equal(berth_socket_accept(b, way->listener, &way->far), 0);

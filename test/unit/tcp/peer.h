@@ -76,7 +76,8 @@ static inline void peer_config(struct peer *p) {
     berth_host_config_init(&p->config);
     p->config.allocator = counting_allocator(&p->counting);
     memset(p->config.seed, 7, sizeof p->config.seed);
-    p->config.tcp_congestion = BERTH_NEWRENO; /* whole numbers of segments: easy to foresee */
+    p->config.tcp_send_buffer_default = 4u << 20; /* whatever a test writes */
+    p->config.tcp_congestion = BERTH_NEWRENO;     /* whole numbers of segments: easy to foresee */
 }
 
 static inline struct berth_ip peer_ip(const char *text) {

@@ -224,6 +224,7 @@ static void choice(void **state) {
     berth_host_config_init(&p.config);
     assert_int_equal(p.config.tcp_congestion, BERTH_CUBIC);
     p.config.allocator = counting_allocator(&p.counting);
+    p.config.tcp_send_buffer_default = 200 * MSS;
     peer_start(&p, 4);
     uint32_t listener = peer_listener(&p, 5);
     tcp_get_option(p.tcp, listener, BERTH_TCP_CONGESTION, &value);

@@ -14,7 +14,7 @@ struct flow {
 static void flow_start_with(struct flow *f, bool timestamps) {
     peer_config(&f->p);
     f->p.config.tcp_congestion = BERTH_CUBIC;
-    f->p.config.tcp_send_buffer = 8u << 20;
+    f->p.config.tcp_send_buffer = f->p.config.tcp_send_buffer_default = 8u << 20;
     f->p.config.tcp_sack = !timestamps;
     f->socket = opened_start(
         &f->p, 4, timestamps ? "mss 1012 wscale 10 ts 1 0" : "mss 1000 wscale 10 sackok");

@@ -45,6 +45,7 @@ static void pieces(void **state) {
             assert_int_equal(opened_reads(&p, socket, start, 100000), last);
             assert_int_equal(opened_end(&p, socket), -EAGAIN);
             peer_silent(&p);
+            peer_waits(&p, 3 * BERTH_SECOND);
             assert_null(opened_active(&p, socket)); /* and nothing stays behind */
             peer_end(&p);
         }
@@ -86,8 +87,13 @@ static void beyond_window(void **state) {
     (void)state;
     struct peer p;
     peer_config(&p);
-    p.config.tcp_receive_buffer = 4000;
-    uint32_t socket = opened_start(&p, 4, "mss 1000"), start = p.seq;
+    p.config.tcp_receive_buffer = 8000;
+    static const struct tcp_interface small = {1040, 1040};
+    peer_start(&p, 4);
+    tcp_set_interface(p.tcp, 1, &small);
+    uint32_t listener = peer_listener(&p, 5);
+    opened_wait_for_wrap(&p);
+    uint32_t socket = peer_establishes(&p, listener, 0xfffff800u, "mss 1000"), start = p.seq;
     struct tcp_connection *c = tcp_at(p.tcp, socket);
     assert_int_equal(c->rcv_edge - c->rcv_nxt, 4000);
     peer_sends(&p, "A seq %u len 1000", start + 4000);
