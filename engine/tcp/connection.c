@@ -86,6 +86,7 @@ struct tcp_active *connection_activate(struct tcp *tcp, struct tcp_connection *c
     a->push_seq = a->small_seq = c->snd_una;
     a->read_seq = c->rcv_nxt;
     a->last_ack_sent = c->rcv_nxt;
+    a->quick_acks = TCP_QUICK_ACKS;
     a->loss.end = a->loss.fack = c->snd_una;
     c->active = a;
     tuning_begin(tcp, c);

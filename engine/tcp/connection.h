@@ -97,12 +97,15 @@ struct tcp_connection {
     uint8_t ecn : 1;         /* both ends are capable of ECN (RFC 3168) */
     uint8_t sack : 1;        /* both ends permitted SACK (RFC 2018) */
     uint8_t scales;          /* theirs (for snd_wnd) | ours << 4 */
-    uint8_t interface;
-    uint8_t events; /* enum berth_event_bits not yet reported */
+    uint8_t interface : 5;
+    uint8_t pingpong : 1;   /* requests and answers take turns: ACKs ride on them (Linux's word) */
+    uint8_t unanswered : 1; /* octets came, and none were sent since */
+    uint8_t events;         /* enum berth_event_bits not yet reported */
     struct timer_link
         timer; /* .kind holds the pending error (errno), for SO_ERROR: a connection has one timer */
 };
 _Static_assert(sizeof(struct tcp_connection) <= 144, "an idle connection's record");
+_Static_assert(TCP_INTERFACES <= 32, "an interface fits its bits");
 
 /* RFC 3168; see ecn.c. */
 struct ecn_state {
@@ -169,11 +172,12 @@ struct tcp_active {
     uint64_t challenge_at;   /* ns: the next time a challenge ACK may be sent */
     struct tcp_tally tally;
     uint32_t charged;   /* octets counted in tcp->memory */
-    uint8_t quick_acks; /* segments still to be acknowledged at once: at the start and after a gap
-                           (as Linux) */
+    uint8_t quick_acks; /* ACKs that still go at once: see receive.c */
     uint8_t keepalive_probes;
     uint8_t duplicates; /* bare ACKs owed for segments that came out of order, one each */
 };
+
+enum { TCP_QUICK_ACKS = 16 }; /* Linux's TCP_MAX_QUICKACKS */
 
 enum tcp_active_flags {
     TCP_A_RECOVERY = 1u << 1, /* fast recovery (RFC 6582) */
@@ -189,7 +193,9 @@ enum tcp_active_flags {
         1u
         << 0, /* the override timer fired: send what the window holds, however little (MUST-38) */
     TCP_A_CWND_FULL = 1u << 9,
-    TCP_A_URGENT_READ = 1u << 11, /* the urgent octet was read out of band */
+    TCP_A_URGENT_READ = 1u << 11,  /* the urgent octet was read out of band */
+    TCP_A_PUSHED = 1u << 12,       /* a segment with PSH came that is not acknowledged yet */
+    TCP_A_PUSHED_TWICE = 1u << 13, /* another one */
 };
 
 struct tcp_listener {
@@ -369,6 +375,12 @@ enum tcp_verdict receive_payload(struct tcp *tcp, struct tcp_connection *c,
 void receive_urgent(struct tcp *tcp, struct tcp_connection *c, const struct tcp_segment *segment);
 enum tcp_verdict receive_fin(struct tcp *tcp, struct tcp_connection *c,
                              const struct tcp_segment *segment);
+/* The peer's window may be small: so many ACKs go at once (Linux's tcp_enter_quickack_mode). */
+void receive_quicken(struct tcp_connection *c, unsigned acks);
+/* What TCP_QUICKACK says (1: the same; 0: ACKs wait for an answer to ride on). */
+void receive_set_quick(struct tcp *tcp, struct tcp_connection *c, bool quick);
+/* The application has read all there was: does it set an ACK off? */
+bool receive_read_acks(const struct tcp_connection *c);
 /* Drops out-of-order runs: under memory pressure, at the end. */
 void receive_drop_runs(struct tcp *tcp, struct tcp_active *a);
 

@@ -43,13 +43,11 @@ void ecn_receive(struct tcp *tcp, struct tcp_connection *c, const struct tcp_seg
         return; /* no memory for the echo: the next mark makes up for it */
     if (told && a->ecn.echo) {
         a->ecn.echo = false;
-        if (a->quick_acks == 0)
-            a->quick_acks = 1;
+        receive_quicken(c, 1);
     }
     if (marked) {
-        if (!a->ecn.echo &&
-            a->quick_acks < 2) /* its window may be small: do not delay (as Linux) */
-            a->quick_acks = 2;
+        if (!a->ecn.echo) /* its window may be small: do not delay (as Linux) */
+            receive_quicken(c, 2);
         a->ecn.echo = true;
     }
 }

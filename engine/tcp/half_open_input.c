@@ -83,7 +83,7 @@ static struct tcp_connection *promote(struct tcp *tcp, const struct tcp_half_ope
         return NULL;
     }
     c->tuple = record->tuple;
-    c->interface = segment->interface;
+    c->interface = segment->interface & 31u;
     c->state = BERTH_ESTABLISHED;
     c->snd_una = c->snd_nxt = record->iss + 1;
     c->rcv_nxt = record->irs + 1;

@@ -48,7 +48,8 @@ static enum tcp_verdict check_sequence(struct tcp *tcp, struct tcp_connection *c
     if (segment->length || (segment->flags & TCP_FIN)) {
         struct tcp_active *a = connection_activate(tcp, c);
         if (a)
-            a->quick_acks = 2; /* the peer sends again what we have: our ACKs got lost */
+            receive_quicken(
+                c, TCP_QUICK_ACKS); /* the peer sends again what we have: our ACKs got lost */
         if (a && segment->length && seq_le(segment->seq + segment->length, c->rcv_nxt))
             sack_duplicate(&a->said, segment->seq, segment->seq + segment->length);
         c->flags |= TCP_F_ACK_NOW;

@@ -76,12 +76,6 @@ static void take_effect(struct tcp *tcp, struct tcp_connection *c, enum berth_op
         if (c->active)
             connection_owes(tcp, c);
         break;
-    case BERTH_TCP_QUICKACK: /* an ACK that waits for its time goes at once */
-        if (tcp_option(c, option, 0) && c->active && c->active->delayed_ack_at) {
-            c->flags |= TCP_F_ACK_NOW;
-            connection_owes(tcp, c);
-        }
-        break;
     case BERTH_SO_KEEPALIVE:
     case BERTH_TCP_KEEPIDLE:
     case BERTH_TCP_KEEPINTVL:
@@ -123,6 +117,10 @@ int tcp_set_option(struct tcp *tcp, uint32_t socket, enum berth_option option, i
         return -EINVAL;
     if (option == BERTH_TCP_CONGESTION)
         return congestion_choose(c, value);
+    if (option == BERTH_TCP_QUICKACK) {
+        receive_set_quick(tcp, c, value);
+        return 0;
+    }
     if (rule->flag) {
         c->flags = (uint16_t)(value ? c->flags | rule->flag : c->flags & ~rule->flag);
     } else {
@@ -180,6 +178,8 @@ int tcp_get_option(struct tcp *tcp, uint32_t socket, enum berth_option option, i
         *value = c->state == BERTH_LISTEN;
     } else if (option == BERTH_TCP_CONGESTION) {
         *value = c->congestion;
+    } else if (option == BERTH_TCP_QUICKACK) {
+        *value = !c->pingpong;
     } else if (rule->flag) {
         *value = (c->flags & rule->flag) != 0;
     } else {

@@ -73,10 +73,14 @@ static void fill(struct tcp *tcp, struct tcp_connection *c, struct tcp_emit *emi
     c->rcv_edge = seq_max(c->rcv_edge, c->rcv_nxt + window);
     c->flags &= (uint16_t)~TCP_F_ACK_NOW;
     if (c->active) {
-        c->active->last_ack_sent = c->rcv_nxt;
-        c->active->ack_octets = 0;
-        c->active->delayed_ack_at = 0;
-        c->active->tally.segments_out++;
+        struct tcp_active *a = c->active;
+        if (a->quick_acks && a->last_ack_sent != c->rcv_nxt)
+            a->quick_acks--;
+        a->last_ack_sent = c->rcv_nxt;
+        a->ack_octets = 0;
+        a->delayed_ack_at = 0;
+        a->flags &= (uint16_t) ~(TCP_A_PUSHED | TCP_A_PUSHED_TWICE);
+        a->tally.segments_out++;
     }
     tcp->counters->tcp_out_segs++;
 }
@@ -95,6 +99,9 @@ static void sent(struct tcp *tcp, struct tcp_connection *c, uint32_t seq, uint32
         a->rto_at = rtt_expiry(tcp, c); /* RFC 6298 5.1 */
     a->sent_at = tcp->now;
     a->congestion.rests = 0;
+    if (c->unanswered && tcp_ms(tcp) - c->last_heard < tcp->config.tcp_delayed_ack / BERTH_MS)
+        c->pingpong = 1; /* an answer: see receive.c */
+    c->unanswered = 0;
     if (!fresh) {
         a->rtt_at = 0; /* Karn: what was timed may be what was sent again */
         tcp->counters->tcp_retrans_segs++;

@@ -227,20 +227,55 @@ static void ack_at_once(struct tcp *tcp, struct tcp_connection *c) {
     connection_owes(tcp, c);
 }
 
-/* When to acknowledge what was received in order: every second full segment at once, else delayed
- * (SHLD-18, SHLD-19, MUST-40). */
+void receive_quicken(struct tcp_connection *c, unsigned acks) {
+    uint8_t *left = &c->active->quick_acks;
+    c->pingpong = 0;
+    *left = *left > acks ? *left : (uint8_t)acks;
+}
+
+void receive_set_quick(struct tcp *tcp, struct tcp_connection *c, bool quick) {
+    c->pingpong = !quick;
+    if (!quick || !c->active)
+        return;
+    receive_quicken(c, TCP_QUICK_ACKS);
+    if (c->active->delayed_ack_at) /* an ACK that waits for its time goes now */
+        ack_at_once(tcp, c);
+}
+
+bool receive_read_acks(const struct tcp_connection *c) {
+    const struct tcp_active *a = c->active;
+    if (a->delayed_ack_at == 0 || a->receive.length != 0)
+        return false;
+    return (a->flags & TCP_A_PUSHED_TWICE) || ((a->flags & TCP_A_PUSHED) && !c->pingpong);
+}
+
+static void note_push(struct tcp_active *a, const struct tcp_segment *segment) {
+    if (segment->flags & TCP_PSH)
+        a->flags |= (uint16_t)(a->flags & TCP_A_PUSHED ? TCP_A_PUSHED_TWICE : TCP_A_PUSHED);
+}
+
+/* When to acknowledge what was received in order: what is more than a full segment at once, else
+ * delayed (SHLD-18, SHLD-19, MUST-40).
+ *
+ * As on Linux, not while the peer's window may be small (it begins so, and does again after a gap
+ * in time or in sequence): the first ACKs go at once, until an answer of ours has shown that they
+ * can ride on answers (`pingpong`), or sixteen have gone. A peer that writes twice and then waits
+ * for us, with Nagle's algorithm, would stand still for as long as our ACK waits; so where no
+ * answers go, reading what was pushed acknowledges it, too. An ACK that was late for nothing ends
+ * pingpong. */
 static void ack_policy(struct tcp *tcp, struct tcp_connection *c, const struct tcp_segment *segment,
                        uint32_t taken) {
     struct tcp_active *a = c->active;
     uint32_t full = segment->segment_size ? segment->segment_size : connection_payload_most(c);
+    uint32_t last = a->tally.received_ms;
+    if (last && tcp_ms(tcp) - last > rtt_rto(tcp, c) / BERTH_MS)
+        a->quick_acks = TCP_QUICK_ACKS;
     a->ack_octets += taken;
-    if (a->ack_octets >= 2 * full || a->quick_acks || tcp_option(c, BERTH_TCP_QUICKACK, 0)) {
-        if (a->quick_acks)
-            a->quick_acks--;
+    note_push(a, segment);
+    if (a->ack_octets > full || (a->quick_acks && !c->pingpong))
         ack_at_once(tcp, c);
-    } else if (a->delayed_ack_at == 0) {
+    else if (a->delayed_ack_at == 0)
         a->delayed_ack_at = tcp->now + tcp->config.tcp_delayed_ack;
-    }
 }
 
 enum tcp_verdict receive_payload(struct tcp *tcp, struct tcp_connection *c,
@@ -266,7 +301,7 @@ enum tcp_verdict receive_payload(struct tcp *tcp, struct tcp_connection *c,
         skip = c->rcv_nxt - seq;
         sack_duplicate(&a->said, seq, seq + (skip < length ? skip : length)); /* RFC 2883 4.1 */
         if (skip >= length) {
-            a->quick_acks = 2;
+            receive_quicken(c, TCP_QUICK_ACKS);
             ack_at_once(tcp, c);
             return TCP_CONTINUE;
         }
@@ -281,7 +316,7 @@ enum tcp_verdict receive_payload(struct tcp *tcp, struct tcp_connection *c,
     }
     if (seq != c->rcv_nxt) {
         out_of_order(tcp, c, segment, seq, skip, length);
-        a->quick_acks = 8;
+        receive_quicken(c, TCP_QUICK_ACKS);
         a->tally.out_of_order++;
         tuning_grow(tcp, c, segment);
         /* RFC 5681 4.2, 5681-7, MAY-13: at once, and one for each segment of a batch, for the peer
@@ -293,6 +328,7 @@ enum tcp_verdict receive_payload(struct tcp *tcp, struct tcp_connection *c,
     }
     bool filled = a->run_count != 0;
     uint32_t taken = deliver(tcp, c, segment, skip, length);
+    c->unanswered = 1;
     a->duplicates = 0; /* what was missing is there, and the next ACK says so */
     tuning_heard(tcp, c, segment);
     if (filled)

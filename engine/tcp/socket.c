@@ -146,7 +146,7 @@ static int start(struct tcp *tcp, struct tcp_connection *c, const struct berth_i
         connection_drop_active(tcp, c);
         return result;
     }
-    c->interface = (uint8_t)interface;
+    c->interface = interface & 31u;
     c->mss = connection_mss_for(tcp, interface, berth_ip_is_v4(&c->tuple.remote));
     c->ts_offset = isn_ts_offset(tcp, &c->tuple);
     c->snd_una = c->snd_nxt = a->snd_max = isn;
@@ -182,5 +182,6 @@ int tcp_connect(struct tcp *tcp, uint32_t socket, const struct berth_ip *local, 
     c->srtt = c->rttvar = 0;
     c->scales = 0;
     c->ecn = 0;
+    c->unanswered = 0;
     return start(tcp, c, local, interface, remote);
 }

@@ -191,6 +191,7 @@ void timers_fire(struct tcp *tcp, struct tcp_connection *c) {
     }
     if (c->active && c->active->delayed_ack_at && c->active->delayed_ack_at <= tcp->now) {
         c->active->delayed_ack_at = 0;
+        c->pingpong = 0; /* nothing came for it to ride on */
         c->flags |= TCP_F_ACK_NOW;
         connection_owes(tcp, c);
     }

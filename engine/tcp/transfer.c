@@ -176,7 +176,7 @@ static void consume(struct tcp *tcp, struct tcp_connection *c, uint32_t length) 
         a->flags &= (uint16_t) ~(TCP_A_RCV_URGENT | TCP_A_URGENT_READ);
     bool open = c->state == BERTH_ESTABLISHED || c->state == BERTH_FIN_WAIT_1 ||
                 c->state == BERTH_FIN_WAIT_2;
-    if (open && window_update_due(tcp, c)) {
+    if (open && (window_update_due(tcp, c) || receive_read_acks(c))) {
         c->flags |= TCP_F_ACK_NOW;
         connection_owes(tcp, c);
     }

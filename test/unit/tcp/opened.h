@@ -25,6 +25,7 @@ static inline uint32_t opened_start(struct peer *p, int family, const char *opti
     uint32_t socket = peer_establishes(p, listener, 0xfffff800u, options);
     peer_silent(p);
     peer_events(p, socket);
+    tcp_at(p->tcp, socket)->pingpong = 1; /* the beginning, when ACKs go at once, is over */
     return socket;
 }
 

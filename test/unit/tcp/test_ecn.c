@@ -148,6 +148,8 @@ static void echo(void **state) {
     assert_non_null(opened_active(&p, socket)); /* it is remembered */
     peer_sends(&p, "PA len 10 tos 2");
     p.seq += 10;
+    peer_silent(&p);
+    peer_waits(&p, 40 * BERTH_MS); /* not marked: as any */
     peer_gets(&p, "AE");
     peer_sends(&p, "PAC len 10 tos 2");
     p.seq += 10;

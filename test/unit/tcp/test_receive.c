@@ -231,6 +231,7 @@ static void ack_policy(void **state) {
     assert_int_equal(opened_reads(&p, socket, start, 100000), 15100);
     opened_drains(&p);
     /* An ACK that is owed rides on octets. */
+    tcp_at(p.tcp, socket)->pingpong = 1;
     peer_sends(&p, "A len 100");
     p.seq += 100;
     peer_silent(&p);
