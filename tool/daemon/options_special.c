@@ -60,8 +60,8 @@ static long tcp_info_get(struct call *call, struct conduit *conduit, void *value
 
 /* ---- buffers ---- */
 
-/* The kernel's own end does the sum (doubled, capped), and does what was asked for: the program's
- * send buffer is its end's, and what it can be given ahead is the held end's. */
+/* Both the engine and the kernel's own ends do what was asked for: the program's send buffer is its
+ * end's, and what it can be given ahead is the held end's. */
 static long buffer_set(struct call *call, struct conduit *conduit, bool sending, const void *value,
                        size_t length) {
     int size;
@@ -69,11 +69,9 @@ static long buffer_set(struct call *call, struct conduit *conduit, bool sending,
         return -EINVAL;
     memcpy(&size, value, sizeof size);
     struct berth_host *host = conduit_host(call->server, conduit);
-    /* Too small or too large is no error. */
-    int fit = size < 0 ? INT_MAX / 2 : size < BUFFER_LEAST ? BUFFER_LEAST : size;
     if (host)
         berth_socket_set_option(host, conduit->socket, sending ? BERTH_SO_SNDBUF : BERTH_SO_RCVBUF,
-                                fit, call->now);
+                                size, call->now);
     int *asked = sending ? &conduit->send_buffer_asked : &conduit->receive_buffer_asked;
     *asked = size > 0 ? size : 1;
     if (sending && !conduit->slim)
@@ -91,6 +89,10 @@ static long buffer_get(struct call *call, struct conduit *conduit, bool sending,
                : sending                      ? TCP_SNDBUF_DEFAULT
                                               : TCP_RCVBUF_DEFAULT;
     socklen_t room = sizeof size;
+    struct berth_host *host = conduit_host(call->server, conduit);
+    if (host && berth_socket_get_option(host, conduit->socket,
+                                        sending ? BERTH_SO_SNDBUF : BERTH_SO_RCVBUF, &size) == 0)
+        return int_out(value, length, size); /* as it is tuned now, if nothing was asked for */
     if (sending && conduit->slim && conduit->send_buffer_asked > BUFFER_LEAST)
         size = conduit->send_buffer_asked * 2; /* once it is not made small any more */
     else if (sending ? conduit->send_buffer_asked : conduit->receive_buffer_asked)
