@@ -13,9 +13,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     bool read = spec_read(&spec, file, "berth.yaml", error);
     fclose(file);
     if (read) {
-        CLAIM(spec.network == NULL || strlen(spec.network) > 0);
-        for (const struct spec_host *host = spec.hosts; host; host = host->next)
+        for (const struct spec_network *network = spec.networks; network; network = network->next)
+            CLAIM(strlen(network->name) > 0 && network->subnet);
+        for (const struct spec_host *host = spec.hosts; host; host = host->next) {
             CLAIM(strlen(host->name) > 0 && strlen(host->name) < SPEC_NAME);
+            CLAIM(spec_find(&spec, host->name) == host && host->service->plugs);
+        }
+        for (const struct spec_service *s = spec.services; s; s = s->next)
+            for (const struct spec_process *p = s->processes; p; p = p->next)
+                CLAIM(p->argv && p->argv[0]);
     } else {
         CLAIM(strncmp(error, "berth.yaml:", 11) == 0 && strlen(error) < TREE_ERROR);
     }

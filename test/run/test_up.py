@@ -17,8 +17,8 @@ def up(net, text, *options):
 with Net("up") as net:
     done = up(net, """
 hosts:
-  server: {ipv4_address: 10.0.0.1, command: [sh, -c, "echo here is $PWD; echo oops >&2; exec sleep 1000"]}
-  pc: {count: 2, command: "echo $GREETING from $BERTH_HOST; printf 'no newline'; exit 3", environment: {GREETING: hello}}
+  server: {ipv4_address: 10.0.0.1, command: [sh, -c, "echo here is $$PWD; echo oops >&2; exec sleep 1000"]}
+  pc: {count: 2, command: "echo $$GREETING from $$BERTH_HOST; printf 'no newline'; exit 3", environment: {GREETING: hello}}
   idle: {}
 """, "-d")
     check("up -d", done.returncode == 0, done)

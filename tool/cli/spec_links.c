@@ -1,7 +1,6 @@
 #define _GNU_SOURCE
 #include "tool/cli/netem.h"
 #include "tool/cli/spec_read.h"
-#include "tool/control/nearest.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -9,38 +8,36 @@
 enum { TOKENS = 2 };
 
 static bool host_called(const struct spec_host *host, const char *name) {
-    return strcmp(host->name, name) == 0 || strcmp(host->base, name) == 0;
+    return strcmp(host->name, name) == 0 || strcmp(host->service->name, name) == 0;
 }
 
-/* The endpoint that is a host; the other one must be the network. */
+/* Which of the two is a network, and which the host on it? */
 static bool endpoints_read(const struct spec_reader *reader, const struct tree_node *link,
-                           const char *path, const char **host) {
-    char inner[SPEC_PATH];
+                           const char *path, const char **host,
+                           const struct spec_network **network) {
+    char inner[SPEC_PATH], near[SPEC_PATH];
+    const char *first = reader->spec->networks->name;
     const struct tree_node *list = tree_member(link, "endpoints");
     spec_path(inner, path, "endpoints");
     if (list == NULL)
-        return spec_wrong(reader, link->line, path, "a link needs endpoints: [HOST, %s]",
-                          reader->spec->network);
+        return spec_wrong(reader, link->line, path, "a link needs endpoints: [HOST, %s]", first);
     const struct tree_node *a = list->first, *b = a != NULL ? a->next : NULL;
     if (list->kind != TREE_LIST || b == NULL || b->next != NULL || a->kind != TREE_TEXT ||
         b->kind != TREE_TEXT)
-        return spec_wrong(reader, list->line, inner, "should be [HOST, %s]", reader->spec->network);
-    bool first = strcmp(a->text, reader->spec->network) == 0;
-    if (!first && strcmp(b->text, reader->spec->network) != 0)
-        return spec_wrong(reader, list->line, inner, "one of them must be the network, %s",
-                          reader->spec->network);
-    *host = first ? b->text : a->text;
-    const char *nearest = NULL;
-    for (const struct spec_host *h = reader->spec->hosts; h != NULL; h = h->next) {
-        if (host_called(h, *host))
-            return true;
-        const char *pair[2] = {h->name, nearest};
-        const char *better = word_nearest(*host, pair, nearest != NULL ? 2 : 1);
-        nearest = better != NULL ? better : nearest;
+        return spec_wrong(reader, list->line, inner, "should be [HOST, %s]", first);
+    *network = spec_network_find(reader->spec, b->text);
+    *host = a->text;
+    if (*network == NULL) {
+        *network = spec_network_find(reader->spec, a->text);
+        *host = b->text;
     }
-    return spec_wrong(reader, list->line, inner, "no host \"%.60s\"%s%s%s", *host,
-                      nearest != NULL ? " (did you mean \"" : "", nearest != NULL ? nearest : "",
-                      nearest != NULL ? "\"?)" : "");
+    if (*network == NULL)
+        return spec_wrong(reader, list->line, inner, "one of them must be a network, such as %s",
+                          first);
+    if (spec_service_find(reader->spec, *host) != NULL || spec_find(reader->spec, *host) != NULL)
+        return true;
+    return spec_wrong(reader, list->line, inner, "no host \"%.60s\"%s", *host,
+                      spec_nearest_service(reader->spec, *host, near));
 }
 
 /* One property, "delay: 20ms 5ms", into `set`. */
@@ -78,34 +75,64 @@ static bool property_read(const struct spec_reader *reader, const struct tree_no
     return true;
 }
 
+/* What the link says, over what the network says of all its links. */
 static bool link_apply(const struct spec_reader *reader, const struct tree_node *link,
-                       const char *path, const char *name, json_t *set) {
+                       const char *path, const char *name, const struct spec_network *network,
+                       json_t *set) {
+    bool any = false;
     for (struct spec_host *host = reader->spec->hosts; host != NULL; host = host->next) {
+        const struct spec_plug *plug = host->service->plugs;
         if (!host_called(host, name))
             continue;
-        if (host->link != NULL)
+        while (plug != NULL && plug->network != network)
+            plug = plug->next;
+        if (plug == NULL)
+            return spec_wrong(reader, link->line, path, "%s is not on %s", host->name,
+                              network->name);
+        if (host->links[plug->number] != network->link)
             return spec_wrong(reader, link->line, path, "host %s has a link already", host->name);
-        host->link = json_incref(set);
+        json_t *merged = network->link != NULL ? json_copy(network->link) : json_object();
+        if (json_object_update(merged, set) < 0) {
+            json_decref(merged);
+            return spec_memory(reader, link->line, path);
+        }
+        json_decref(host->links[plug->number]);
+        host->links[plug->number] = merged;
+        any = true;
     }
-    return true;
+    return any;
+}
+
+bool spec_link_properties(const struct spec_reader *reader, const struct tree_node *map,
+                          const char *path, json_t **set) {
+    const struct spec_table *table = spec_table(SPEC_MAP_LINK);
+    for (size_t i = 0; i < table->count; i++) {
+        const struct tree_node *node = tree_member(map, table->keys[i]);
+        if (node == NULL || strcmp(node->key, "endpoints") == 0)
+            continue;
+        if (*set == NULL)
+            *set = json_object();
+        if (!property_read(reader, node, path, *set))
+            return false;
+    }
+    const struct tree_node *reorder = tree_member(map, "reorder");
+    return reorder == NULL || tree_member(map, "delay") != NULL ||
+           spec_wrong(reader, reorder->line, path,
+                      "reorder needs a delay: some frames pass while the others wait");
 }
 
 static bool link_read(const struct spec_reader *reader, const struct tree_node *link,
                       const char *path) {
-    static const char *const keys[] = {"endpoints", "delay", "loss", "reorder"};
     const char *host = "";
-    if (!spec_keys(reader, link, path, keys, 4) || !endpoints_read(reader, link, path, &host))
+    const struct spec_network *network = NULL;
+    json_t *set = NULL;
+    if (!spec_map_check(reader, link, path, SPEC_MAP_LINK) ||
+        !endpoints_read(reader, link, path, &host, &network))
         return false;
-    json_t *set = json_object();
-    bool fine = true;
-    for (const struct tree_node *node = link->first; fine && node != NULL; node = node->next)
-        if (strcmp(node->key, "endpoints") != 0)
-            fine = property_read(reader, node, path, set);
-    const struct tree_node *reorder = tree_member(link, "reorder");
-    if (fine && reorder != NULL && tree_member(link, "delay") == NULL)
-        fine = spec_wrong(reader, reorder->line, path,
-                          "reorder needs a delay: some frames pass while the others wait");
-    fine = fine && link_apply(reader, link, path, host, set);
+    bool fine = spec_link_properties(reader, link, path, &set);
+    if (set == NULL)
+        set = json_object();
+    fine = fine && link_apply(reader, link, path, host, network, set);
     json_decref(set);
     return fine;
 }

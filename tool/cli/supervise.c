@@ -18,6 +18,7 @@
 
 struct member {
     const struct spec_host *host;
+    const struct spec_process *process;
     pid_t pid; /* 0: not running */
     int output;
 };
@@ -35,10 +36,10 @@ struct watch {
 /* ---- starting ---- */
 
 _Noreturn static void child_run(const struct watch *watch, const struct spec_host *host,
-                                int output) {
+                                const struct spec_process *process, int output) {
     const struct supervisor *s = watch->s;
     size_t words = 0;
-    while (host->argv[words] != NULL)
+    while (process->argv[words] != NULL)
         words++;
     char **argv = calloc(words + 8, sizeof *argv);
     char *head[] = {
@@ -49,8 +50,8 @@ _Noreturn static void child_run(const struct watch *watch, const struct spec_hos
     if (argv == NULL || null < 0)
         _exit(125);
     memcpy(argv, head, sizeof head);
-    memcpy(argv + sizeof head / sizeof head[0], host->argv, (words + 1) * sizeof *argv);
-    for (char **entry = host->environment; entry != NULL && *entry != NULL; entry++)
+    memcpy(argv + sizeof head / sizeof head[0], process->argv, (words + 1) * sizeof *argv);
+    for (char **entry = process->environment; entry != NULL && *entry != NULL; entry++)
         putenv(*entry);
     setsid();
     sigemptyset(&none);
@@ -73,7 +74,7 @@ static bool member_start(struct watch *watch, struct member *member) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (getppid() != me)
             _exit(125);
-        child_run(watch, member->host, member->output);
+        child_run(watch, member->host, member->process, member->output);
     }
     close(member->output);
     member->output = -1;
@@ -106,23 +107,23 @@ static bool member_log(struct watch *watch, struct member *member) {
 }
 
 static bool members_make(struct watch *watch) {
-    size_t hosts = 0;
+    size_t count = 0;
     for (const struct spec_host *h = watch->s->spec->hosts; h != NULL; h = h->next)
-        hosts++;
-    watch->members = calloc(hosts + 1, sizeof *watch->members);
+        for (const struct spec_process *p = h->service->processes; p != NULL; p = p->next)
+            count++;
+    watch->members = calloc(count + 1, sizeof *watch->members);
     if (watch->members == NULL) {
         cli_fail("out of memory");
         return false;
     }
     for (const struct spec_host *h = watch->s->spec->hosts; h != NULL; h = h->next) {
-        if (h->argv == NULL) {
-            watch->idle = true;
-            continue;
+        watch->idle = watch->idle || h->service->processes == NULL;
+        for (const struct spec_process *p = h->service->processes; p != NULL; p = p->next) {
+            struct member *member = &watch->members[watch->count++];
+            *member = (struct member){h, p, 0, -1};
+            if (!member_log(watch, member))
+                return false;
         }
-        struct member *member = &watch->members[watch->count++];
-        *member = (struct member){h, 0, -1};
-        if (!member_log(watch, member))
-            return false;
     }
     return true;
 }

@@ -1,18 +1,28 @@
 #define _GNU_SOURCE
 #include "tool/cli/tree.h"
+#include "tool/cli/interpolate.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <yaml.h>
 
+/* What an anchor names; NULL while that is still being read. */
+struct anchor {
+    struct anchor *next;
+    char *name;
+    const struct tree_node *node;
+};
+
 struct reader {
     yaml_parser_t parser;
     FILE *file;
     const char *name;
     char *error;
-    size_t octets;
+    size_t octets, text; /* read; kept in values */
     unsigned nodes;
+    struct anchor *anchors;  /* the latest first */
+    struct tree_node *spent; /* merge keys that have been put in */
 };
 
 static void *wrong(struct reader *reader, size_t line, const char *format, ...) {
@@ -64,54 +74,193 @@ struct tree_node *tree_member(const struct tree_node *map, const char *key) {
     return node;
 }
 
+static void member_append(struct tree_node *parent, struct tree_node *member) {
+    if (parent->last != NULL)
+        parent->last->next = member;
+    else
+        parent->first = member;
+    parent->last = member;
+}
+
 bool tree_is_null(const struct tree_node *node) {
     return node->kind == TREE_TEXT && node->plain &&
            (node->text[0] == '\0' || strcmp(node->text, "~") == 0 ||
             strcasecmp(node->text, "null") == 0);
 }
 
-/* What an event may not bring along. */
-static bool event_allowed(struct reader *reader, const yaml_event_t *event) {
-    const yaml_char_t *anchor = NULL, *tag = NULL;
-    if (event->type == YAML_SCALAR_EVENT) {
-        anchor = event->data.scalar.anchor;
-        tag = event->data.scalar.tag;
-        if (strlen((const char *)event->data.scalar.value) != event->data.scalar.length)
-            return wrong(reader, event->start_mark.line, "a value with a NUL in it") != NULL;
-    } else if (event->type == YAML_SEQUENCE_START_EVENT) {
-        anchor = event->data.sequence_start.anchor;
-        tag = event->data.sequence_start.tag;
-    } else if (event->type == YAML_MAPPING_START_EVENT) {
-        anchor = event->data.mapping_start.anchor;
-        tag = event->data.mapping_start.tag;
-    }
-    if (event->type == YAML_ALIAS_EVENT || anchor != NULL)
-        return wrong(reader, event->start_mark.line, "anchors and aliases are not used here") !=
-               NULL;
-    if (tag != NULL)
-        return wrong(reader, event->start_mark.line, "tags are not used here") != NULL;
-    return true;
+/* ---- what is kept is counted ---- */
+
+static const char *variable_find(void *context, const char *name) {
+    (void)context;
+    return getenv(name);
 }
 
-static struct tree_node *node_new(struct reader *reader, const yaml_event_t *event) {
-    size_t line = event->start_mark.line;
+static struct tree_node *node_new(struct reader *reader, size_t line, enum tree_kind kind) {
     if (++reader->nodes > TREE_NODES)
         return wrong(reader, line, "more than %d values", TREE_NODES);
     struct tree_node *node = calloc(1, sizeof *node);
     if (node == NULL)
         return wrong(reader, line, "out of memory");
     node->line = node->key_line = (int)line + 1;
-    node->kind = event->type == YAML_SCALAR_EVENT           ? TREE_TEXT
-                 : event->type == YAML_SEQUENCE_START_EVENT ? TREE_LIST
-                                                            : TREE_MAP;
-    if (node->kind != TREE_TEXT)
+    node->kind = kind;
+    return node;
+}
+
+/* A copy of the text, which counts. NULL with a message. */
+static char *text_keep(struct reader *reader, size_t line, const char *text) {
+    size_t length = strlen(text);
+    if (length > TREE_TEXTS - reader->text)
+        return wrong(reader, line, "more than %d octets of text", TREE_TEXTS);
+    reader->text += length;
+    char *copy = strdup(text);
+    return copy != NULL ? copy : wrong(reader, line, "out of memory");
+}
+
+/* ---- anchors, aliases, merge keys ----
+ *
+ * An alias is a copy of what its anchor names, and counts like what it copies: a few aliases of
+ * aliases, which can stand for gigabytes, soon are more values than there may be. */
+
+static struct tree_node *node_copy(struct reader *reader, size_t line, const struct tree_node *from,
+                                   int depth) {
+    if (depth > TREE_DEPTH)
+        return wrong(reader, line, "more than %d levels", TREE_DEPTH);
+    struct tree_node *node = node_new(reader, line, from->kind);
+    if (node == NULL)
+        return NULL;
+    node->plain = from->plain;
+    node->line = from->line;
+    node->key_line = from->key_line;
+    bool fine = (from->text == NULL || (node->text = text_keep(reader, line, from->text))) &&
+                (from->key == NULL || (node->key = text_keep(reader, line, from->key)));
+    for (const struct tree_node *m = from->first; fine && m != NULL; m = m->next) {
+        struct tree_node *copy = node_copy(reader, line, m, depth + 1);
+        fine = copy != NULL;
+        if (fine)
+            member_append(node, copy);
+    }
+    if (fine)
         return node;
-    node->text = strdup((const char *)event->data.scalar.value);
+    tree_free(node);
+    return NULL;
+}
+
+/* Notes that an anchor begins here; true without one. */
+static bool anchor_open(struct reader *reader, const yaml_event_t *event, struct anchor **anchor) {
+    const yaml_char_t *name = event->type == YAML_SCALAR_EVENT ? event->data.scalar.anchor
+                              : event->type == YAML_SEQUENCE_START_EVENT
+                                  ? event->data.sequence_start.anchor
+                                  : event->data.mapping_start.anchor;
+    *anchor = NULL;
+    if (name == NULL)
+        return true;
+    struct anchor *new = calloc(1, sizeof *new);
+    if (new == NULL || (new->name = strdup((const char *)name)) == NULL) {
+        free(new);
+        return wrong(reader, event->start_mark.line, "out of memory") != NULL;
+    }
+    new->next = reader->anchors;
+    reader->anchors = *anchor = new;
+    return true;
+}
+
+static struct tree_node *alias_read(struct reader *reader, const yaml_event_t *event, int depth) {
+    const char *name = (const char *)event->data.alias.anchor;
+    size_t line = event->start_mark.line;
+    const struct anchor *anchor = reader->anchors;
+    while (anchor != NULL && strcmp(anchor->name, name) != 0)
+        anchor = anchor->next;
+    if (anchor == NULL)
+        return wrong(reader, line, "*%.60s: there is no &%.60s above", name, name);
+    if (anchor->node == NULL)
+        return wrong(reader, line, "*%.60s stands inside of what it names", name);
+    struct tree_node *copy = node_copy(reader, line, anchor->node, depth);
+    if (copy != NULL) {
+        free(copy->key); /* it gets one of its own, if any */
+        copy->key = NULL;
+    }
+    return copy;
+}
+
+/* `<<`: members that the map has not. */
+static bool map_merge(struct reader *reader, struct tree_node *map, const struct tree_node *from,
+                      int depth) {
+    size_t line = (size_t)from->line - 1;
+    if (from->kind == TREE_LIST) {
+        for (const struct tree_node *m = from->first; m != NULL; m = m->next)
+            if (m->kind != TREE_MAP || !map_merge(reader, map, m, depth))
+                return m->kind == TREE_MAP ||
+                       wrong(reader, (size_t)m->line - 1, "<< takes maps only") != NULL;
+        return true;
+    }
+    if (from->kind != TREE_MAP)
+        return wrong(reader, line, "<< takes a map, or a list of maps") != NULL;
+    for (const struct tree_node *m = from->first; m != NULL; m = m->next) {
+        if (tree_member(map, m->key) != NULL)
+            continue;
+        struct tree_node *copy = node_copy(reader, line, m, depth);
+        if (copy == NULL)
+            return false;
+        member_append(map, copy);
+    }
+    return true;
+}
+
+/* Takes the merge keys out, and puts in what they stand for. */
+static bool merges_apply(struct reader *reader, struct tree_node *map, int depth) {
+    struct tree_node *merge = tree_member(map, "<<");
+    if (merge == NULL)
+        return true;
+    struct tree_node **link = &map->first;
+    while (*link != merge)
+        link = &(*link)->next;
+    *link = merge->next;
+    merge->next = NULL;
+    map->last = NULL;
+    for (struct tree_node *m = map->first; m != NULL; m = m->next)
+        map->last = m;
+    bool fine = map_merge(reader, map, merge, depth);
+    merge->next = reader->spent; /* it may have anchors in it, whose aliases are still to come */
+    reader->spent = merge;
+    return fine;
+}
+
+/* ---- nodes from events ---- */
+
+/* What an event may not bring along. */
+static bool event_allowed(struct reader *reader, const yaml_event_t *event) {
+    const yaml_char_t *tag = NULL;
+    if (event->type == YAML_SCALAR_EVENT) {
+        tag = event->data.scalar.tag;
+        if (strlen((const char *)event->data.scalar.value) != event->data.scalar.length)
+            return wrong(reader, event->start_mark.line, "a value with a NUL in it") != NULL;
+    } else if (event->type == YAML_SEQUENCE_START_EVENT) {
+        tag = event->data.sequence_start.tag;
+    } else if (event->type == YAML_MAPPING_START_EVENT) {
+        tag = event->data.mapping_start.tag;
+    }
+    if (tag != NULL)
+        return wrong(reader, event->start_mark.line, "tags are not used here") != NULL;
+    return true;
+}
+
+static struct tree_node *text_read(struct reader *reader, const yaml_event_t *event) {
+    char why[TREE_ERROR / 4];
+    size_t line = event->start_mark.line;
+    struct tree_node *node = node_new(reader, line, TREE_TEXT);
+    char *text =
+        interpolate((const char *)event->data.scalar.value, variable_find, NULL, why, sizeof why);
+    if (text == NULL && node != NULL)
+        wrong(reader, line, "%s", why);
+    if (node != NULL && text != NULL)
+        node->text = text_keep(reader, line, text);
+    free(text);
+    if (node == NULL || node->text == NULL) {
+        free(node);
+        return NULL;
+    }
     node->plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
-    if (node->text != NULL)
-        return node;
-    free(node);
-    return wrong(reader, line, "out of memory");
+    return node;
 }
 
 static struct tree_node *node_read(struct reader *reader, yaml_event_t *event, int depth);
@@ -126,7 +275,7 @@ static struct tree_node *member_read(struct reader *reader, struct tree_node *ma
     const char *key = (const char *)event->data.scalar.value;
     if (tree_member(map, key) != NULL)
         return wrong(reader, line, "%.80s: is there twice", key);
-    char *copy = strdup(key);
+    char *copy = text_keep(reader, line, key);
     yaml_event_t value;
     if (copy == NULL || !event_next(reader, &value)) {
         free(copy);
@@ -155,25 +304,31 @@ static bool members_read(struct reader *reader, struct tree_node *parent, int de
                                             : node_read(reader, &event, depth);
         yaml_event_delete(&event);
         if (node == NULL)
-            return end;
-        if (parent->last != NULL)
-            parent->last->next = node;
-        else
-            parent->first = node;
-        parent->last = node;
+            return end && merges_apply(reader, parent, depth);
+        member_append(parent, node);
     }
 }
 
 static struct tree_node *node_read(struct reader *reader, yaml_event_t *event, int depth) {
-    if (!event_allowed(reader, event))
+    struct anchor *anchor;
+    size_t line = event->start_mark.line;
+    if (event->type == YAML_ALIAS_EVENT)
+        return alias_read(reader, event, depth);
+    if (!event_allowed(reader, event) || !anchor_open(reader, event, &anchor))
         return NULL;
     if (depth > TREE_DEPTH)
-        return wrong(reader, event->start_mark.line, "more than %d levels", TREE_DEPTH);
-    struct tree_node *node = node_new(reader, event);
-    if (node != NULL && node->kind != TREE_TEXT && !members_read(reader, node, depth + 1)) {
+        return wrong(reader, line, "more than %d levels", TREE_DEPTH);
+    bool text = event->type == YAML_SCALAR_EVENT;
+    struct tree_node *node =
+        text ? text_read(reader, event)
+             : node_new(reader, line,
+                        event->type == YAML_SEQUENCE_START_EVENT ? TREE_LIST : TREE_MAP);
+    if (node != NULL && !text && !members_read(reader, node, depth + 1)) {
         tree_free(node);
         return NULL;
     }
+    if (anchor != NULL)
+        anchor->node = node;
     return node;
 }
 
@@ -225,5 +380,12 @@ struct tree_node *tree_read(FILE *file, const char *name, char *error) {
     yaml_parser_set_input(&reader.parser, octets_read, &reader);
     struct tree_node *root = root_read(&reader);
     yaml_parser_delete(&reader.parser);
+    tree_free(reader.spent);
+    while (reader.anchors != NULL) {
+        struct anchor *anchor = reader.anchors;
+        reader.anchors = anchor->next;
+        free(anchor->name);
+        free(anchor);
+    }
     return root;
 }

@@ -1,9 +1,10 @@
 /* A YAML file as a tree in which every node knows its line, for messages that point at what is
  * wrong.
  *
- * What a description of a network never needs is refused: anchors and aliases (a few hundred octets
- * of them can stand for gigabytes), tags, a second document, more than TREE_DEPTH levels, more than
- * TREE_NODES nodes, more than TREE_OCTETS octets. */
+ * Aliases stand for copies of what their anchors name, `<<` for a map's missing members, and
+ * variables in values are replaced (interpolate.h). What a description of a network never needs is
+ * refused: tags, a second document, more than TREE_DEPTH levels, more than TREE_NODES values or
+ * TREE_TEXTS octets in them, copies included, more than TREE_OCTETS octets read. */
 #ifndef TOOL_CLI_TREE_H
 #define TOOL_CLI_TREE_H
 
@@ -11,7 +12,13 @@
 #include <stddef.h>
 #include <stdio.h>
 
-enum { TREE_DEPTH = 16, TREE_NODES = 8192, TREE_OCTETS = 1 << 20, TREE_ERROR = 512 };
+enum {
+    TREE_DEPTH = 16,
+    TREE_NODES = 32768,
+    TREE_OCTETS = 1 << 20,
+    TREE_TEXTS = 1 << 22,
+    TREE_ERROR = 1024
+};
 
 enum tree_kind { TREE_TEXT, TREE_LIST, TREE_MAP };
 

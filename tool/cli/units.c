@@ -45,6 +45,27 @@ bool unit_time(const char *text, double *nanoseconds) {
     return unit_read(text, units, nanoseconds) && *nanoseconds <= 3600e9;
 }
 
+bool unit_duration(const char *text, double *nanoseconds) {
+    static const struct unit units[] = {{"us", 1e3}, {"ms", 1e6},   {"s", 1e9},
+                                        {"m", 60e9}, {"h", 3600e9}, {"d", 86400e9}};
+    double value;
+    *nanoseconds = 0;
+    if (strcmp(text, "0") == 0)
+        return true;
+    do {
+        const char *name = number_read(text, &value);
+        size_t length = name != NULL ? strspn(name, "abcdefghijklmnopqrstuvwxyz") : 0, i = 0;
+        while (i < sizeof units / sizeof units[0] &&
+               (strlen(units[i].name) != length || strncmp(units[i].name, name, length) != 0))
+            i++;
+        if (length == 0 || i == sizeof units / sizeof units[0])
+            return false;
+        *nanoseconds += value * units[i].factor;
+        text = name + length;
+    } while (text[0] != '\0');
+    return *nanoseconds <= 366 * 86400e9;
+}
+
 bool unit_percent(const char *text, double *part) {
     static const struct unit units[] = {{"%", 0.01}, {NULL, 0}};
     return unit_read(text, units, part) && *part <= 1;

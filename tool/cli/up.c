@@ -2,8 +2,7 @@
 #include "tool/cli/cli.h"
 #include "tool/cli/spec.h"
 #include "tool/cli/supervise.h"
-#include "tool/control/ask.h"
-#include "tool/control/client.h"
+#include "tool/cli/topology.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -37,85 +36,6 @@ static bool spec_load(const char *path, struct spec *spec) {
     if (!fine)
         cli_fail("%s", error);
     return fine;
-}
-
-static json_t *host_request(const struct spec_host *host) {
-    char command[SPEC_NAME];
-    json_t *request = json_pack("{s:s,s:s}", "do", "host", "host", host->name);
-    if (host->address != NULL)
-        json_object_set_new(request, "ip", json_string(host->address));
-    if (host->address6 != NULL)
-        json_object_set_new(request, "ip6", json_string(host->address6));
-    if (host->port_first != 0)
-        json_object_set_new(request, "ports",
-                            json_pack("[i,i]", (int)host->port_first, (int)host->port_last));
-    if (host->sysctls != NULL)
-        json_object_set(request, "sysctls", host->sysctls);
-    if (host->link != NULL)
-        json_object_set(request, "link", host->link);
-    if (host->argv != NULL) {
-        snprintf(command, sizeof command, "%s", host->argv[0]);
-        json_object_set_new(request, "command", json_string(command));
-    }
-    return request;
-}
-
-/* Makes one computer; a refusal is said with its place in the file. */
-static bool host_make(int control, const char *path, const struct spec_host *host, bool print) {
-    char error[CLI_TEXT];
-    json_t *reply =
-        control_ask(control, host_request(host), NULL, 0, NULL, NULL, error, sizeof error);
-    if (reply == NULL) {
-        bool address = host->address != NULL && strstr(error, host->address) != NULL;
-        bool address6 = !address && host->address6 != NULL && strstr(error, host->address6) != NULL;
-        cli_fail("%s:%d: hosts.%s%s: %s", path,
-                 address    ? host->address_line
-                 : address6 ? host->address6_line
-                            : host->line,
-                 host->base,
-                 address    ? ".ipv4_address"
-                 : address6 ? ".ipv6_address"
-                            : "",
-                 error);
-        return false;
-    }
-    if (print)
-        printf("%s %s\n", host->name, json_string_value(json_object_get(reply, "ip")));
-    json_decref(reply);
-    return true;
-}
-
-/* Those with an address of their own first, so that no other one is given it. */
-static bool hosts_make(int control, const char *path, const struct spec *spec, bool print) {
-    for (int round = 0; round < 2; round++)
-        for (const struct spec_host *host = spec->hosts; host != NULL; host = host->next)
-            if ((host->address != NULL || host->address6 != NULL) == (round == 0) &&
-                !host_make(control, path, host, print))
-                return false;
-    return true;
-}
-
-/* A connection on which the network is up; -1 when that failed and has been said. */
-static int network_make(const char *net, const char *path, const struct spec *spec, bool print) {
-    char error[CLI_TEXT];
-    int control = control_connect(net, true, error, sizeof error);
-    if (control < 0) {
-        cli_fail("%s", error);
-        return -1;
-    }
-    json_t *reply = control_ask(control,
-                                json_pack("{s:s,s:s,s:s,s:s*}", "do", "up", "switch", spec->network,
-                                          "subnet", spec->subnet, "subnet6", spec->subnet6),
-                                NULL, 0, NULL, NULL, error, sizeof error);
-    if (reply == NULL)
-        cli_fail("%s", error);
-    if (reply == NULL || !hosts_make(control, path, spec, print)) {
-        json_decref(reply);
-        close(control);
-        return -1;
-    }
-    json_decref(reply);
-    return control;
 }
 
 /* The background process; its parent waits until all is started. Returns in the parent only. */
@@ -191,7 +111,7 @@ int command_up(int argc, char **argv) {
     directory_of(choice.file, directory);
     struct supervisor supervisor = {
         .spec = &spec, .net = net, .directory = directory, .detached = choice.detach, .ready = -1};
-    supervisor.control = network_make(net, choice.file, &spec, choice.detach);
+    supervisor.control = topology_make(net, choice.file, &spec, choice.detach);
     if (supervisor.control < 0)
         status = STATUS_FAILED;
     else

@@ -6,10 +6,10 @@
 #include "tool/daemon/daemon.h"
 
 struct computer {
-    struct computer *next;
+    struct computer *next, **link;
     int number; /* in the network */
     char name[NAME_TEXT];
-    char address[BERTH_IP_TEXT];
+    char address[BERTH_IP_TEXT];  /* of its first link */
     char address6[BERTH_IP_TEXT]; /* empty: none */
     bool kept;                    /* by `up`: stays without users */
     unsigned users;               /* connections that joined it */
@@ -20,23 +20,29 @@ struct computer {
     uint64_t leaves; /* CLOCK_MONOTONIC ns: when it goes at the latest; departures.c */
 };
 
-/* Makes the switch with these subnets unless one is there with the same. subnet6 NULL: the one that
- * goes with the IPv4 one; SUBNET_NONE: none. 0, or a negative errno with a sentence in
- * error[SENTENCE]. */
-int network_prepare(struct daemon *daemon, const char *switch_name, const char *subnet,
-                    const char *subnet6, char *error);
-
 struct computer *computer_find(struct daemon *daemon, const char *name);
 /* The one of that name; otherwise NULL with a sentence that proposes the nearest name. */
 struct computer *computer_require(struct daemon *daemon, const char *name, char *error);
-/* A new one. name NULL: the first free of pc1, pc2...; ip, ip6: addresses of either family that it
- * is to have, or NULL: the network chooses. NULL with a sentence. */
-struct computer *computer_add(struct daemon *daemon, const char *name, const char *ip,
-                              const char *ip6, char *error);
-/* True if that is its address; NULL is anybody's. */
-bool computer_answers_to(const struct computer *computer, const char *ip);
+/* A link that a new computer is to have. */
+struct wish {
+    const struct daemon_lan *lan; /* NULL: where its address belongs, else the first */
+    const char *ip, *ip6;         /* of either family; NULL: the network's choice */
+};
+/* A new one, with one link at least. name NULL: the first free of pc1, pc2... NULL with a sentence.
+ */
+struct computer *computer_add(struct daemon *daemon, const char *name, const struct wish *wishes,
+                              size_t count, char *error);
+/* True if that is one of its addresses; NULL is anybody's. */
+bool computer_answers_to(struct daemon *daemon, const struct computer *computer, const char *ip);
 /* What nobody uses or keeps is to go: departures.c. */
+void computer_tidy(struct daemon *daemon, struct computer *computer);
 void computers_tidy(struct daemon *daemon);
 void computers_free(struct daemon *daemon);
+
+/* plugs.c */
+/* Adds it to the network with those links. Its number, or a negative errno with a sentence. */
+int computer_plug(struct daemon *daemon, struct computer *computer, const struct wish *wishes,
+                  size_t count, char *error);
+void computer_unplug(struct daemon *daemon, struct computer *computer);
 
 #endif

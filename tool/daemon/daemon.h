@@ -20,6 +20,7 @@ enum { NAME_TEXT = PLACE_NAME + 1, SENTENCE = 512 };
 
 struct connection;
 struct computer;
+struct daemon_lan;
 struct notes;
 struct log;
 struct outside;
@@ -37,11 +38,10 @@ struct daemon {
     int spare;        /* a descriptor to give up when there are no others, to turn a client away */
     bool sweep;       /* some connection is to be closed */
 
-    struct computer *computers;  /* in order of their numbers */
-    struct computer *departures; /* nobody's any more, not yet gone */
-    int switch_number;           /* -1: not made yet */
-    char switch_name[NAME_TEXT];
-    char subnet[SUBNET_TEXT], subnet6[SUBNET_TEXT]; /* subnet6 may be SUBNET_NONE */
+    struct computer *computers, **computers_end; /* in order of their numbers */
+    void *computer_names;                        /* a tree of them (search.h) */
+    struct computer *departures;                 /* nobody's any more, not yet gone */
+    struct daemon_lan *lans;                     /* the first is where a run's computers are */
 
     struct connection *up; /* who said `up`, or NULL */
     time_t up_since;

@@ -13,10 +13,7 @@ static const uint64_t PATIENCE = 3 * BERTH_SECOND;
 enum { LOOK_MS = 2 };
 
 static void computer_free(struct daemon *daemon, struct computer *computer) {
-    uint64_t now;
-    struct berth_network *network = server_lock(daemon->server, &now);
-    berth_network_remove_host(network, computer->number);
-    server_unlock(daemon->server);
+    computer_unplug(daemon, computer);
     free(computer);
 }
 
@@ -53,8 +50,8 @@ void departures_hasten(struct daemon *daemon, const char *name, const char *ip, 
     while (*link != NULL) {
         struct computer *computer = *link;
         bool wanted = name == NULL || strcmp(computer->name, name) == 0 ||
-                      (ip != NULL && computer_answers_to(computer, ip)) ||
-                      (ip6 != NULL && computer_answers_to(computer, ip6));
+                      (ip != NULL && computer_answers_to(daemon, computer, ip)) ||
+                      (ip6 != NULL && computer_answers_to(daemon, computer, ip6));
         if (!wanted) {
             link = &computer->next;
             continue;

@@ -41,15 +41,32 @@ void request_ps(struct connection *c, json_t *request) {
     document_send(&document, c);
 }
 
+enum { LINKS_MAX = 16 };
+
+/* A row for each link. */
+static void link_row(struct document *document, const struct computer *computer,
+                     const struct berth_link *link, const char *network) {
+    char address[BERTH_IP_TEXT], address6[BERTH_IP_TEXT] = "-";
+    if (!berth_ip_is_any(&link->ipv6))
+        berth_ip_format(&link->ipv6, address6);
+    document_row(document, json_pack("{s:s,s:s,s:s,s:s,s:i}", "host", computer->name, "address",
+                                     berth_ip_format(&link->address, address), "address6", address6,
+                                     "network", network, "users", (int)computer->users));
+}
+
 void request_hosts(struct connection *c, json_t *request) {
     (void)request;
     struct document document;
     document_open(&document);
-    for (struct computer *computer = c->daemon->computers; computer; computer = computer->next)
-        document_row(&document,
-                     json_pack("{s:s,s:s,s:s,s:s,s:i}", "host", computer->name, "address",
-                               computer->address, "address6",
-                               computer->address6[0] != '\0' ? computer->address6 : "-", "network",
-                               c->daemon->switch_name, "users", (int)computer->users));
+    for (struct computer *computer = c->daemon->computers; computer; computer = computer->next) {
+        struct berth_link links[LINKS_MAX];
+        uint64_t now;
+        struct berth_network *network = server_lock(c->daemon->server, &now);
+        size_t count = berth_network_links(network, computer->number, links, LINKS_MAX);
+        for (size_t i = 0; i < count && i < LINKS_MAX; i++)
+            link_row(&document, computer, &links[i],
+                     berth_network_switch_name(network, links[i].switch_number));
+        server_unlock(c->daemon->server);
+    }
     document_send(&document, c);
 }

@@ -2,6 +2,7 @@
 #include "tool/daemon/computers.h"
 #include "tool/daemon/connection.h"
 #include "tool/daemon/dump.h"
+#include "tool/daemon/lans.h"
 #include "tool/daemon/lifecycle.h"
 #include "tool/daemon/logs.h"
 #include "tool/daemon/netem.h"
@@ -103,6 +104,7 @@ static void daemon_close(struct daemon *daemon) {
         connection_close(daemon->connections);
     logs_free(daemon);
     computers_free(daemon);
+    lans_free(daemon);
     if (daemon->server != NULL)
         server_free(daemon->server);
     outsides_free(daemon);
@@ -111,7 +113,7 @@ static void daemon_close(struct daemon *daemon) {
 }
 
 int daemon_run(const char *net, int listener) {
-    struct daemon daemon = {.switch_number = -1, .keeper_pipe = -1, .poller = -1, .spare = -1};
+    struct daemon daemon = {.keeper_pipe = -1, .poller = -1, .spare = -1};
     snprintf(daemon.net, sizeof daemon.net, "%s", net);
     daemon.place.directory = -1;
     fcntl(listener, F_SETFD, FD_CLOEXEC);

@@ -1,5 +1,6 @@
 #include "tool/daemon/netem.h"
 #include "tool/daemon/computers.h"
+#include "tool/daemon/lans.h"
 #include "tool/daemon/requests.h"
 #include "tool/outside/tap.h"
 
@@ -116,21 +117,19 @@ void request_netem(struct connection *c, json_t *request) {
 }
 
 void request_tap(struct connection *c, json_t *request) {
-    static const char lan[] = "lan", subnet[] = "10.0.0.0/24";
     struct daemon *daemon = c->daemon;
     const char *name = json_string_value(json_object_get(request, "name"));
     int fd = control_reader_take_fd(&c->reader);
     char error[SENTENCE];
     struct outside *outside = calloc(1, sizeof *outside);
-    const char *wrong =
-        fd < 0                                    ? "tap needs a descriptor"
-        : !tap_is(fd)                             ? "that descriptor is not a TAP device's"
-        : outside == NULL                         ? "out of memory"
-        : name == NULL || !place_name_valid(name) ? "tap needs a name"
-        : outside_find(daemon, name) != NULL || computer_find(daemon, name) != NULL
-            ? "that name is in use already"
-        : daemon->switch_number < 0 && network_prepare(daemon, lan, subnet, NULL, error) < 0 ? error
-                                                                                             : NULL;
+    const char *wrong = fd < 0            ? "tap needs a descriptor"
+                        : !tap_is(fd)     ? "that descriptor is not a TAP device's"
+                        : outside == NULL ? "out of memory"
+                        : name == NULL || !place_name_valid(name) ? "tap needs a name"
+                        : outside_find(daemon, name) != NULL || computer_find(daemon, name) != NULL
+                            ? "that name is in use already"
+                        : lan_first(daemon, error) == NULL ? error
+                                                           : NULL;
     if (wrong != NULL) {
         if (fd >= 0)
             close(fd);
@@ -140,7 +139,7 @@ void request_tap(struct connection *c, json_t *request) {
     }
     uint64_t now;
     struct berth_network *network = server_lock(daemon->server, &now);
-    outside->number = berth_network_add_outside(network, daemon->switch_number, name, 0);
+    outside->number = berth_network_add_outside(network, daemon->lans->number, name, 0);
     server_unlock(daemon->server);
     int result = outside->number;
     if (result < 0)

@@ -20,7 +20,7 @@ static const struct {
     {"ps", request_ps, USED},        {"hosts", request_hosts, USED},
     {"ss", request_ss, USED},        {"logs", request_logs, USED},
     {"dump", request_dump, USED},    {"netem", request_netem, USED},
-    {"tap", request_tap, USED},
+    {"tap", request_tap, USED},      {"route", request_route, ANYBODY},
 };
 
 enum { REQUESTS = sizeof requests / sizeof requests[0] };

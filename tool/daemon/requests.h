@@ -11,6 +11,7 @@ void request_handle(struct connection *connection, const char *line);
 void request_join(struct connection *connection, json_t *request);
 void request_attach(struct connection *connection, json_t *request);
 void request_up(struct connection *connection, json_t *request);
+void request_route(struct connection *connection, json_t *request);
 void request_host(struct connection *connection, json_t *request);
 void request_log(struct connection *connection, json_t *request);
 void request_ended(struct connection *connection, json_t *request);

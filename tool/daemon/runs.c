@@ -1,4 +1,5 @@
 #include "tool/daemon/runs.h"
+#include "tool/daemon/lans.h"
 #include "tool/daemon/lifecycle.h"
 #include "tool/daemon/notes.h"
 #include "tool/daemon/requests.h"
@@ -8,8 +9,6 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char DEFAULT_SWITCH[] = "lan", DEFAULT_SUBNET[] = "10.0.0.0/24";
-
 /* The computer that a join asks for: by its name, by its address, or a fresh one. NULL with a
  * sentence. */
 static struct computer *join_computer(struct daemon *daemon, json_t *request, char *error) {
@@ -17,13 +16,12 @@ static struct computer *join_computer(struct daemon *daemon, json_t *request, ch
     const char *ip = json_string_value(json_object_get(request, "ip"));
     if (json_is_true(json_object_get(request, "must_exist")))
         return computer_require(daemon, host != NULL ? host : "", error);
-    if (daemon->switch_number < 0 &&
-        network_prepare(daemon, DEFAULT_SWITCH, DEFAULT_SUBNET, NULL, error) < 0)
+    if (lan_first(daemon, error) == NULL)
         return NULL;
     struct computer *computer = host != NULL ? computer_find(daemon, host) : NULL;
     if (computer == NULL)
-        return computer_add(daemon, host, ip, NULL, error);
-    if (!computer_answers_to(computer, ip)) {
+        return computer_add(daemon, host, &(struct wish){.ip = ip}, 1, error);
+    if (!computer_answers_to(daemon, computer, ip)) {
         snprintf(error, SENTENCE, "host %s has the address %s already, not %.64s", host,
                  strchr(ip, ':') != NULL ? computer->address6 : computer->address, ip);
         return NULL;
@@ -110,8 +108,9 @@ void run_leave(struct connection *c) {
     struct run *run = c->run;
     if (run->number >= 0)
         server_detach(c->daemon->server, run->number);
-    run->computer->users--;
+    struct computer *computer = run->computer;
+    computer->users--;
     c->run = NULL;
     free(run);
-    computers_tidy(c->daemon);
+    computer_tidy(c->daemon, computer);
 }

@@ -24,6 +24,27 @@ bool subnet_has_more(const struct berth_ip *ip, unsigned prefix) {
     return false;
 }
 
+static bool bits_equal(const struct berth_ip *a, const struct berth_ip *b, unsigned count) {
+    for (unsigned bit = 0; bit < count; bit++)
+        if (((a->bytes[bit / 8] ^ b->bytes[bit / 8]) >> (7 - bit % 8) & 1) != 0)
+            return false;
+    return true;
+}
+
+bool subnet_contains(const char *text, const struct berth_ip *ip) {
+    struct berth_ip first;
+    unsigned prefix;
+    return subnet_parse(text, &first, &prefix) && berth_ip_is_v4(&first) == berth_ip_is_v4(ip) &&
+           bits_equal(&first, ip, prefix + (berth_ip_is_v4(ip) ? 96 : 0));
+}
+
+bool subnet_overlaps(const char *a, const char *b) {
+    struct berth_ip first;
+    unsigned prefix;
+    return (subnet_parse(a, &first, &prefix) && subnet_contains(b, &first)) ||
+           (subnet_parse(b, &first, &prefix) && subnet_contains(a, &first));
+}
+
 void subnet_derive(const struct berth_ip *v4, char text[SUBNET_TEXT]) {
     struct berth_ip v6;
     char address[BERTH_IP_TEXT];
