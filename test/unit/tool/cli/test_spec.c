@@ -80,7 +80,8 @@ static void reads_all_of_it(void **state) {
     assert_string_equal(pc->service->processes->environment[0], "X=1");
     assert_int_equal(pc->service->port_first, 40023);
     assert_string_equal(
-        json_string_value(json_object_get(pc->service->sysctls, "net.ipv4.tcp_congestion_control")), "reno");
+        json_string_value(json_object_get(pc->service->sysctls, "net.ipv4.tcp_congestion_control")),
+        "reno");
     assert_int_equal(pc->service->port_last, 40023);
     assert_true(fabs(link_of(host_of(&spec, "pc3"), "loss") - 0.005) < 1e-12);
     assert_null(host_of(&spec, "bare")->service->processes);
@@ -138,7 +139,8 @@ static const struct {
     {"hosts:\n  server:\n    image: x\n    comand: y\n",
      "berth.yaml:3: hosts.server.image: unknown key (there are: command, "
      "environment, env_file, working_dir, user, restart, stop_signal, stop_grace_period, expect, "
-     "networks, ipv4_address, ipv6_address, aliases, count, processes, router, forward, depends_on, "
+     "networks, ipv4_address, ipv6_address, aliases, count, processes, router, forward, "
+     "depends_on, "
      "ports, healthcheck, extra_hosts, sysctls)"},
     {"hosts:\n  server:\n    comand: y\n",
      "berth.yaml:3: hosts.server.comand: unknown key (did you mean \"command\"?)"},
