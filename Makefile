@@ -3,6 +3,7 @@ BUILD ?= build
 MESON_FLAGS ?=
 SUITE ?=
 NAME ?=
+EXAMPLE ?=
 JOBS ?= $(shell nproc)
 
 .PHONY: all setup run test mutants coverage check bench install clean help
@@ -17,9 +18,8 @@ $(BUILD)/build.ninja: | setup
 setup: ## install what is missing (apt as root or by sudo -n, else says what to type)
 	@scripts/setup.sh build
 
-run: all ## play the figures with real telnet, FTP and HTTP programs on virtual computers
-	@scripts/setup.sh run
-	@/usr/bin/python3 -B examples/figures/figures.py $(BUILD)/tool/berth
+run: all ## play the figures with real telnet, FTP and HTTP programs on virtual computers [EXAMPLE=figures|day]
+	@scripts/example.sh $(BUILD) $(EXAMPLE)
 
 test: ## run the tests [SUITE=unit|conformance|install|run|exact|figures|interop|fuzz|network|programs|crowd|kernel61]
 	@scripts/setup.sh build run test $(filter network programs kernel61,$(SUITE))

@@ -156,6 +156,8 @@ static int enter(struct network_port *port) {
     int error = directory_put(addresses, &port->address, sizeof port->address, port->number);
     if (!error && !berth_ip_is_any(&port->address6))
         error = directory_put(addresses, &port->address6, sizeof port->address6, port->number);
+    if (!error && !lan_add_station(port->lan, port))
+        error = -ENOMEM;
     if (error) {
         directory_remove_value(addresses, port->number);
         return error;
@@ -276,6 +278,7 @@ static void unplug(struct network_port *port) {
     flights_forget(&network->flights, &port->egress, &port->ingress);
     directory_remove_value(&network->addresses, port->number);
     lan_release_address(lan, &port->address);
+    lan_remove_station(lan, port);
     network->ports[port->number] = NULL;
 }
 

@@ -68,6 +68,7 @@ static void lan_free(struct lan *lan) {
         network->allocator.release(network->allocator.context, lan->learned,
                                    LEARNED_SETS * LEARNED_WAYS * sizeof *lan->learned);
     release_table(network, lan->ports, lan->port_size);
+    release_table(network, lan->stations, lan->station_size);
     network->allocator.release(network->allocator.context, lan, sizeof *lan);
 }
 

@@ -85,12 +85,56 @@ void lan_mac_of_address(const struct berth_ip *address, uint8_t mac[6]) {
     memcpy(mac + 2, address->bytes + 12, 4);
 }
 
-/* The port of the host with that MAC, on whatever switch; NULL if there is none. */
-static struct network_port *port_of_mac(const struct berth_network *network, const uint8_t mac[6]) {
+/* A table by the number that a host has in its subnet, as far as there are hosts, so that a frame's
+ * way costs one look. Where subnets are large and hosts far up in them, the directory has them. */
+enum { STATIONS_MOST = 1 << 16 };
+
+static uint32_t station_number(const struct lan *lan, const uint8_t mac[6]) {
+    return load_be32(mac + 2) - lan->subnet;
+}
+
+bool lan_add_station(struct lan *lan, struct network_port *port) {
+    uint32_t number = station_number(lan, port->mac), size = lan->station_size;
+    if (number >= STATIONS_MOST)
+        return true;
+    if (number >= size) {
+        size = size ? size : 16;
+        while (number >= size)
+            size *= 2;
+        struct berth_allocator allocator = lan->network->allocator;
+        struct network_port **stations =
+            allocator.allocate(allocator.context, size * sizeof(struct network_port *));
+        if (!stations)
+            return false;
+        memset(stations, 0, size * sizeof(struct network_port *));
+        if (lan->stations) {
+            memcpy(stations, lan->stations, lan->station_size * sizeof(struct network_port *));
+            allocator.release(allocator.context, lan->stations,
+                              lan->station_size * sizeof(struct network_port *));
+        }
+        lan->stations = stations;
+        lan->station_size = size;
+    }
+    lan->stations[number] = port;
+    return true;
+}
+
+void lan_remove_station(struct lan *lan, const struct network_port *port) {
+    uint32_t number = station_number(lan, port->mac);
+    if (number < lan->station_size)
+        lan->stations[number] = NULL;
+}
+
+/* The port of the host with that MAC, on this switch; NULL if there is none. */
+static struct network_port *port_of_mac(const struct lan *lan, const uint8_t mac[6]) {
     if (mac[0] != 0x02 || mac[1] != 0x00)
         return NULL;
+    uint32_t number = station_number(lan, mac);
+    if (number < STATIONS_MOST)
+        return number < lan->station_size ? lan->stations[number] : NULL;
     struct berth_ip address = berth_ip_v4(load_be32(mac + 2));
-    return network_port_at(network, &address);
+    struct network_port *port = network_port_at(lan->network, &address);
+    return port && port->lan == lan ? port : NULL;
 }
 
 static struct learned *learned_set(const struct lan *lan, const uint8_t mac[6]) {
@@ -101,7 +145,7 @@ static struct learned *learned_set(const struct lan *lan, const uint8_t mac[6]) 
 
 static void learn(struct network_port *from, const uint8_t mac[6]) {
     struct lan *lan = from->lan;
-    if (mac[0] & 1 || port_of_mac(lan->network, mac))
+    if (mac[0] & 1 || port_of_mac(lan, mac))
         return;
     struct learned *set = learned_set(lan, mac), *entry = &set[0];
     for (int i = 0; i < LEARNED_WAYS; i++) {
@@ -118,9 +162,9 @@ static void learn(struct network_port *from, const uint8_t mac[6]) {
 }
 
 static struct network_port *find_station(const struct lan *lan, const uint8_t mac[6]) {
-    struct network_port *port = port_of_mac(lan->network, mac);
+    struct network_port *port = port_of_mac(lan, mac);
     if (port)
-        return port->lan == lan ? port : NULL;
+        return port;
     if (!lan->learned)
         return NULL;
     const struct learned *set = learned_set(lan, mac);
@@ -174,7 +218,8 @@ static void forward_singly(struct network_port *from, struct network_port *to,
     capture_frame(from, to, frame, link_carry(&to->ingress, frame));
 }
 
-/* Whom the frame is for; NULL for a group address and for a station not known. */
+/* Whom the frame is for; NULL for a group address, but for a question that only one can answer, and
+ * for a station not known. */
 static struct network_port *destination(struct network_port *from, const struct berth_frame *frame,
                                         bool *group) {
     uint8_t scratch[12];
@@ -186,7 +231,7 @@ static struct network_port *destination(struct network_port *from, const struct 
     if (!from->host)
         learn(from, macs + 6);
     *group = macs[0] & 1;
-    return *group ? NULL : find_station(from->lan, macs);
+    return *group ? switch_asked(from->lan, frame) : find_station(from->lan, macs);
 }
 
 /* Runs of frames to one port whose link decides nothing are handed over together, by pointer. */

@@ -8,6 +8,7 @@
 #include <berth/addr.h>
 #include <berth/frame.h>
 #include <berth/network.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 struct network_port;
@@ -35,6 +36,8 @@ struct lan {
     uint32_t lowest; /* all host addresses below it are taken */
     struct network_port **ports;
     uint32_t port_count, port_size;
+    struct network_port **stations; /* by the last bits of their IPv4 addresses; see switch.c */
+    uint32_t station_size;
     struct learned *learned; /* LEARNED_SETS * LEARNED_WAYS; only with outside ports */
     char name[64];
 };
@@ -46,9 +49,15 @@ int lan_choose_address(struct lan *lan, const struct berth_ip *wanted, struct be
 int lan_choose_ipv6(const struct lan *lan, const struct berth_ip *wanted, const struct berth_ip *v4,
                     struct berth_ip *address);
 void lan_release_address(struct lan *lan, const struct berth_ip *address);
+/* A host's port has come with its address: frames to it find it. False when memory is out. */
+bool lan_add_station(struct lan *lan, struct network_port *port);
+void lan_remove_station(struct lan *lan, const struct network_port *port);
 void lan_mac_of_address(const struct berth_ip *address, uint8_t mac[6]);
 /* Frames (borrowed) have come to the switch from `from`: captures them and sends them on. */
 void switch_forward(struct network_port *from, const struct berth_frame *frames, uint32_t count);
+/* asked.c: the host on this switch whose address the frame asks for (ARP, neighbour discovery);
+ * NULL if it asks for nobody's here. */
+struct network_port *switch_asked(const struct lan *lan, const struct berth_frame *frame);
 /* Forgets what was learned about the port. */
 void switch_forget(struct network_port *port);
 

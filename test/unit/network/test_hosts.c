@@ -235,6 +235,46 @@ static void memory_may_run_out_anywhere(void **state) {
     }
 }
 
+static const struct berth_counters *heard(struct world *world, int host) {
+    return berth_host_counters(berth_network_host(world->network, host));
+}
+
+/* Who is asked for an address hears it, and nobody else; for one that nobody has all are asked. */
+static void a_question_goes_to_who_can_answer(void **state) {
+    (void)state;
+    enum { HOSTS = 10 };
+    struct world world;
+    world_open(&world, 1);
+    struct berth_ip subnet6 = {{0xfd, 1}};
+    assert_int_equal(berth_network_set_ipv6(world.network, 0, &subnet6), 0);
+    for (int i = 0; i < HOSTS; i++)
+        world_host(&world, (const char[]){'p', (char)('0' + i), '\0'});
+    struct berth_link link[1];
+    struct transfer transfer;
+    berth_network_links(world.network, 1, link, 1);
+    for (int v6 = 0; v6 < 2; v6++) {
+        struct berth_endpoint at = {v6 ? link->ipv6 : link->address, 80};
+        transfer_start_to(&world, &transfer, 0, 1, at, 1000);
+        transfer_finish(&world, &transfer, BERTH_SECOND);
+    }
+    assert_true(heard(&world, 1)->arp_in > 0);
+    assert_true(heard(&world, 1)->icmp_in_msgs > 0);
+    for (int i = 2; i < HOSTS; i++) {
+        assert_int_equal(heard(&world, i)->arp_in, 0);
+        assert_int_equal(heard(&world, i)->icmp_in_msgs, 0);
+    }
+    struct berth_host *host = berth_network_host(world.network, 0);
+    struct berth_endpoint nobody = {berth_ip_v4(0x0a000099), 9};
+    berth_handle socket;
+    assert_int_equal(berth_socket_open(host, 4, BERTH_UDP, &socket), 0);
+    assert_int_equal(berth_socket_send_to(host, socket, "x", 1, &nobody, world.now), 1);
+    berth_network_touch(world.network, 0);
+    world_settle(&world);
+    for (int i = 2; i < HOSTS; i++)
+        assert_int_equal(heard(&world, i)->arp_in, 1);
+    world_close(&world);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(addresses_are_the_lowest_free_ones),
@@ -245,6 +285,7 @@ int main(void) {
         cmocka_unit_test(a_burst_arrives_whole),
         cmocka_unit_test(nobody_takes_a_hosts_place),
         cmocka_unit_test(memory_may_run_out_anywhere),
+        cmocka_unit_test(a_question_goes_to_who_can_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,17 @@
+#!/bin/bash
+# Runs an example: example.sh BUILD [NAME].
+set -eu
+cd "$(dirname "$0")/.."
+build=$1
+name=${2:-figures}
+case $name in
+figures)
+    scripts/setup.sh run
+    exec /usr/bin/python3 -B examples/figures/figures.py "$build/tool/berth"
+    ;;
+day) exec "$build/examples/day" ;;
+*)
+    echo "no example $name; there are: figures day" >&2
+    exit 2
+    ;;
+esac
