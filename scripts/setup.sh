@@ -16,7 +16,7 @@ packages() {
     programs) echo curl wget nginx-light openssl haproxy wrk apache2-utils redis-server redis-tools memcached libmemcached-tools \
         postgresql postgresql-contrib mosquitto mosquitto-clients etcd-server etcd-client bind9-dnsutils dnsmasq-base iperf3 \
         iputils-ping tmux strace gdb \
-        openssh-server openssh-client rsync git inetutils-inetd inetutils-telnetd inetutils-telnet tnftp lftp vsftpd tftpd-hpa tftp-hpa \
+        openssh-server openssh-client rsync git inetutils-inetd inetutils-telnetd inetutils-telnet tnftp lftp vsftpd tftpd-hpa tftp-hpa fakeroot \
         netcat-openbsd socat ncat nmap python3 nodejs golang-go default-jdk-headless busybox-static ;;
     kernel61) echo qemu-system-x86 busybox-static ;;
     *) echo "setup.sh: unknown group $1" >&2; exit 2 ;;
