@@ -26,6 +26,11 @@ struct dns_zone {
  * must not be answered (replies, and what is too short to be a query). */
 size_t dns_answer(const struct dns_zone *zone, const uint8_t *query, size_t length, uint8_t *reply);
 
+/* True if that reply says that there is no such name (RFC 1035 4.1.1). */
+static inline bool dns_is_unknown(const uint8_t *reply, size_t length) {
+    return length > 3 && (reply[3] & 15) == 3;
+}
+
 /* True if `name` can be asked for: labels of 1..63 letters, digits, '-' and '_', 253 characters in
  * all. */
 bool dns_name_valid(const char *name);

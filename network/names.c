@@ -127,6 +127,10 @@ void names_serve(struct network_host *host) {
         }
         uint8_t reply[DNS_REPLY];
         size_t length = dns_answer(&zone, query.data, query.length, reply);
+        if (network->queries.on && dns_is_unknown(reply, length)) {
+            queries_put(&network->queries, network->allocator, host->number, &query);
+            continue;
+        }
         if (length > 0)
             berth_host_inject_udp(host->engine, &query.destination, &query.source, reply, length,
                                   network->now);

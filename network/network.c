@@ -92,6 +92,7 @@ void berth_network_free(struct berth_network *network) {
     directory_clear(&network->addresses);
     deadlines_clear(&network->deadlines);
     captures_end(network);
+    queries_clear(&network->queries, network->allocator);
     network->allocator.release(network->allocator.context, network, sizeof *network);
 }
 

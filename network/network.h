@@ -7,6 +7,7 @@
 #include "network/directory.h"
 #include "network/flight.h"
 #include "network/link.h"
+#include "network/queries.h"
 #include "network/switch.h"
 #include "network/walls.h"
 #include <berth/network.h>
@@ -72,6 +73,7 @@ struct berth_network {
     struct walls walls;
     struct deadlines deadlines;
     struct host_list lists[LIST_KINDS];
+    struct queries queries; /* for names of elsewhere */
     struct capture *captures;
     int last_capture, main_capture; /* the latter: berth_network_capture()'s, or 0 */
     uint32_t last_port;

@@ -34,5 +34,5 @@ void berth_host_pass_diverted(struct berth_host *host, const struct berth_divert
                               uint64_t now) {
     sockets_clock(&host->sockets, now);
     udp_pass(host->sockets.udp, &datagram->source, &datagram->destination, datagram->data,
-             datagram->length);
+             datagram->length, true);
 }

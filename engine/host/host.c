@@ -129,6 +129,7 @@ void berth_host_free(struct berth_host *host) {
         tcp_free(host->sockets.tcp);
     udp_free(host->sockets.udp);
     divert_clear(&host->sockets.divert, allocator);
+    strays_clear(&host->strays, allocator);
     loop_clear(host);
     ip_clear(&host->sockets.ip);
     allocator.release(allocator.context, host, sizeof *host);

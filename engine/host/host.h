@@ -2,6 +2,7 @@
 #ifndef ENGINE_HOST_HOST_H
 #define ENGINE_HOST_HOST_H
 
+#include "engine/host/stray.h"
 #include "engine/socket/sockets.h"
 #include <berth/host.h>
 
@@ -18,12 +19,15 @@ struct berth_host {
     struct random random, tcp_random;
     struct berth_frame *loop; /* LOOP_FRAMES; taken with the first frame of the host to itself */
     uint32_t loop_count;
+    struct strays strays;
     bool udp_events_first; /* whose turn it is */
 };
 
 /* input.c */
 void host_input(struct berth_host *host, unsigned interface, const struct berth_frame *frames,
                 size_t count, uint64_t now);
+/* A packet that was taken off its link before; its octets need not last. */
+void host_input_packet(struct berth_host *host, struct ip_packet *packet, uint64_t now);
 /* loopback.c */
 /* Takes a frame (given) that the host sends to itself. */
 void loop_add(struct berth_host *host, struct berth_frame *frame);

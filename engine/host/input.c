@@ -6,6 +6,7 @@
  * misses of a batch overlap: with millions of connections they are what a segment costs. All but
  * TCP is done at once, in the first round. */
 #include "engine/host/host.h"
+#include "engine/wire/icmp6.h"
 #include "engine/wire/tcp.h"
 #include "engine/wire/udp.h"
 #include <errno.h>
@@ -100,10 +101,20 @@ static bool segment_read(struct batch *batch, struct ip_packet *packet,
     return true;
 }
 
+/* A SYN for which a gateway's caller has to look outside first. */
+static bool is_stray_syn(struct batch *batch, const struct ip_packet *packet,
+                         const struct tcp_segment *segment) {
+    struct berth_host *host = batch->host;
+    return host->strays.on && (segment->flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN &&
+           !tcp_knows(host->sockets.tcp, &segment->tuple) &&
+           stray_put(&host->strays, host->config.allocator, packet, segment->tuple.remote_port,
+                     segment->tuple.local_port, packet->at);
+}
+
 static void input_tcp(struct batch *batch, struct ip_packet *packet, bool lasting) {
     struct batch_item *item = &batch->items[batch->count];
     struct tcp_segment *segment = &item->segment;
-    if (!segment_read(batch, packet, segment))
+    if (!segment_read(batch, packet, segment) || is_stray_syn(batch, packet, segment))
         return;
     uint32_t at = packet->at + packet->length - segment->length;
     int parts = view_slice(&packet->view, at, segment->length, item->parts, 2, &segment->parts);
@@ -158,12 +169,30 @@ static void input_udp(struct batch *batch, struct ip_packet *packet) {
     int parts = view_slice(&packet->view, packet->at + UDP_HEADER, arrival.length, batch->parts,
                            VIEW_PARTS, &arrival.parts);
     arrival.part_count = (uint8_t)parts;
-    if (!udp_input(host->sockets.udp, &arrival)) /* RFC 1122 4.1.3.1, 1122-U1, RFC 4443 3.1 */
+    if (!udp_input(host->sockets.udp, &arrival) &&
+        !stray_put(&host->strays, host->config.allocator, packet, header.source_port,
+                   header.destination_port,
+                   packet->at + UDP_HEADER)) /* RFC 1122 4.1.3.1, 1122-U1, RFC 4443 3.1 */
         icmp_report(&host->sockets.ip, packet, ICMP_ABOUT_PORT, batch->now);
 }
 
 static bool is_icmp(const struct ip_packet *packet) {
     return packet->protocol == (packet_is_v6(packet) ? IPV6_ICMP : IPV4_ICMP);
+}
+
+/* An echo request that a gateway's caller has to send on first. Its identifier and its number stand
+ * in for ports. */
+static bool is_stray_echo(struct batch *batch, const struct ip_packet *packet) {
+    struct berth_host *host = batch->host;
+    uint8_t octets[ICMP_HEADER];
+    struct icmp_header header;
+    if (!host->strays.on || packet->length < ICMP_HEADER)
+        return false;
+    view_read(&packet->view, packet->at, ICMP_HEADER, octets);
+    return icmp_header_parse(octets, ICMP_HEADER, &header) == 0 &&
+           header.type == (packet_is_v6(packet) ? ICMP6_ECHO : ICMP_ECHO) &&
+           stray_put(&host->strays, host->config.allocator, packet, (uint16_t)(header.rest >> 16),
+                     (uint16_t)header.rest, packet->at + ICMP_HEADER);
 }
 
 /* `lasting`: the packet's octets live as long as the batch's frames. */
@@ -177,6 +206,8 @@ static void input_packet(struct batch *batch, struct ip_packet *packet, bool las
         input_udp(batch, packet);
     } else if (is_icmp(packet)) {
         host->counters.ip_in_delivers++;
+        if (is_stray_echo(batch, packet))
+            return;
         if (packet_is_v6(packet))
             icmp6_input(&host->sockets.ip, packet, batch->now);
         else
@@ -185,6 +216,15 @@ static void input_packet(struct batch *batch, struct ip_packet *packet, bool las
         host->counters.ip_in_unknown_protos++; /* RFC 1122 3.2.2.1, 1122-IC4 */
         icmp_report(&host->sockets.ip, packet, ICMP_ABOUT_PROTOCOL, batch->now);
     }
+}
+
+void host_input_packet(struct berth_host *host, struct ip_packet *packet, uint64_t now) {
+    struct batch batch;
+    batch.host = host;
+    batch.now = now;
+    batch.count = 0;
+    input_packet(&batch, packet, false);
+    batch_flush(&batch);
 }
 
 static void input_ipv4(struct batch *batch, unsigned interface, struct ip_packet *packet,

@@ -71,7 +71,7 @@ static bool error_of_ports(const struct ip *ip, uint8_t protocol, const uint8_t 
     error->remote.port = load_be16(transport + 2);
     error->seq = load_be32(transport + 4);
     return (protocol == IPV4_TCP || protocol == IPV4_UDP) &&
-           ip_has_address(ip, &error->local.ip); /* else it is none of ours */
+           ip_takes_address(ip, &error->local.ip); /* else it is none of ours */
 }
 
 /* The same from a quoted datagram data[0..length) of either family. *total: its own length, as its
@@ -170,7 +170,7 @@ void icmp_host_unreachable(struct ip *ip, const struct waiting_frame *frame, uin
     struct berth_ip source, destination;
     bool v6 = header[ETHERNET_HEADER] >> 4 == 6;
     addresses_of(header + ETHERNET_HEADER, &source, &destination);
-    if (!ip_has_address(ip, &source)) {
+    if (!ip_takes_address(ip, &source)) {
         tell_source(ip, frame, header, v6, now);
         return;
     }

@@ -37,7 +37,7 @@ static bool is_for_us(const struct ip *ip, unsigned interface, const struct bert
     *group = false;
     if (interface == IP_LOOPBACK)
         return ip_has_address(ip, destination);
-    if (ip_has_address(ip, destination))
+    if (ip_takes_address(ip, destination))
         /* RFC 1122 3.3.6, 1122-IP9: one host's datagram does not come to a link's group address;
          * and loopback addresses never come over a link. */
         return !link_group && destination->bytes[12] != 127;

@@ -19,7 +19,7 @@ static bool is_for_us(const struct ip *ip, unsigned interface, const struct bert
     if (berth_ip_is_v4(destination) || berth_ip_is_loopback(destination))
         return false;
     if (!berth_ip_is_multicast(destination))
-        return ip_has_address(ip, destination);
+        return ip_takes_address(ip, destination);
     *group = true;
     return ip6_has_group(ip, interface, destination);
 }

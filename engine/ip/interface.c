@@ -171,6 +171,17 @@ bool ip_has_address(const struct ip *ip, const struct berth_ip *address) {
     return berth_ip_is_v4(address) && address->bytes[12] == 127;
 }
 
+bool ip_takes_address(const struct ip *ip, const struct berth_ip *address) {
+    if (ip_has_address(ip, address))
+        return true;
+    if (!ip->takes_all || berth_ip_is_any(address) || berth_ip_is_multicast(address) ||
+        ip_is_broadcast(ip, IP_ANY_INTERFACE, address))
+        return false;
+    if (!berth_ip_is_v4(address))
+        return !ip6_is_link_local(address) && !berth_ip_is_loopback(address);
+    return address->bytes[12] != 0 && address->bytes[12] < 224;
+}
+
 bool ip_is_broadcast(const struct ip *ip, unsigned interface, const struct berth_ip *address) {
     if (!berth_ip_is_v4(address))
         return false;

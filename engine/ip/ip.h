@@ -98,6 +98,7 @@ struct ip {
     uint8_t interface_count;
     bool notify; /* new addresses are told to all (IPv6) */
     bool forward, forward6;
+    bool takes_all;   /* a gateway: what is for any unicast address is for us */
     uint64_t version; /* counts what may change where a hop leads */
     uint32_t address_count, route_count, route_size, address_size;
     struct ip_address *addresses;
@@ -180,6 +181,8 @@ int ip_add_interface(struct ip *ip, const struct berth_interface_config *config)
 int ip_set_interface(struct ip *ip, int interface, uint32_t mtu, uint8_t offloads);
 int ip_add_address(struct ip *ip, int interface, const struct berth_ip *address, unsigned prefix);
 bool ip_has_address(const struct ip *ip, const struct berth_ip *address);
+/* True if what comes to that address is for us: it is our own, or we take all. */
+bool ip_takes_address(const struct ip *ip, const struct berth_ip *address);
 /* Given to that very interface. */
 bool ip_has_address_on(const struct ip *ip, unsigned interface, const struct berth_ip *address);
 /* All nodes, or the solicited-node group of an address of ours (RFC 4291 2.8). */

@@ -332,7 +332,7 @@ static void datagram_report(struct ip *ip, const struct datagram *datagram, uint
         .header_length = (uint16_t)datagram->header->length,
         .protocol = datagram->protocol,
         .interface = datagram->interface,
-        .group = !ip_has_address(ip, &datagram->destination),
+        .group = !ip_takes_address(ip, &datagram->destination),
     };
     if (datagram->next_at)
         packet.protocol = packet.header[packet.header_length - IPV6_FRAGMENT_HEADER];

@@ -32,7 +32,7 @@ int berth_socket_bind(struct berth_host *host, berth_handle socket,
         return -EAFNOSUPPORT;
     if (socket_refuses_v4(sockets, ref, &local->ip))
         return -EINVAL;
-    bool own = berth_ip_is_any(&local->ip) || ip_has_address(&sockets->ip, &local->ip);
+    bool own = berth_ip_is_any(&local->ip) || ip_takes_address(&sockets->ip, &local->ip);
     /* Datagrams to a group may be all that a socket wants; a connection never has a group's
      * address (RFC 9293 3.9.2.3). */
     if (!own && !(ref.udp && is_group(sockets, &local->ip)))

@@ -160,6 +160,11 @@ static void to_listener(struct tcp *tcp, const struct tcp_segment *segment,
     reply_reset(tcp, segment); /* RFC 9293 3.10.7.1, 9293-E1 */
 }
 
+bool tcp_knows(struct tcp *tcp, const struct tuple *tuple) {
+    uint32_t reference = ports_find(tcp->ports, tuple);
+    return reference != 0 && tcp_kind_of(reference) != TCP_TIME_WAIT;
+}
+
 void tcp_input(struct tcp *tcp, const struct tcp_segment *segment, uint64_t now) {
     struct tcp_options options;
     uint32_t reference = ports_find_hashed(tcp->ports, &segment->tuple, segment->hash);

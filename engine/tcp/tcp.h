@@ -68,6 +68,9 @@ struct berth_host_config *tcp_config(struct tcp *tcp);
 void tcp_set_interface(struct tcp *tcp, unsigned interface, const struct tcp_interface *what);
 
 /* ---- segments and time ---- */
+/* True if these four numbers are a connection's or one's to be, TIME-WAIT apart: its place may be
+ * taken anew. */
+bool tcp_knows(struct tcp *tcp, const struct tuple *tuple);
 void tcp_input(struct tcp *tcp, const struct tcp_segment *segment, uint64_t now);
 /* Gives the next segment to be sent; false when nothing waits. */
 bool tcp_output(struct tcp *tcp, struct tcp_emit *emit, uint64_t now);

@@ -98,7 +98,8 @@ ssize_t udp_send(struct udp *udp, uint32_t socket, const struct udp_way *way, co
 }
 
 void udp_pass(struct udp *udp, const struct berth_endpoint *source,
-              const struct berth_endpoint *destination, const void *data, size_t length) {
+              const struct berth_endpoint *destination, const void *data, size_t length,
+              bool dont_fragment) {
     struct udp_emit *emit = out_add(udp, data, length);
     if (!emit)
         return;
@@ -111,7 +112,7 @@ void udp_pass(struct udp *udp, const struct berth_endpoint *source,
     emit->interface = 0xff;
     emit->ttl = 0;
     emit->tos = 0;
-    emit->dont_fragment = true;
+    emit->dont_fragment = dont_fragment;
 }
 
 bool udp_output(struct udp *udp, struct udp_emit *emit) {

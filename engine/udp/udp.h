@@ -70,7 +70,8 @@ ssize_t udp_send(struct udp *udp, uint32_t socket, const struct udp_way *way, co
                  size_t length);
 /* Queues a datagram of a socket that may be gone. */
 void udp_pass(struct udp *udp, const struct berth_endpoint *source,
-              const struct berth_endpoint *destination, const void *data, size_t length);
+              const struct berth_endpoint *destination, const void *data, size_t length,
+              bool dont_fragment);
 ssize_t udp_receive(struct udp *udp, uint32_t socket, void *data, size_t length,
                     struct berth_datagram *meta, unsigned flags);
 int udp_shutdown(struct udp *udp, uint32_t socket, enum berth_how how);

@@ -271,6 +271,44 @@ void berth_host_inject_udp(struct berth_host *host, const struct berth_endpoint 
 void berth_host_pass_diverted(struct berth_host *host, const struct berth_diverted *datagram,
                               uint64_t now);
 
+/* ---- gateways ---- */
+
+/* A gateway takes what comes for any unicast address as its own, and its sockets may be bound to
+ * any. A SYN of no connection (a listener's, too), a datagram for which there is no socket and an
+ * echo request are strays: they wait for the caller, who sees what the world outside says first. */
+void berth_host_set_gateway(struct berth_host *host, bool on);
+struct berth_stray {
+    uint8_t protocol; /* 6 and 17: TCP and UDP; 1 and 58: an echo request */
+    uint8_t tos, ttl;
+    struct berth_endpoint source, destination; /* an echo's ports: its identifier, its number */
+    const uint8_t *data; /* a datagram's or an echo's octets, until the stray is done with */
+    size_t length;
+    /* The packet itself: */
+    struct berth_block *block;
+    uint16_t header_length, next_at;
+    uint8_t interface, flags;
+};
+/* Takes the oldest stray (at most 4096 wait; more are dropped). True if there was one. It must come
+ * back to one of the three calls below, while the host lives. */
+bool berth_host_take_stray(struct berth_host *host, struct berth_stray *stray);
+/* It goes on as if it had just come: a SYN to its listener or, where there is none, to a RST; a
+ * datagram to a port unreachable; an echo request to its reply. */
+void berth_host_admit_stray(struct berth_host *host, struct berth_stray *stray, uint64_t now);
+/* Tells its sender that it did not arrive: destination unreachable, with that code. */
+enum berth_refusal {
+    BERTH_REFUSE_NET,
+    BERTH_REFUSE_HOST,
+    BERTH_REFUSE_PORT,
+    BERTH_REFUSE_PROHIBITED, /* by whoever administers it */
+};
+void berth_host_refuse_stray(struct berth_host *host, struct berth_stray *stray,
+                             enum berth_refusal why, uint64_t now);
+void berth_stray_drop(struct berth_stray *stray);
+/* Sends a datagram from any address. */
+void berth_host_send_udp(struct berth_host *host, const struct berth_endpoint *source,
+                         const struct berth_endpoint *destination, const void *data, size_t length,
+                         uint64_t now);
+
 /* ---- counters ---- */
 
 /* Names follow the SNMP MIBs (RFC 4022, 4113, 4293) and Linux's TcpExt. */

@@ -91,10 +91,44 @@ static void a_nameserver_of_the_network_is_asked_itself(void **state) {
     world_close(&asker.world);
 }
 
+static void names_of_elsewhere_are_asked_for_elsewhere(void **state) {
+    (void)state;
+    static const uint32_t server = 0x08080808;
+    struct asker asker;
+    struct berth_name_query query;
+    uint8_t reply[600];
+    asker_open(&asker);
+    ask(&asker, web_query, sizeof web_query - 1, server); /* nobody is called that yet */
+    assert_true(reply_to(&asker, reply, server) > 0);
+    assert_int_equal(reply[3] & 15, 3);
+    assert_false(berth_network_take_query(asker.world.network, &query));
+    berth_network_forward_names(asker.world.network, true);
+    ask(&asker, web_query, sizeof web_query - 1, server);
+    assert_int_equal(reply_to(&asker, reply, server), -EAGAIN);
+    assert_true(berth_network_take_query(asker.world.network, &query));
+    assert_int_equal(query.query.length, sizeof web_query - 1);
+    berth_host_inject_udp(berth_network_host(asker.world.network, query.host),
+                          &query.query.destination, &query.query.source, (const uint8_t *)"answer",
+                          6, 0);
+    assert_int_equal(reply_to(&asker, reply, server), 6);
+    ask(&asker, localhost_query, sizeof localhost_query - 1, server);
+    assert_true(reply_to(&asker, reply, server) > 0); /* as ever */
+    for (int i = 0; i < 1100; i++) {
+        ask(&asker, web_query, sizeof web_query - 1, server);
+        world_settle(&asker.world);
+    }
+    int count = 0;
+    while (count < 1000 && berth_network_take_query(asker.world.network, &query))
+        count++;
+    assert_int_equal(count, 1000);
+    world_close(&asker.world);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(any_nameserver_is_the_networks_own),
         cmocka_unit_test(a_nameserver_of_the_network_is_asked_itself),
+        cmocka_unit_test(names_of_elsewhere_are_asked_for_elsewhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,22 @@
+/* Queries for names that the network does not know, until the caller takes them. */
+#ifndef NETWORK_QUERIES_H
+#define NETWORK_QUERIES_H
+
+#include <berth/network.h>
+
+enum { QUERIES_MAX = 1024 };
+
+struct query_node;
+
+struct queries {
+    struct query_node *head, *tail;
+    uint32_t count;
+    bool on;
+};
+
+/* Keeps it; drops it when too many wait or memory is out. */
+void queries_put(struct queries *queries, struct berth_allocator allocator, int host,
+                 const struct berth_diverted *query);
+void queries_clear(struct queries *queries, struct berth_allocator allocator);
+
+#endif
