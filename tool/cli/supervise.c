@@ -1,137 +1,35 @@
 #define _GNU_SOURCE
 #include "tool/cli/supervise.h"
 #include "tool/cli/cli.h"
+#include "tool/cli/watch.h"
 #include "tool/control/ask.h"
 #include "tool/control/client.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
+#include <search.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
+#include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-struct member {
-    const struct spec_host *host;
-    const struct spec_process *process;
-    pid_t pid; /* 0: not running */
-    int output;
-};
+/* What the poller's events carry: the address of one of these, or a member. */
+static char on_control, on_signals, on_follow;
 
-struct watch {
-    struct supervisor *s;
-    struct member *members;
-    size_t count, running;
-    int signals, follow;
-    bool idle;  /* some computer has no command: there is no natural end */
-    bool ended; /* the network goes down, as it should */
-    bool asked; /* by us */
-};
+static bool poller_add(const struct watch *watch, int fd, void *what) {
+    struct epoll_event event = {EPOLLIN, {.ptr = what}};
+    return epoll_ctl(watch->poller, EPOLL_CTL_ADD, fd, &event) == 0;
+}
 
 /* ---- starting ---- */
-
-_Noreturn static void child_run(const struct watch *watch, const struct spec_host *host,
-                                const struct spec_process *process, int output) {
-    const struct supervisor *s = watch->s;
-    size_t words = 0;
-    while (process->argv[words] != NULL)
-        words++;
-    char **argv = calloc(words + 8, sizeof *argv);
-    char *head[] = {
-        "berth", "run", "--net", (char *)(uintptr_t)s->net, "--host", (char *)(uintptr_t)host->name,
-        "--"};
-    int null = open("/dev/null", O_RDONLY);
-    sigset_t none;
-    if (argv == NULL || null < 0)
-        _exit(125);
-    memcpy(argv, head, sizeof head);
-    memcpy(argv + sizeof head / sizeof head[0], process->argv, (words + 1) * sizeof *argv);
-    for (char **entry = process->environment; entry != NULL && *entry != NULL; entry++)
-        putenv(*entry);
-    setsid();
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-    dup2(null, 0);
-    dup2(output, 1);
-    dup2(output, 2);
-    if (chdir(s->directory) < 0)
-        _exit(125);
-    execv("/proc/self/exe", argv);
-    _exit(125);
-}
-
-static bool member_start(struct watch *watch, struct member *member) {
-    pid_t me = getpid();
-    assert(member->host != NULL);
-    fflush(stdout);
-    member->pid = fork();
-    if (member->pid == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        if (getppid() != me)
-            _exit(125);
-        child_run(watch, member->host, member->process, member->output);
-    }
-    close(member->output);
-    member->output = -1;
-    if (member->pid < 0) {
-        member->pid = 0;
-        cli_fail("%s: cannot start its command: %s", member->host->name, strerror(errno));
-        return false;
-    }
-    watch->running++;
-    return true;
-}
-
-/* A pipe for what the command says; the daemon gets its other end. */
-static bool member_log(struct watch *watch, struct member *member) {
-    int ends[2];
-    char error[CLI_TEXT];
-    if (pipe2(ends, O_CLOEXEC) < 0) {
-        cli_fail("%s: %s", member->host->name, strerror(errno));
-        return false;
-    }
-    member->output = ends[1];
-    json_t *reply = control_ask(watch->s->control,
-                                json_pack("{s:s,s:s}", "do", "log", "host", member->host->name),
-                                ends, 1, NULL, &watch->ended, error, sizeof error);
-    close(ends[0]);
-    if (reply == NULL)
-        cli_fail("%s: %s", member->host->name, error);
-    json_decref(reply);
-    return reply != NULL;
-}
-
-static bool members_make(struct watch *watch) {
-    size_t count = 0;
-    for (const struct spec_host *h = watch->s->spec->hosts; h != NULL; h = h->next)
-        for (const struct spec_process *p = h->service->processes; p != NULL; p = p->next)
-            count++;
-    watch->members = calloc(count + 1, sizeof *watch->members);
-    if (watch->members == NULL) {
-        cli_fail("out of memory");
-        return false;
-    }
-    for (const struct spec_host *h = watch->s->spec->hosts; h != NULL; h = h->next) {
-        watch->idle = watch->idle || h->service->processes == NULL;
-        for (const struct spec_process *p = h->service->processes; p != NULL; p = p->next) {
-            struct member *member = &watch->members[watch->count++];
-            *member = (struct member){h, p, 0, -1};
-            if (!member_log(watch, member))
-                return false;
-        }
-    }
-    return true;
-}
 
 /* In the foreground: what all commands say, on a connection of its own. */
 static bool follow_start(struct watch *watch) {
     char error[CLI_TEXT];
-    if (watch->s->detached || watch->count == 0)
+    if (watch->s->detached || watch->member_count == 0)
         return true;
     watch->follow = control_connect(watch->s->net, false, error, sizeof error);
     json_t *reply =
@@ -142,41 +40,45 @@ static bool follow_start(struct watch *watch) {
     if (reply == NULL)
         cli_fail("%s", error);
     json_decref(reply);
-    return reply != NULL;
+    return reply != NULL && poller_add(watch, watch->follow, &on_follow);
 }
 
-static bool start_all(struct watch *watch) {
-    if (!members_make(watch) || !follow_start(watch))
+/* Each process has a pipe until it starts, and longer if it may start anew. */
+static void limit_raise(struct watch *watch) {
+    getrlimit(RLIMIT_NOFILE, &watch->files);
+    struct rlimit most = watch->files;
+    most.rlim_cur = most.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &most);
+}
+
+static bool all_start(struct watch *watch) {
+    limit_raise(watch);
+    watch->poller = epoll_create1(EPOLL_CLOEXEC);
+    if (watch->poller < 0 || !poller_add(watch, watch->s->control, &on_control) ||
+        !poller_add(watch, watch->signals, &on_signals) || !order_make(watch)) {
+        cli_fail("cannot start: %s", strerror(errno));
         return false;
-    for (size_t i = 0; i < watch->count; i++)
-        if (!member_start(watch, &watch->members[i]))
-            return false;
+    }
+    if (!members_log(watch) || !follow_start(watch) || !judge_listen(watch))
+        return false;
+    if (watch->s->wait && watch->s->timeout != 0)
+        timer_set(&watch->timers, &watch->patience, timers_now() + watch->s->timeout, judge_late);
+    order_begin(watch);
     return true;
 }
 
 /* ---- watching ---- */
 
-static void member_ended(struct watch *watch, struct member *member, int status) {
-    char error[CLI_TEXT];
-    int code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-    member->pid = 0;
-    watch->running--;
-    if (!watch->s->detached && !watch->ended)
-        cli_fail("%s: its command ended with status %d", member->host->name, code);
-    if (!watch->ended)
-        json_decref(control_ask(
-            watch->s->control,
-            json_pack("{s:s,s:s,s:i}", "do", "ended", "host", member->host->name, "status", code),
-            NULL, 0, NULL, &watch->ended, error, sizeof error));
-}
-
 static void children_reap(struct watch *watch) {
     int status;
     pid_t pid;
-    while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-        for (size_t i = 0; i < watch->count; i++)
-            if (watch->members[i].pid == pid)
-                member_ended(watch, &watch->members[i], status);
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        struct child *child = child_find(watch, pid);
+        if (child == NULL)
+            continue;
+        child_forget(watch, child);
+        child->ended(watch, child, status);
+    }
 }
 
 /* The first signal ends the network in good order; a second one ends the commands at once. */
@@ -186,12 +88,13 @@ static void signals_take(struct watch *watch) {
         if (signal.ssi_signo == SIGCHLD) {
             children_reap(watch);
         } else if (!watch->asked) {
+            watch->wrong = watch->wrong || (watch->s->wait && !watch->judged);
             watch->asked = true;
             control_send(watch->s->control, "{\"do\":\"down\"}", NULL, 0);
         } else {
-            for (size_t i = 0; i < watch->count; i++)
-                if (watch->members[i].pid > 0)
-                    kill(watch->members[i].pid, SIGKILL);
+            for (size_t i = 0; i < watch->member_count; i++)
+                if (watch->members[i].child.pid > 0)
+                    kill(watch->members[i].child.pid, SIGKILL);
         }
     }
 }
@@ -204,8 +107,11 @@ static bool control_take(struct watch *watch) {
         return false;
     json_t *said = json_loads(line, 0, NULL);
     const char *note = json_string_value(json_object_get(said, "note"));
+    const char *start = json_string_value(json_object_get(said, "start"));
     if (note != NULL)
         cli_fail("%s", note);
+    if (start != NULL)
+        members_start_again(watch, start);
     watch->ended = watch->ended || json_object_get(said, "end") != NULL;
     json_decref(said);
     return true;
@@ -224,42 +130,85 @@ static void follow_take(struct watch *watch) {
     }
 }
 
+/* The detached process's parent goes on, and we say nothing more. */
+static void ready_tell(struct watch *watch) {
+    struct supervisor *s = watch->s;
+    bool reached = s->wait ? watch->judged && !watch->wrong : watch->waiting == 0;
+    if (s->ready < 0 || !reached || watch->ended || watch->asked)
+        return;
+    if (write(s->ready, "+", 1) != 1)
+        watch->asked = true;
+    close(s->ready);
+    s->ready = -1;
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    dup2(null, 1);
+    dup2(null, 2);
+    close(null);
+}
+
+/* Detached, and something could not be started: the parent says so, and all goes. */
+static void ready_fail(struct watch *watch) {
+    if (watch->s->ready < 0 || watch->s->wait || !watch->wrong || watch->asked)
+        return;
+    watch->asked = true;
+    control_send(watch->s->control, "{\"do\":\"down\"}", NULL, 0);
+}
+
+static bool is_over(const struct watch *watch) {
+    size_t running = 0;
+    for (size_t i = 0; watch->ended && running == 0 && i < watch->member_count; i++)
+        running += watch->members[i].child.pid > 0;
+    if (watch->ended && running == 0)
+        return true;
+    /* Like any program in the foreground: when all is done, it ends. */
+    return !watch->s->detached && !watch->idle && watch->left == 0 && watch->follow < 0 &&
+           watch->unknown == 0;
+}
+
 static void watch_all(struct watch *watch) {
+    enum { EVENTS = 64 };
+    struct epoll_event events[EVENTS];
     bool connected = true;
-    while (connected) {
-        struct pollfd ready[3] = {{watch->s->control, POLLIN, 0},
-                                  {watch->signals, POLLIN, 0},
-                                  {watch->follow, POLLIN, 0}};
-        if (poll(ready, 3, -1) < 0 && errno != EINTR)
+    while (connected && !is_over(watch)) {
+        ready_fail(watch);
+        judge_look(watch);
+        ready_tell(watch);
+        int wait = timers_run(&watch->timers, watch);
+        int count = epoll_wait(watch->poller, events, EVENTS, wait);
+        if (count < 0 && errno != EINTR)
             return;
-        if (ready[2].revents != 0)
-            follow_take(watch);
-        if (ready[1].revents != 0)
-            signals_take(watch);
-        if (ready[0].revents != 0)
-            connected = control_take(watch);
-        if (watch->ended && watch->running == 0)
-            return;
-        /* Like any program in the foreground: when all is done, it ends. */
-        if (!watch->s->detached && !watch->idle && watch->running == 0 && watch->follow < 0)
-            return;
+        for (int i = 0; i < count; i++) {
+            void *what = events[i].data.ptr;
+            if (what == &on_control)
+                connected = control_take(watch) && connected;
+            else if (what == &on_signals)
+                signals_take(watch);
+            else if (what == &on_follow)
+                follow_take(watch);
+            else if (((struct member *)what)->listening >= 0)
+                judge_hear(watch, what);
+        }
     }
 }
 
 /* The network is gone, or we leave it: whatever still runs ends now, and is waited for. */
 static void finish(struct watch *watch) {
+    watch->ended = true;
     close(watch->s->control);
-    for (size_t i = 0; i < watch->count; i++) {
-        if (watch->members[i].pid > 0) {
-            kill(watch->members[i].pid, SIGTERM);
-            waitpid(watch->members[i].pid, NULL, 0);
-        }
-        if (watch->members[i].output >= 0)
-            close(watch->members[i].output);
+    for (size_t i = 0; watch->members != NULL && i < watch->member_count; i++) {
+        struct member *member = &watch->members[i];
+        if (member->child.pid > 0)
+            kill(member->child.pid, SIGTERM);
+        if (member->output >= 0)
+            close(member->output);
     }
+    for (size_t i = 0; watch->states != NULL && i < watch->state_count; i++)
+        if (watch->states[i].check.pid > 0)
+            kill(watch->states[i].check.pid, SIGTERM);
+    while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
+        continue;
     while (watch->follow >= 0)
         follow_take(watch);
-    free(watch->members);
 }
 
 static void signals_open(struct watch *watch) {
@@ -273,27 +222,31 @@ static void signals_open(struct watch *watch) {
     watch->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
+static void child_keep(void *child) {
+    (void)child; /* it is a member's or a state's */
+}
+
+static void clear(struct watch *watch) {
+    tdestroy(watch->children, child_keep);
+    judge_clear(watch);
+    order_clear(watch);
+    timers_clear(&watch->timers);
+    close(watch->signals);
+    close(watch->poller);
+}
+
 int supervise(struct supervisor *supervisor) {
-    struct watch watch = {.s = supervisor, .signals = -1, .follow = -1};
+    struct watch watch = {.s = supervisor, .signals = -1, .follow = -1, .poller = -1};
     signals_open(&watch);
-    bool fine = start_all(&watch);
-    if (fine && !supervisor->detached)
+    bool fine = all_start(&watch);
+    if (fine && !supervisor->detached && !supervisor->wait)
         fprintf(stderr, "berth: network %s is up; Ctrl-C ends it\n", supervisor->net);
-    if (supervisor->ready >= 0) {
-        if (fine && write(supervisor->ready, "+", 1) != 1)
-            fine = false;
-        close(supervisor->ready);
-        int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-        dup2(null, 1);
-        dup2(null, 2);
-        close(null);
-    }
     if (fine)
         watch_all(&watch);
-    bool lost = fine && !watch.ended && !watch.asked && (watch.running > 0 || watch.idle);
+    bool lost = fine && !watch.ended && !watch.asked && (watch.left > 0 || watch.idle);
     finish(&watch);
-    close(watch.signals);
+    clear(&watch);
     if (lost)
         return cli_fail("network %s: its daemon has ended", supervisor->net);
-    return fine ? 0 : STATUS_FAILED;
+    return fine && !watch.wrong ? 0 : STATUS_FAILED;
 }

@@ -3,6 +3,7 @@
 #include "tool/cli/spec.h"
 #include "tool/cli/supervise.h"
 #include "tool/cli/topology.h"
+#include "tool/cli/units.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,16 +13,22 @@
 #include <unistd.h>
 
 struct up_choice {
-    const char *file;
-    bool detach;
+    const char *file, *timeout;
+    bool detach, wait;
 };
+
+enum { OPTION_WAIT = 0x200, OPTION_TIMEOUT };
 
 static void up_take(void *context, int letter, const char *argument) {
     struct up_choice *choice = context;
     if (letter == 'f')
         choice->file = argument;
-    else
+    else if (letter == 'd')
         choice->detach = true;
+    else if (letter == OPTION_TIMEOUT)
+        choice->timeout = argument;
+    else
+        choice->wait = true;
 }
 
 static bool spec_load(const char *path, struct spec *spec) {
@@ -75,29 +82,50 @@ static void directory_of(const char *path, char directory[PATH_MAX]) {
         snprintf(directory, PATH_MAX, "%.*s/", (int)(slash - path), path);
 }
 
+/* A duration, or Compose's bare number of seconds. */
+static bool timeout_read(const char *text, uint64_t *timeout) {
+    double value;
+    if (unit_count(text, 1e6, &value))
+        value *= 1e9;
+    else if (!unit_duration(text, &value))
+        return false;
+    *timeout = (uint64_t)value;
+    return *timeout > 0;
+}
+
 int command_up(int argc, char **argv) {
     static const struct option words[] = {{"file", required_argument, NULL, 'f'},
                                           {"detach", no_argument, NULL, 'd'},
+                                          {"wait", no_argument, NULL, OPTION_WAIT},
+                                          {"timeout", required_argument, NULL, OPTION_TIMEOUT},
+                                          {"wait-timeout", required_argument, NULL, OPTION_TIMEOUT},
                                           {NULL, 0, NULL, 0}};
     struct up_choice choice = {.file = "berth.yaml"};
     char directory[PATH_MAX];
     const char *net;
     const struct cli_options options = {
-        .usage = "up [--net NET] [-f FILE] [-d]",
+        .usage = "up [--net NET] [-f FILE] [-d] [--wait [--timeout TIME]]",
         .help =
             "Makes the computers and links that a file describes and starts their commands. In "
             "the foreground\nit prints what they say, and Ctrl-C ends the network; with -d the "
             "network stays until berth down.\n\n"
             "  -f, --file FILE   the description (default: berth.yaml)\n"
-            "  -d, --detach      return when all commands are started\n\n"
-            "  networks: {lan: {subnet: 10.0.0.0/24}}\n"
+            "  -d, --detach      return when all commands are started\n"
+            "  --wait            return when all is started and healthy (as -d); where the file\n"
+            "                    says what is to come of commands (expect), run until that is\n"
+            "                    known: status 0 if all was as expected, else 1, with a line for\n"
+            "                    each that was not\n"
+            "  --timeout TIME    wait so long at most (30s, 2m; a number is seconds)\n\n"
+            "  networks: {lan: {subnet: 10.0.0.0/24, delay: 1ms}}\n"
             "  hosts:\n"
             "    server: {ipv4_address: 10.0.0.1, command: [python3, -m, http.server, \"80\"]}\n"
-            "    pc: {count: 3, sysctls: {net.ipv4.ip_local_port_range: \"40000 40999\"}}\n"
+            "    client:\n"
+            "      command: curl -sS --retry 9 --retry-connrefused http://server/\n"
+            "      depends_on: [server]\n"
+            "      expect: {exited: 0}\n"
             "  links:\n"
-            "    - {endpoints: [server, lan], delay: 20ms 5ms, loss: 1%, reorder: 5%}\n\n"
-            "A host may also have environment and ipv6_address, a network an IPv6 subnet (subnet: "
-            "[10.0.0.0/24,\nfd00:5::/64]) or none (enable_ipv6: false). Delays count each way.\n",
+            "    - {endpoints: [server, lan], delay: 20ms 5ms, loss: 1%}\n\n"
+            "docs/berth.yaml.md has all keys.\n",
         .letters = "f:d",
         .words = words,
         .take = up_take,
@@ -106,11 +134,23 @@ int command_up(int argc, char **argv) {
     if (status >= 0)
         return status;
     struct spec spec;
+    uint64_t timeout = 0;
+    if (choice.timeout != NULL && !timeout_read(choice.timeout, &timeout))
+        return cli_misuse(argv[0], "up: --timeout: \"%.40s\" should be such as 30s",
+                          choice.timeout);
     if (!spec_load(choice.file, &spec))
         return STATUS_FAILED;
+    /* Where nothing is expected to end, what is started stays. */
+    choice.detach = choice.detach || (choice.wait && !spec_expects(&spec));
     directory_of(choice.file, directory);
-    struct supervisor supervisor = {
-        .spec = &spec, .net = net, .directory = directory, .detached = choice.detach, .ready = -1};
+    struct supervisor supervisor = {.spec = &spec,
+                                    .path = choice.file,
+                                    .net = net,
+                                    .directory = directory,
+                                    .detached = choice.detach,
+                                    .wait = choice.wait,
+                                    .timeout = timeout,
+                                    .ready = -1};
     supervisor.control = topology_make(net, choice.file, &spec, choice.detach);
     if (supervisor.control < 0)
         status = STATUS_FAILED;

@@ -45,7 +45,9 @@ struct daemon {
 
     struct connection *up; /* who said `up`, or NULL */
     time_t up_since;
-    struct log *logs;
+    struct log *logs, **logs_end;
+    unsigned log_count;
+    int log_width; /* of the longest name */
     struct outside *outsides;
 
     bool ending;       /* going down: no new users */

@@ -12,35 +12,41 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-enum { READ_MAX = 65536, FOLLOWER_BUSY = 65536, LINE_SPLIT = 8192 };
+enum { READ_MAX = 65536, FOLLOWER_BUSY = 65536, LINE_SPLIT = 8192, PREFIX_MAX = NAME_TEXT * 2 + 8 };
 
 struct log {
     struct poll_source source; /* a pipe; fd -1 after its end */
     struct daemon *daemon;
     struct log *next;
     unsigned index;
-    char host[NAME_TEXT];
+    char host[NAME_TEXT], process[NAME_TEXT]; /* process: of several on that host, or empty */
     struct log_ring ring;
 };
 
 struct follower {
-    char host[NAME_TEXT]; /* empty: all */
-    unsigned count;       /* of positions: logs below this index have been begun */
+    char host[NAME_TEXT], process[NAME_TEXT]; /* empty: all */
+    unsigned count; /* of positions: logs below this index have been begun */
     uint64_t *positions;
 };
 
+/* "server", or "server.worker". */
+static int log_name(const struct log *log, char *text, size_t size) {
+    bool several = log->process[0] != '\0';
+    return snprintf(text, size, "%s%s%s", log->host, several ? "." : "", log->process);
+}
+
 /* "server | text", the bars below each other. */
 static int log_prefix(const struct log *log, char *text, size_t size) {
-    int width = 0;
-    for (const struct log *l = log->daemon->logs; l != NULL; l = l->next)
-        width = width < (int)strlen(l->host) ? (int)strlen(l->host) : width;
-    return snprintf(text, size, "%-*s | ", width, log->host);
+    char name[NAME_TEXT * 2];
+    log_name(log, name, sizeof name);
+    return snprintf(text, size, "%-*s | ", log->daemon->log_width, name);
 }
 
 /* ---- following ---- */
 
 static bool follower_wants(const struct follower *follower, const struct log *log) {
-    return follower->host[0] == '\0' || strcmp(follower->host, log->host) == 0;
+    return (follower->host[0] == '\0' || strcmp(follower->host, log->host) == 0) &&
+           (follower->process[0] == '\0' || strcmp(follower->process, log->process) == 0);
 }
 
 static bool follower_room(struct follower *follower, const struct log *log) {
@@ -65,10 +71,10 @@ static uint64_t line_end(const struct log *log, uint64_t at) {
 }
 
 static bool line_send(struct connection *c, const struct log *log, uint64_t at, uint64_t end) {
-    char text[NAME_TEXT * 2 + LINE_SPLIT + 2];
+    char text[PREFIX_MAX + LINE_SPLIT + 2];
     size_t length = 0;
     if (c->follower->host[0] == '\0')
-        length = (size_t)log_prefix(log, text, NAME_TEXT * 2);
+        length = (size_t)log_prefix(log, text, PREFIX_MAX);
     while (at < end) {
         const char *piece;
         size_t count = log_ring_piece(&log->ring, at, &piece);
@@ -101,22 +107,35 @@ static void follower_send(struct connection *c, const struct log *log) {
     }
 }
 
-void follower_pump(struct connection *c) {
-    bool over = true, any = false;
-    for (struct log *log = c->daemon->logs; log != NULL; log = log->next) {
+/* Sends what is new of that log; false when memory is out. */
+static bool follower_take(struct connection *c, const struct log *log) {
+    if (!follower_room(c->follower, log)) {
+        c->broken = true;
+        return false;
+    }
+    follower_send(c, log);
+    return true;
+}
+
+/* Nothing more will come of any log that it wants. */
+static bool follower_done(const struct connection *c) {
+    bool any = false;
+    for (const struct log *log = c->daemon->logs; log != NULL; log = log->next) {
         if (!follower_wants(c->follower, log))
             continue;
-        if (!follower_room(c->follower, log)) {
-            c->broken = true;
-            return;
-        }
-        follower_send(c, log);
+        if (log->source.fd >= 0 || log->index >= c->follower->count ||
+            c->follower->positions[log->index] < log->ring.end)
+            return false;
         any = true;
-        if (log->source.fd >= 0 || c->follower->positions[log->index] < log->ring.end)
-            over = false;
     }
-    if (any && over)
-        c->finished = true;
+    return any;
+}
+
+void follower_pump(struct connection *c) {
+    for (struct log *log = c->daemon->logs; log != NULL; log = log->next)
+        if (follower_wants(c->follower, log) && !follower_take(c, log))
+            return;
+    c->finished = c->finished || follower_done(c);
     connection_flush(c);
 }
 
@@ -126,10 +145,14 @@ void follower_free(struct connection *c) {
     c->follower = NULL;
 }
 
-static void followers_pump(struct daemon *daemon) {
-    for (struct connection *c = daemon->connections; c != NULL; c = c->next)
-        if (c->follower != NULL)
-            follower_pump(c);
+/* One log has something new, or has ended. */
+static void followers_pump(struct daemon *daemon, const struct log *log) {
+    for (struct connection *c = daemon->connections; c != NULL; c = c->next) {
+        if (c->follower == NULL || !follower_wants(c->follower, log) || !follower_take(c, log))
+            continue;
+        c->finished = c->finished || (log->source.fd < 0 && follower_done(c));
+        connection_flush(c);
+    }
 }
 
 /* ---- reading ---- */
@@ -148,10 +171,11 @@ static void log_ready(struct poll_source *source, uint32_t events) {
         close(source->fd);
         source->fd = -1;
     }
-    followers_pump(log->daemon);
+    followers_pump(log->daemon, log);
 }
 
-int log_add(struct daemon *daemon, const char *host, int fd) {
+int log_add(struct daemon *daemon, const char *host, const char *process, int fd) {
+    char name[NAME_TEXT * 2];
     struct log *log = calloc(1, sizeof *log);
     if (log == NULL || fcntl(fd, F_SETFL, O_NONBLOCK) < 0) {
         int cause = log == NULL ? ENOMEM : errno;
@@ -162,16 +186,21 @@ int log_add(struct daemon *daemon, const char *host, int fd) {
     log->source = (struct poll_source){fd, EPOLLIN, log_ready};
     log->daemon = daemon;
     snprintf(log->host, sizeof log->host, "%s", host);
+    snprintf(log->process, sizeof log->process, "%s", process != NULL ? process : "");
     int result = poller_add(daemon->poller, &log->source);
     if (result < 0) {
         close(fd);
         free(log);
         return result;
     }
-    struct log **link = &daemon->logs;
-    for (; *link != NULL; link = &(*link)->next)
-        log->index = (*link)->index + 1;
-    *link = log;
+    log->index = daemon->log_count++;
+    if (daemon->logs == NULL)
+        daemon->logs_end = &daemon->logs;
+    *daemon->logs_end = log;
+    daemon->logs_end = &log->next;
+    int width = log_name(log, name, sizeof name);
+    if (daemon->log_width < width)
+        daemon->log_width = width;
     return 0;
 }
 
@@ -194,7 +223,7 @@ static void document_log(struct document *document, const struct log *log, bool 
         uint64_t end = log_ring_line_end(&log->ring, at);
         if (end == 0)
             end = log->ring.end;
-        char text[NAME_TEXT * 2];
+        char text[PREFIX_MAX];
         if (prefix)
             document_octets(document, text, (size_t)log_prefix(log, text, sizeof text));
         while (at < end) {
@@ -210,13 +239,14 @@ static void document_log(struct document *document, const struct log *log, bool 
         document_octets(document, "\n", 1);
 }
 
-static void follower_start(struct connection *c, const char *host) {
+static void follower_start(struct connection *c, const char *host, const char *process) {
     struct follower *follower = calloc(1, sizeof *follower);
     if (follower == NULL) {
         connection_refuse(c, "out of memory");
         return;
     }
     snprintf(follower->host, sizeof follower->host, "%s", host != NULL ? host : "");
+    snprintf(follower->process, sizeof follower->process, "%s", process != NULL ? process : "");
     c->follower = follower;
     c->watcher = true;
     connection_ok(c);
@@ -234,7 +264,7 @@ void request_logs(struct connection *c, json_t *request) {
         if (c->run != NULL || c->daemon->up == c || c->follower != NULL)
             connection_refuse(c, "following needs a connection of its own");
         else
-            follower_start(c, host);
+            follower_start(c, host, json_string_value(json_object_get(request, "process")));
         return;
     }
     struct document document;

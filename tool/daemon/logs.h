@@ -5,8 +5,9 @@
 
 #include "tool/daemon/connection.h"
 
-/* Keeps what comes through `fd` (given) as that computer's log. 0 or a negative errno. */
-int log_add(struct daemon *daemon, const char *host, int fd);
+/* Keeps what comes through `fd` (given) as that computer's log, or as that of one of its processes
+ * (NULL: it has one). 0 or a negative errno. */
+int log_add(struct daemon *daemon, const char *host, const char *process, int fd);
 void logs_free(struct daemon *daemon);
 
 /* Sends a follower what it has not seen yet, as much as it takes. */

@@ -275,7 +275,8 @@ void request_log(struct connection *c, json_t *request) {
         connection_refuse(c, "log comes after host, with a descriptor");
         return;
     }
-    int result = log_add(c->daemon, computer->name, fd);
+    const char *process = json_string_value(json_object_get(request, "process"));
+    int result = log_add(c->daemon, computer->name, process, fd);
     if (result < 0)
         connection_refuse(c, "cannot keep the log: %s", strerror(-result));
     else
