@@ -38,6 +38,8 @@ void ecn_receive(struct tcp *tcp, struct tcp_connection *c, const struct tcp_seg
     if (!c->ecn || segment->length == 0)
         return;
     bool marked = (segment->tos & ECN_MASK) == CE, told = segment->flags & TCP_CWR;
+    if (c->active && segment->tos & ECN_MASK)
+        c->active->tally.ecn_seen = true;
     struct tcp_active *a = marked || told ? connection_activate(tcp, c) : c->active;
     if (!a)
         return; /* no memory for the echo: the next mark makes up for it */
@@ -67,6 +69,7 @@ void ecn_echoed(struct tcp *tcp, struct tcp_connection *c, const struct tcp_segm
         a->ecn.reduced_at = segment->ack - 1; /* it must not fall behind by half of the numbers */
     if (!(segment->flags & TCP_ECE) || segment->flags & TCP_SYN)
         return;
+    a->tally.marked += (segment->ack - c->snd_una - 1) / connection_payload_most(c) + 1;
     if (!again && !(a->flags & TCP_A_RECOVERY)) {
         congestion_on_loss(c, tcp_flight(c) < c->cwnd ? tcp_flight(c) : c->cwnd);
         c->cwnd = c->ssthresh;

@@ -279,6 +279,19 @@ static bool send_larger(struct tcp *tcp, struct tcp_connection *c, struct tcp_em
     return goes;
 }
 
+/* Nothing more goes now: for what reason? As Linux's chronograph has it (tcp_write_xmit,
+ * tcp_cwnd_validate). */
+static void note_hold(const struct tcp *tcp, struct tcp_connection *c, uint32_t waiting,
+                      uint32_t congestion, uint32_t offered) {
+    enum tally_hold hold = c->active->send.length ? TALLY_BUSY : TALLY_IDLE;
+    if (waiting > offered && offered <= congestion)
+        hold = TALLY_WINDOW;
+    else if (!waiting && hold && congestion && c->flags & TCP_F_WAS_FULL)
+        hold = TALLY_BUFFER;
+    if (hold != c->active->tally.hold)
+        tally_hold(tcp, c, hold);
+}
+
 static bool send_new(struct tcp *tcp, struct tcp_connection *c, struct tcp_emit *emit) {
     struct tcp_active *a = c->active;
     uint32_t ahead = c->snd_nxt - c->snd_una;
@@ -313,6 +326,7 @@ static bool send_new(struct tcp *tcp, struct tcp_connection *c, struct tcp_emit 
         fin = false;
     }
     if (length == 0 && !fin) {
+        note_hold(tcp, c, waiting, congestion, offered);
         if (waiting)
             wait_for_window(tcp, c);
         return false;

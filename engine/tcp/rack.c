@@ -27,8 +27,10 @@ static uint64_t reordering_window(const struct tcp_connection *c) {
 void rack_hear(struct tcp *tcp, struct tcp_connection *c, const struct loss_news *news) {
     struct loss *l = &c->active->loss;
     l->fack = news->score.high;
-    if (news->score.reordered)
+    if (news->score.reordered) {
         l->flags |= LOSS_REORDERED;
+        tally_reordered(c, news->score.reordered);
+    }
     if (news->score.at && score_sent_after(news->score.at, news->score.end, l->at, l->end)) {
         l->at = news->score.at;
         l->end = news->score.end;

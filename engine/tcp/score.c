@@ -214,7 +214,8 @@ static void note(struct score_news *news, const struct score_range *range, uint3
     news->delivered += end - seq;
     news->high = seq_max(news->high, end);
     if (!(range->flags & SCORE_AGAIN)) {
-        news->reordered |= seq_lt(end, news->fack);
+        if (seq_lt(end, news->fack) && news->fack - seq > news->reordered)
+            news->reordered = news->fack - seq;
         if (news->fresh_at == 0 || seq_lt(seq, news->fresh))
             news->fresh = seq;
         news->fresh_at = range->at > news->fresh_at ? range->at : news->fresh_at;

@@ -51,7 +51,8 @@ struct score_news {
     uint32_t end;
     uint64_t fresh_at; /* the same of octets that were sent once only */
     uint32_t fresh;    /* where the lowest of these begins, with fresh_at */
-    bool reordered;    /* some sent once only came after higher ones */
+    uint32_t
+        reordered; /* some sent once only came after higher ones, so many octets at most; 0: none */
 };
 
 void score_clear(struct score *score, struct berth_allocator allocator);

@@ -1,6 +1,8 @@
 #include "engine/tcp/tally.h"
 #include "engine/tcp/connection.h"
 
+enum { REORDERING = 3, REORDERING_MOST = 300 }; /* Linux's tcp_reordering and tcp_max_reordering */
+
 static uint32_t pieces(uint32_t octets, uint32_t size) {
     return size && octets ? (octets - 1) / size + 1 : octets != 0;
 }
@@ -21,8 +23,8 @@ void tally_sent(struct tcp *tcp, struct tcp_connection *c, uint32_t octets, uint
     t->data_out += segments;
     t->bytes_sent += octets;
     t->sent_ms = stamp(tcp);
-    if (t->busy_since == 0)
-        t->busy_since = tcp->now;
+    if (t->hold == TALLY_IDLE)
+        tally_hold(tcp, c, TALLY_BUSY);
     if (!fresh) {
         t->bytes_resent += octets;
         t->resent += segments;
@@ -52,7 +54,8 @@ void tally_round_begins(struct tcp_connection *c) {
 void tally_round_ends(struct tcp *tcp, struct tcp_connection *c, uint32_t acked) {
     struct tcp_tally *t = &c->active->tally;
     uint64_t took = tcp->now - c->active->rtt_at;
-    uint64_t rate = took ? (t->bytes_acked + acked - t->rate_from) * BERTH_SECOND / took : 0;
+    took = took > 1000 ? took : 1000; /* as the RTT: a microsecond at least */
+    uint64_t rate = (t->bytes_acked + acked - t->rate_from) * BERTH_SECOND / took;
     if (rate && (!t->round_limited || rate >= t->rate)) {
         t->rate = rate;
         t->rate_limited = t->round_limited;
@@ -62,10 +65,24 @@ void tally_round_ends(struct tcp *tcp, struct tcp_connection *c, uint32_t acked)
 void tally_acked(struct tcp *tcp, struct tcp_connection *c, uint32_t octets, bool all) {
     struct tcp_tally *t = &c->active->tally;
     t->bytes_acked += octets;
-    if (all && t->busy_since) {
-        t->busy += tcp->now - t->busy_since;
-        t->busy_since = 0;
-    }
+    if (all)
+        tally_hold(tcp, c, TALLY_IDLE);
+}
+
+void tally_hold(const struct tcp *tcp, struct tcp_connection *c, enum tally_hold hold) {
+    struct tcp_tally *t = &c->active->tally;
+    t->held[t->hold] += tcp->now - t->held_since;
+    t->held_since = tcp->now;
+    t->hold = (uint8_t)hold;
+}
+
+void tally_reordered(struct tcp_connection *c, uint32_t octets) {
+    struct tcp_tally *t = &c->active->tally;
+    uint32_t segments = pieces(octets, connection_payload_most(c));
+    t->reordered++;
+    segments = segments < REORDERING_MOST ? segments : REORDERING_MOST;
+    if (segments > (t->reordering ? t->reordering : REORDERING))
+        t->reordering = (uint16_t)segments;
 }
 
 /* The lower one that there is. */
@@ -119,7 +136,16 @@ void tally_tell(const struct tcp *tcp, const struct tcp_connection *c,
     info->since_sent = since(tcp, t->sent_ms);
     info->since_received = since(tcp, t->received_ms);
     info->since_heard = since(tcp, c->last_heard);
-    info->busy = t->busy + (t->busy_since ? tcp->now - t->busy_since : 0);
+    uint64_t held[TALLY_HOLDS];
+    memcpy(held, t->held, sizeof held);
+    held[t->hold] += tcp->now - t->held_since;
+    info->busy = held[TALLY_BUSY] + held[TALLY_WINDOW] + held[TALLY_BUFFER];
+    info->window_limited = held[TALLY_WINDOW];
+    info->buffer_limited = held[TALLY_BUFFER];
+    info->reordering_degree = t->reordering ? t->reordering : REORDERING;
+    info->reordering_seen = t->reordered;
+    info->marked = t->marked;
+    info->options |= t->ecn_seen ? 16 : 0;
     info->delivery_rate = t->rate;
     info->application_limited = t->rate_limited;
 }

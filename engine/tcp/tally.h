@@ -12,6 +12,15 @@ struct tcp_connection;
 struct tcp_segment;
 struct berth_tcp_info;
 
+/* What keeps octets that were written from being acknowledged. */
+enum tally_hold {
+    TALLY_IDLE,   /* there are none */
+    TALLY_BUSY,   /* the network, and we */
+    TALLY_WINDOW, /* the peer's window */
+    TALLY_BUFFER, /* the application found no room for more, and all is sent */
+    TALLY_HOLDS
+};
+
 struct tcp_tally {
     uint64_t bytes_sent, bytes_resent, bytes_acked, bytes_received;
     /* As on the wire: a large frame is as many as it becomes there. */
@@ -23,11 +32,17 @@ struct tcp_tally {
     uint32_t min_rtt;                    /* us, from before it was idle; 0: no sample */
     uint32_t receive_rtt, receive_space; /* of struct tuning, from before it was idle */
     uint32_t sent_ms, received_ms;       /* data; 0: never */
-    uint64_t busy, busy_since;           /* ns: with octets unacknowledged; 0: they all are */
-    uint64_t rate;      /* octets a second that were delivered in a round trip... */
-    uint64_t rate_from; /* ...since so many were acknowledged */
-    bool rate_limited;  /* it is no more for the application gave no more */
-    bool round_limited; /* the same of the round trip that is being timed */
+    uint64_t held[TALLY_HOLDS];          /* ns of each... */
+    uint64_t held_since;                 /* ...up to here */
+    uint64_t rate;       /* octets a second that were delivered in a round trip... */
+    uint64_t rate_from;  /* ...since so many were acknowledged */
+    uint32_t marked;     /* segments whose ACK echoed a mark (ECN) */
+    uint32_t reordered;  /* times that octets came after later ones */
+    uint16_t reordering; /* segments that they were late by at most; 0: Linux's usual 3 */
+    bool ecn_seen;       /* a segment that came could have been marked */
+    uint8_t hold;        /* enum tally_hold */
+    bool rate_limited;   /* it is no more for the application gave no more */
+    bool round_limited;  /* the same of the round trip that is being timed */
 };
 
 /* A segment with `octets` of data went, in pieces of `mss`; fresh: for the first time. */
@@ -38,6 +53,10 @@ void tally_heard(struct tcp *tcp, struct tcp_connection *c, const struct tcp_seg
 /* A round trip begins to be timed, or ends with so many octets newly acknowledged. */
 void tally_round_begins(struct tcp_connection *c);
 void tally_round_ends(struct tcp *tcp, struct tcp_connection *c, uint32_t acked);
+/* That is what holds octets back now. */
+void tally_hold(const struct tcp *tcp, struct tcp_connection *c, enum tally_hold hold);
+/* Some came so many octets late. */
+void tally_reordered(struct tcp_connection *c, uint32_t octets);
 /* So many octets were acknowledged; all: nothing is left. */
 void tally_acked(struct tcp *tcp, struct tcp_connection *c, uint32_t octets, bool all);
 /* The connection becomes idle, or busy again. */

@@ -173,7 +173,7 @@ enum berth_tcp_state {
 
 struct berth_tcp_info {
     uint8_t state, send_wscale, receive_wscale;
-    uint8_t options; /* bit 0 timestamps, 1 SACK, 2 wscale, 3 ECN */
+    uint8_t options; /* bit 0 timestamps, 1 SACK, 2 wscale, 3 ECN, 4 ECN and seen in use */
     uint8_t retransmits, backoff, probes;
     uint8_t congestion;          /* enum berth_congestion */
     uint8_t recovery;            /* Linux's tcpi_ca_state: 0 open, 1 disorder, 3 recovery, 4 loss */
@@ -205,9 +205,15 @@ struct berth_tcp_info {
     uint64_t delivery_rate; /* octets a second, of a round trip */
     uint64_t busy;          /* ns with octets unacknowledged */
     uint64_t now;           /* the host's time, which stands still while nothing happens on it */
-    uint64_t receive_rtt;   /* ns: of the receive buffer's tuning; 0: no sample yet */
-    uint32_t receive_space; /* octets that the application read in one, at most */
-    uint32_t receive_clamp; /* how far the window may be open */
+    /* Of `busy`, ns: the peer's window held octets back; the send buffer was too small. */
+    uint64_t window_limited, buffer_limited;
+    uint32_t
+        reordering_degree;    /* segments that octets were late by at most; 3 at first, as Linux */
+    uint32_t reordering_seen; /* how many times they were */
+    uint32_t marked;          /* segments whose acknowledgment echoed a mark (ECN) */
+    uint64_t receive_rtt;     /* ns: of the receive buffer's tuning; 0: no sample yet */
+    uint32_t receive_space;   /* octets that the application read in one, at most */
+    uint32_t receive_clamp;   /* how far the window may be open */
     /* ns from then to `now`: data was sent, data came, anything came; BERTH_NEVER: it did not */
     uint64_t since_sent, since_received, since_heard;
 };

@@ -42,6 +42,7 @@ enum kind {
     TOTAL,  /* the same, and said where only the second is there */
     RATE,   /* word valuebps/valuebps of the next one, if it is there */
     TIME,   /* word:valuems */
+    PART,   /* word:valuems(value%) */
 };
 
 struct word {
@@ -54,6 +55,7 @@ static const struct word words[] = {
     {"ts", FLAG, NULL},
     {"sack", FLAG, NULL},
     {"ecn", FLAG, NULL},
+    {"ecnseen", FLAG, NULL},
     {"congestion", TEXT, NULL},
     {"wscale", PAIR, NULL},
     {"rto", NUMBER, NULL},
@@ -81,13 +83,19 @@ static const struct word words[] = {
     {"pacing_rate", RATE, "max_pacing_rate"},
     {"delivery_rate", RATE, NULL},
     {"delivered", NUMBER, NULL},
+    {"delivered_ce", NUMBER, NULL},
     {"app_limited", FLAG, NULL},
     {"busy", TIME, NULL},
+    {"rwnd_limited", PART, NULL},
+    {"sndbuf_limited", PART, NULL},
     {"unacked", NUMBER, NULL},
     {"retrans", TOTAL, "retrans_total"},
     {"lost", NUMBER, NULL},
     {"sacked", NUMBER, NULL},
     {"dsack_dups", NUMBER, NULL},
+    {"reordering", NUMBER, NULL},
+    {"reord_seen", NUMBER, NULL},
+    {"rcv_rtt", NUMBER, NULL},
     {"rcv_space", NUMBER, NULL},
     {"rcv_ssthresh", NUMBER, NULL},
     {"notsent", NUMBER, NULL},
@@ -138,6 +146,10 @@ static void word_add(struct line *line, const struct word *word, const json_t *i
         break;
     case TIME:
         add(line, " %s:%sms", word->key, value_text(value, one));
+        break;
+    case PART:
+        add(line, " %s:%sms(%.1f%%)", word->key, value_text(json_array_get(value, 0), one),
+            json_real_value(json_array_get(value, 1)));
         break;
     }
 }

@@ -1,5 +1,6 @@
 #include "tool/daemon/tcp_info.h"
 
+#include <stddef.h>
 #include <string.h>
 
 /* ---- Linux's layout ---- */
@@ -33,7 +34,7 @@ void tcp_info_translate(const struct berth_tcp_info *from, uint64_t now, struct 
     to->tcpi_retransmits = from->retransmits;
     to->tcpi_probes = from->probes;
     to->tcpi_backoff = from->backoff;
-    to->tcpi_options = from->options & 0xf;
+    to->tcpi_options = from->options & 0x1f;
     to->tcpi_snd_wscale = from->send_wscale & 0xfu;
     to->tcpi_rcv_wscale = from->receive_wscale & 0xfu;
     to->tcpi_rto = microseconds(from->rto);
@@ -58,8 +59,11 @@ void tcp_info_translate(const struct berth_tcp_info *from, uint64_t now, struct 
     to->tcpi_sacked = segments(from->sacked, from->send_mss);
     to->tcpi_lost = segments(from->lost, from->send_mss);
     to->tcpi_retrans = segments(from->resent, from->send_mss);
-    to->tcpi_rcv_space = from->receive_window;
-    to->tcpi_rcv_ssthresh = from->receive_window;
+    to->tcpi_reordering = from->reordering_degree;
+    to->tcpi_reord_seen = from->reordering_seen;
+    to->tcpi_rcv_rtt = microseconds(from->receive_rtt);
+    to->tcpi_rcv_space = from->receive_space;
+    to->tcpi_rcv_ssthresh = from->receive_clamp;
     to->tcpi_pacing_rate = from->pacing_rate;
     to->tcpi_max_pacing_rate =
         from->pacing_rate_max == UINT32_MAX ? UINT64_MAX : from->pacing_rate_max;
@@ -72,8 +76,11 @@ void tcp_info_translate(const struct berth_tcp_info *from, uint64_t now, struct 
     to->tcpi_delivery_rate = from->delivery_rate;
     to->tcpi_delivery_rate_app_limited = from->application_limited & 1u;
     to->tcpi_busy_time = from->busy / 1000;
+    to->tcpi_rwnd_limited = from->window_limited / 1000;
+    to->tcpi_sndbuf_limited = from->buffer_limited / 1000;
     to->tcpi_dsack_dups = from->dsacks;
     to->tcpi_rcv_ooopack = from->out_of_order;
+    to->tcpi_delivered_ce = from->marked;
     to->tcpi_delivered = delivered(from, to->tcpi_unacked);
     to->tcpi_bytes_acked = from->bytes_acked;
     to->tcpi_bytes_received = from->bytes_received;
@@ -88,61 +95,127 @@ void tcp_info_translate(const struct berth_tcp_info *from, uint64_t now, struct 
 
 /* ---- iproute2's words ---- */
 
+enum unit {
+    OCTET,        /* 8 bits */
+    NUMBER,       /* 32 bits */
+    LONG,         /* 64 bits */
+    MICROSECONDS, /* 32 bits, told in ms with a fraction */
+    WHOLE_MS,     /* 64 bits of microseconds, told in whole ms */
+    BITS,         /* 64 bits of octets a second, told in bits; all ones: there is none */
+    PART,         /* as WHOLE_MS, with how much of `busy` it is in percent */
+};
+
 /* As ss does it: what is 0 is not said. */
-static void number(json_t *object, const char *word, uint64_t value) {
-    if (value != 0)
-        json_object_set_new(object, word, json_integer((json_int_t)value));
+static const struct row {
+    const char *word;
+    size_t offset;
+    enum unit unit;
+} rows[] = {
+#define ROW(word, field, unit)                                                                     \
+    { word, offsetof(struct tcp_info, tcpi_##field), unit }
+    ROW("rto", rto, MICROSECONDS),
+    ROW("backoff", backoff, OCTET),
+    ROW("rtt", rtt, MICROSECONDS),
+    ROW("rttvar", rttvar, MICROSECONDS),
+    ROW("ato", ato, MICROSECONDS),
+    ROW("mss", snd_mss, NUMBER),
+    ROW("pmtu", pmtu, NUMBER),
+    ROW("rcvmss", rcv_mss, NUMBER),
+    ROW("advmss", advmss, NUMBER),
+    ROW("cwnd", snd_cwnd, NUMBER),
+    ROW("bytes_sent", bytes_sent, LONG),
+    ROW("bytes_retrans", bytes_retrans, LONG),
+    ROW("bytes_acked", bytes_acked, LONG),
+    ROW("bytes_received", bytes_received, LONG),
+    ROW("segs_out", segs_out, NUMBER),
+    ROW("segs_in", segs_in, NUMBER),
+    ROW("data_segs_out", data_segs_out, NUMBER),
+    ROW("data_segs_in", data_segs_in, NUMBER),
+    ROW("lastsnd", last_data_sent, NUMBER),
+    ROW("lastrcv", last_data_recv, NUMBER),
+    ROW("lastack", last_ack_recv, NUMBER),
+    ROW("pacing_rate", pacing_rate, BITS),
+    ROW("max_pacing_rate", max_pacing_rate, BITS),
+    ROW("delivery_rate", delivery_rate, BITS),
+    ROW("delivered", delivered, NUMBER),
+    ROW("delivered_ce", delivered_ce, NUMBER),
+    ROW("busy", busy_time, WHOLE_MS),
+    ROW("rwnd_limited", rwnd_limited, PART),
+    ROW("sndbuf_limited", sndbuf_limited, PART),
+    ROW("unacked", unacked, NUMBER),
+    ROW("retrans", retrans, NUMBER),
+    ROW("retrans_total", total_retrans, NUMBER),
+    ROW("lost", lost, NUMBER),
+    ROW("sacked", sacked, NUMBER),
+    ROW("dsack_dups", dsack_dups, NUMBER),
+    ROW("reord_seen", reord_seen, NUMBER),
+    ROW("rcv_rtt", rcv_rtt, MICROSECONDS),
+    ROW("rcv_space", rcv_space, NUMBER),
+    ROW("rcv_ssthresh", rcv_ssthresh, NUMBER),
+    ROW("notsent", notsent_bytes, NUMBER),
+    ROW("minrtt", min_rtt, MICROSECONDS),
+    ROW("rcv_ooopack", rcv_ooopack, NUMBER),
+    ROW("snd_wnd", snd_wnd, NUMBER),
+#undef ROW
+};
+
+static void say(json_t *object, const char *word, json_t *value) {
+    json_object_set_new(object, word, value);
 }
 
-static void real(json_t *object, const char *word, double value) {
-    if (value > 0)
-        json_object_set_new(object, word, json_real(value));
+static void number(json_t *object, const char *word, uint64_t value) {
+    if (value != 0)
+        say(object, word, json_integer((json_int_t)value));
 }
 
 static void flag(json_t *object, const char *word, bool holds) {
     if (holds)
-        json_object_set_new(object, word, json_true());
+        say(object, word, json_true());
 }
 
-static void pack_sending(json_t *object, const struct tcp_info *info) {
-    number(object, "cwnd", info->tcpi_snd_cwnd);
-    number(object, "ssthresh", info->tcpi_snd_ssthresh < 0xffff ? info->tcpi_snd_ssthresh : 0);
-    number(object, "bytes_sent", info->tcpi_bytes_sent);
-    number(object, "bytes_retrans", info->tcpi_bytes_retrans);
-    number(object, "bytes_acked", info->tcpi_bytes_acked);
-    number(object, "bytes_received", info->tcpi_bytes_received);
-    number(object, "segs_out", info->tcpi_segs_out);
-    number(object, "segs_in", info->tcpi_segs_in);
-    number(object, "data_segs_out", info->tcpi_data_segs_out);
-    number(object, "data_segs_in", info->tcpi_data_segs_in);
-    if (info->tcpi_rtt != 0)
-        number(object, "send",
-               (uint64_t)info->tcpi_snd_cwnd * info->tcpi_snd_mss * 8000000 / info->tcpi_rtt);
-    number(object, "lastsnd", info->tcpi_last_data_sent);
-    number(object, "lastrcv", info->tcpi_last_data_recv);
-    number(object, "lastack", info->tcpi_last_ack_recv);
-    number(object, "pacing_rate", info->tcpi_pacing_rate * 8);
-    if (info->tcpi_max_pacing_rate != UINT64_MAX)
-        number(object, "max_pacing_rate", info->tcpi_max_pacing_rate * 8);
-    number(object, "delivery_rate", info->tcpi_delivery_rate * 8);
-    number(object, "delivered", info->tcpi_delivered);
-    flag(object, "app_limited", info->tcpi_delivery_rate_app_limited);
-    number(object, "busy", info->tcpi_busy_time / 1000);
+static uint64_t row_value(const struct row *row, const struct tcp_info *info) {
+    const uint8_t *at = (const uint8_t *)info + row->offset;
+    uint64_t whole = 0;
+    uint32_t half = 0;
+    switch (row->unit) {
+    case OCTET:
+        return *at;
+    case NUMBER:
+    case MICROSECONDS:
+        memcpy(&half, at, sizeof half);
+        return half;
+    default:
+        memcpy(&whole, at, sizeof whole);
+        return whole;
+    }
 }
 
-static void pack_queues(json_t *object, const struct tcp_info *info) {
-    number(object, "unacked", info->tcpi_unacked);
-    number(object, "retrans", info->tcpi_retrans);
-    number(object, "retrans_total", info->tcpi_total_retrans);
-    number(object, "lost", info->tcpi_lost);
-    number(object, "sacked", info->tcpi_sacked);
-    number(object, "dsack_dups", info->tcpi_dsack_dups);
-    number(object, "rcv_space", info->tcpi_rcv_space);
-    number(object, "rcv_ssthresh", info->tcpi_rcv_ssthresh);
-    number(object, "notsent", info->tcpi_notsent_bytes);
-    real(object, "minrtt", info->tcpi_min_rtt / 1000.0);
-    number(object, "rcv_ooopack", info->tcpi_rcv_ooopack);
-    number(object, "snd_wnd", info->tcpi_snd_wnd);
+static void row_pack(json_t *object, const struct row *row, const struct tcp_info *info) {
+    uint64_t value = row_value(row, info);
+    if (value == 0)
+        return;
+    switch (row->unit) {
+    case OCTET:
+    case NUMBER:
+    case LONG:
+        number(object, row->word, value);
+        break;
+    case MICROSECONDS:
+        say(object, row->word, json_real((double)value / 1000.0));
+        break;
+    case WHOLE_MS:
+        say(object, row->word, json_integer((json_int_t)(value / 1000)));
+        break;
+    case BITS:
+        if (value != UINT64_MAX)
+            number(object, row->word, value * 8);
+        break;
+    case PART:
+        say(object, row->word,
+            json_pack("[I,f]", (json_int_t)(value / 1000),
+                      100.0 * (double)value / (double)info->tcpi_busy_time));
+        break;
+    }
 }
 
 json_t *tcp_info_pack(const struct berth_tcp_info *from, uint64_t now) {
@@ -153,25 +226,22 @@ json_t *tcp_info_pack(const struct berth_tcp_info *from, uint64_t now) {
     flag(object, "ts", info.tcpi_options & TCPI_OPT_TIMESTAMPS);
     flag(object, "sack", info.tcpi_options & TCPI_OPT_SACK);
     flag(object, "ecn", info.tcpi_options & TCPI_OPT_ECN);
-    json_object_set_new(object, "congestion", json_string(algorithm != NULL ? algorithm : ""));
+    flag(object, "ecnseen", info.tcpi_options & TCPI_OPT_ECN_SEEN);
+    say(object, "congestion", json_string(algorithm != NULL ? algorithm : ""));
     if (info.tcpi_options & TCPI_OPT_WSCALE)
-        json_object_set_new(
-            object, "wscale",
+        say(object, "wscale",
             json_pack("[i,i]", (int)info.tcpi_snd_wscale, (int)info.tcpi_rcv_wscale));
     if (from->state == BERTH_LISTEN) {
         number(object, "cwnd", info.tcpi_snd_cwnd);
         return object;
     }
-    real(object, "rto", info.tcpi_rto / 1000.0);
-    number(object, "backoff", info.tcpi_backoff);
-    real(object, "rtt", info.tcpi_rtt / 1000.0);
-    real(object, "rttvar", info.tcpi_rttvar / 1000.0);
-    real(object, "ato", info.tcpi_ato / 1000.0);
-    number(object, "mss", info.tcpi_snd_mss);
-    number(object, "pmtu", info.tcpi_pmtu);
-    number(object, "rcvmss", info.tcpi_rcv_mss);
-    number(object, "advmss", info.tcpi_advmss);
-    pack_sending(object, &info);
-    pack_queues(object, &info);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        row_pack(object, &rows[i], &info);
+    if (info.tcpi_rtt != 0)
+        number(object, "send",
+               (uint64_t)info.tcpi_snd_cwnd * info.tcpi_snd_mss * 8000000 / info.tcpi_rtt);
+    number(object, "ssthresh", info.tcpi_snd_ssthresh < 0xffff ? info.tcpi_snd_ssthresh : 0);
+    number(object, "reordering", info.tcpi_reordering != 3 ? info.tcpi_reordering : 0);
+    flag(object, "app_limited", info.tcpi_delivery_rate_app_limited);
     return object;
 }

@@ -107,6 +107,70 @@ static void rate(void **state) {
     peer_end(&p);
 }
 
+/* Of the time with octets unacknowledged it is told how long the peer's window was too small, and
+ * how long the send buffer was: the application had found it full, and all of it was sent. */
+static void limits(void **state) {
+    (void)state;
+    struct peer p;
+    peer_config(&p);
+    p.config.tcp_keep_tallies = 1;
+    uint32_t socket = opened_start(&p, 4, "mss 1000");
+    p.win = 3000;
+    peer_sends(&p, "A");
+    opened_writes(&p, socket, 5000, 0);
+    assert_int_equal(opened_drains(&p), 3);
+    peer_waits(&p, 50 * BERTH_MS); /* the window's fault */
+    p.win = 60000;
+    p.ack += 3000;
+    peer_sends(&p, "A");
+    assert_int_equal(opened_drains(&p), 2);
+    peer_waits(&p, 30 * BERTH_MS); /* nobody's */
+    opened_acks(&p, socket);
+    opened_drains(&p);
+    peer_waits(&p, 100 * BERTH_MS); /* nothing to be sent */
+    struct berth_tcp_info info = info_of(&p, socket);
+    assert_int_equal(info.busy, 80 * BERTH_MS);
+    assert_int_equal(info.window_limited, 50 * BERTH_MS);
+    assert_int_equal(info.buffer_limited, 0);
+    tcp_set_option(p.tcp, socket, BERTH_SO_SNDBUF, 4000, p.now);
+    uint8_t octets[10000] = {0};
+    assert_int_equal(tcp_send(p.tcp, socket, octets, sizeof octets, 0, p.now), 8000);
+    assert_int_equal(opened_drains(&p), 8);
+    peer_waits(&p, 20 * BERTH_MS); /* the buffer's fault */
+    opened_acks(&p, socket);
+    opened_drains(&p);
+    peer_waits(&p, 5 * BERTH_SECOND);
+    opened_drains(&p);
+    assert_null(opened_active(&p, socket)); /* kept, and at rest */
+    info = info_of(&p, socket);
+    assert_int_equal(info.busy, 100 * BERTH_MS);
+    assert_int_equal(info.window_limited, 50 * BERTH_MS);
+    assert_int_equal(info.buffer_limited, 20 * BERTH_MS);
+    peer_end(&p);
+}
+
+/* What came after later octets: how often, and how late. */
+static void reordering(void **state) {
+    (void)state;
+    struct peer p;
+    uint32_t socket = opened(&p, 4, "mss 1000 sackok");
+    opened_writes(&p, socket, 10000, 0);
+    assert_int_equal(opened_drains(&p), 10);
+    assert_int_equal(info_of(&p, socket).reordering_degree, 3);
+    peer_waits(&p, 50 * BERTH_MS);
+    peer_sends(&p, "A sack %u %u", p.ack + 1000, p.ack + 2000);
+    p.ack += 2000; /* one late */
+    peer_sends(&p, "A");
+    assert_int_equal(info_of(&p, socket).reordering_seen, 1);
+    assert_int_equal(info_of(&p, socket).reordering_degree, 3);
+    peer_sends(&p, "A sack %u %u", p.ack + 6000, p.ack + 7000);
+    peer_sends(&p, "A sack %u %u sack %u %u", p.ack + 2000, p.ack + 3000, p.ack + 6000,
+               p.ack + 7000); /* by five segments */
+    assert_int_equal(info_of(&p, socket).reordering_seen, 2);
+    assert_int_equal(info_of(&p, socket).reordering_degree, 5);
+    peer_end(&p);
+}
+
 /* A large frame is counted as the segments that it becomes on the wire. */
 static void large_frames(void **state) {
     (void)state;
@@ -125,10 +189,8 @@ static void large_frames(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(counters),
-        cmocka_unit_test(idle),
-        cmocka_unit_test(rate),
-        cmocka_unit_test(large_frames),
+        cmocka_unit_test(counters), cmocka_unit_test(idle),       cmocka_unit_test(rate),
+        cmocka_unit_test(limits),   cmocka_unit_test(reordering), cmocka_unit_test(large_frames),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
