@@ -123,7 +123,8 @@ void tuning_echo(const struct tcp *tcp, struct tcp_connection *c, const struct t
         return;
     struct tuning *t = &a->tuning;
     uint32_t length = segment->segment_size ? segment->segment_size : segment->length;
-    if (options->ts_echo == 0 || options->ts_echo == t->echo || length < a->tally.longest)
+    uint32_t full = a->tally.longest ? a->tally.longest : least(FULL, c->mss);
+    if (options->ts_echo == 0 || options->ts_echo == t->echo || length < full)
         return; /* one that is not full may have waited for the application */
     t->echo = options->ts_echo;
     int32_t ms = seq_diff(tcp_ts_now(tcp, c), options->ts_echo);

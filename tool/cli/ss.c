@@ -9,7 +9,7 @@ static void ss_take(void *context, int letter, const char *argument) {
     bool *switches[] = {
         ['t'] = &choice->tcp,     ['u'] = &choice->udp,       ['l'] = &choice->listening,
         ['n'] = &choice->numeric, ['p'] = &choice->processes, ['a'] = &choice->all,
-        ['j'] = &choice->json,    ['i'] = &choice->info};
+        ['j'] = &choice->json,    ['i'] = &choice->info,      ['o'] = &choice->options};
     *switches[letter] = true;
 }
 
@@ -37,7 +37,7 @@ static void row_cells(struct table *table, const struct ss_choice *choice, const
     table_cell(table, "%s", peer);
     const json_t *tcp_info = choice->info ? json_object_get(row, "tcp_info") : NULL;
     if (tcp_info != NULL)
-        ss_info_text(tcp_info, choice->numeric, info, sizeof info);
+        ss_info_text(tcp_info, choice, info, sizeof info);
     /* The last column is as long as it likes, and may be more than a line. */
     table_cell(table, "%s%s%s", process, tcp_info != NULL ? "\n\t" : "",
                tcp_info != NULL ? info : "");
@@ -69,19 +69,16 @@ static void rows_print(const struct ss_choice *choice, const json_t *rows) {
 }
 
 int command_ss(int argc, char **argv) {
-    static const struct option words[] = {{"tcp", no_argument, NULL, 't'},
-                                          {"udp", no_argument, NULL, 'u'},
-                                          {"listening", no_argument, NULL, 'l'},
-                                          {"numeric", no_argument, NULL, 'n'},
-                                          {"processes", no_argument, NULL, 'p'},
-                                          {"all", no_argument, NULL, 'a'},
-                                          {"info", no_argument, NULL, 'i'},
-                                          {"json", no_argument, NULL, 'j'},
-                                          {NULL, 0, NULL, 0}};
+    static const struct option words[] = {
+        {"tcp", no_argument, NULL, 't'},       {"udp", no_argument, NULL, 'u'},
+        {"listening", no_argument, NULL, 'l'}, {"numeric", no_argument, NULL, 'n'},
+        {"processes", no_argument, NULL, 'p'}, {"all", no_argument, NULL, 'a'},
+        {"info", no_argument, NULL, 'i'},      {"options", no_argument, NULL, 'o'},
+        {"json", no_argument, NULL, 'j'},      {NULL, 0, NULL, 0}};
     struct ss_choice choice = {.tcp = false};
     const char *net;
     const struct cli_options options = {
-        .usage = "ss [--net NET] [-tulnpai] [--json] [FILTER]",
+        .usage = "ss [--net NET] [-tulnpaio] [--json] [FILTER]",
         .help =
             "Lists the sockets of all computers of a network, as iproute2's ss does; without -a "
             "and -l the\nconnected ones.\n\n"
@@ -92,10 +89,11 @@ int command_ss(int argc, char **argv) {
             "  -n, --numeric    ports as numbers, not as services\n"
             "  -p, --processes  who holds them\n"
             "  -i, --info       what TCP knows of each connection, in a line below it\n"
+            "  -o, --options    and what of TCP's options both ends use (ts sack ecn)\n"
             "  --json           as an array of objects\n\n"
             "FILTER is as iproute2's: state NAME, exclude NAME, sport = :PORT, dport > :PORT, src "
             "ADDRESS,\ndst ADDRESS/PREFIX:PORT, and, or, not, ( ).",
-        .letters = "tulnpai",
+        .letters = "tulnpaio",
         .words = words,
         .take = ss_take,
         .context = &choice,

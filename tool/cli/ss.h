@@ -12,7 +12,7 @@
 struct ss_choice {
     bool tcp, udp;       /* neither: both */
     bool listening, all; /* neither: connected ones */
-    bool numeric, processes, json, info;
+    bool numeric, processes, json, info, options;
     struct ss_filter filter;
 };
 
@@ -24,7 +24,8 @@ void ss_end_text(const json_t *end, const char *netid, const struct services *se
                  size_t size);
 /* users:(("nginx",pid=7,fd=6),("nginx",pid=8,fd=6)), or nothing. */
 void ss_process_text(const json_t *process, char *text, size_t size);
-/* " cubic wscale:7,7 rto:204 rtt:0.03/0.015 ...", as iproute2 has it, from a row's tcp_info. */
-void ss_info_text(const json_t *info, bool numeric, char *text, size_t size);
+/* " cubic wscale:7,7 rto:204 rtt:0.03/0.015 ...", as iproute2 has it, from a row's tcp_info; of the
+ * choice `numeric` and `options` count. */
+void ss_info_text(const json_t *info, const struct ss_choice *choice, char *text, size_t size);
 
 #endif

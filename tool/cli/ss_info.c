@@ -35,6 +35,7 @@ static void rate_text(double rate, bool numeric, char text[32]) {
 
 enum kind {
     FLAG,   /* the word alone */
+    OPTION, /* the same, if options are asked for */
     NUMBER, /* word:value */
     TEXT,   /* the value alone */
     PAIR,   /* word:value,value */
@@ -52,10 +53,10 @@ struct word {
 };
 
 static const struct word words[] = {
-    {"ts", FLAG, NULL},
-    {"sack", FLAG, NULL},
-    {"ecn", FLAG, NULL},
-    {"ecnseen", FLAG, NULL},
+    {"ts", OPTION, NULL},
+    {"sack", OPTION, NULL},
+    {"ecn", OPTION, NULL},
+    {"ecnseen", OPTION, NULL},
     {"congestion", TEXT, NULL},
     {"wscale", PAIR, NULL},
     {"rto", NUMBER, NULL},
@@ -113,13 +114,18 @@ static const char *value_text(const json_t *value, char text[32]) {
     return text;
 }
 
-static void word_add(struct line *line, const struct word *word, const json_t *info, bool numeric) {
+static void word_add(struct line *line, const struct word *word, const json_t *info,
+                     const struct ss_choice *choice) {
     const json_t *value = json_object_get(info, word->key);
     const json_t *second = word->second != NULL ? json_object_get(info, word->second) : NULL;
     char one[32], two[32];
     if (value == NULL && !(word->kind == TOTAL && second != NULL))
         return;
     switch (word->kind) {
+    case OPTION:
+        if (choice->options)
+            add(line, " %s", word->key);
+        break;
     case FLAG:
         add(line, " %s", word->key);
         break;
@@ -138,9 +144,9 @@ static void word_add(struct line *line, const struct word *word, const json_t *i
         add(line, " %s:%s/%s", word->key, value_text(value, one), value_text(second, two));
         break;
     case RATE:
-        rate_text(json_number_value(value), numeric, one);
+        rate_text(json_number_value(value), choice->numeric, one);
         if (second != NULL)
-            rate_text(json_number_value(second), numeric, two);
+            rate_text(json_number_value(second), choice->numeric, two);
         add(line, " %s %s%s%s", word->key, one, second != NULL ? "/" : "",
             second != NULL ? two : "");
         break;
@@ -154,9 +160,9 @@ static void word_add(struct line *line, const struct word *word, const json_t *i
     }
 }
 
-void ss_info_text(const json_t *info, bool numeric, char *text, size_t size) {
+void ss_info_text(const json_t *info, const struct ss_choice *choice, char *text, size_t size) {
     struct line line = {text, size, 0};
     text[0] = '\0';
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
-        word_add(&line, &words[i], info, numeric);
+        word_add(&line, &words[i], info, choice);
 }

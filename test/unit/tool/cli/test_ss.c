@@ -178,18 +178,23 @@ static void netem_words(void **state) {
 static void info_line(void **state) {
     (void)state;
     char text[1000];
-    json_t *info =
-        json_pack("{s:b,s:s,s:[i,i],s:f,s:f,s:f,s:I,s:i,s:I,s:i,s:i,s:b}", "sack", 1, "congestion",
-                  "cubic", "wscale", 7, 9, "rto", 204.5, "rtt", 0.03, "rttvar", 0.015, "send",
-                  (json_int_t)1234567890, "pacing_rate", 999, "max_pacing_rate", (json_int_t)40100,
-                  "busy", 44, "retrans_total", 3, "app_limited", 1);
-    ss_info_text(info, false, text, sizeof text);
-    assert_string_equal(text, " sack cubic wscale:7,9 rto:204.5 rtt:0.03/0.015 send 1.23Gbps "
-                              "pacing_rate 999bps/40.1Kbps app_limited busy:44ms retrans:0/3");
-    ss_info_text(info, true, text, sizeof text);
+    struct ss_choice choice = {.options = true};
+    json_t *info = json_pack("{s:b,s:s,s:[i,i],s:f,s:f,s:f,s:I,s:i,s:I,s:i,s:[i,f],s:i,s:b}",
+                             "sack", 1, "congestion", "cubic", "wscale", 7, 9, "rto", 204.5, "rtt",
+                             0.03, "rttvar", 0.015, "send", (json_int_t)1234567890, "pacing_rate",
+                             999, "max_pacing_rate", (json_int_t)40100, "busy", 44, "rwnd_limited",
+                             11, 25.0, "retrans_total", 3, "app_limited", 1);
+    ss_info_text(info, &choice, text, sizeof text);
+    assert_string_equal(
+        text,
+        " sack cubic wscale:7,9 rto:204.5 rtt:0.03/0.015 send 1.23Gbps "
+        "pacing_rate 999bps/40.1Kbps app_limited busy:44ms rwnd_limited:11ms(25.0%) retrans:0/3");
+    choice = (struct ss_choice){.numeric = true};
+    ss_info_text(info, &choice, text, sizeof text);
+    assert_null(strstr(text, "sack")); /* only with -o */
     assert_non_null(strstr(text, " send 1234567890bps pacing_rate 999bps/40100bps "));
-    ss_info_text(info, false, text, 20); /* no word is cut in two */
-    assert_string_equal(text, " sack cubic");
+    ss_info_text(info, &choice, text, 20); /* no word is cut in two */
+    assert_string_equal(text, " cubic wscale:7,9");
     json_decref(info);
 }
 
