@@ -10,7 +10,8 @@
 enum {
     DNS_NAME =
         254, /* a name as text, "web" or "db.lan", with its NUL; lower case, no dot at the end */
-    DNS_REPLY = 600, /* octets that a reply never exceeds */
+    DNS_REPLY = 512, /* octets that a reply never exceeds, and that anybody takes by UDP (RFC 1035
+                        4.2.1): none is ever truncated */
 };
 
 struct dns_zone {

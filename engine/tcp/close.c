@@ -75,8 +75,13 @@ int tcp_shutdown(struct tcp *tcp, uint32_t socket, enum berth_how how, uint64_t 
         stop_receiving(tcp, c);
     if (how != BERTH_SHUT_RD)
         stop_sending(tcp, c);
-    if (c->state != BERTH_TCP_CLOSED)
+    if (c->state != BERTH_TCP_CLOSED) {
+        /* Who waits hears of it, as on Linux. */
+        connection_raise(tcp, c,
+                         (how != BERTH_SHUT_WR ? (unsigned)BERTH_READABLE : 0u) |
+                             (how != BERTH_SHUT_RD ? (unsigned)BERTH_WRITABLE : 0u));
         connection_settle(tcp, c);
+    }
     return 0;
 }
 

@@ -61,7 +61,8 @@ int tcp_readiness(const struct tcp *tcp, uint32_t socket) {
     if (tcp_error(c))
         bits |= BERTH_ERROR | BERTH_READABLE | BERTH_WRITABLE;
     bool open = c->state == BERTH_ESTABLISHED || c->state == BERTH_CLOSE_WAIT;
-    if (open && transfer_room(tcp, c) > 0)
+    /* As on Linux: who has shut down sending need not wait to hear EPIPE. */
+    if ((open && transfer_room(tcp, c) > 0) || (c->flags & TCP_F_SND_SHUT))
         bits |= BERTH_WRITABLE;
     if (c->state == BERTH_TCP_CLOSED ||
         ((c->flags & TCP_F_FIN_READ) && (c->flags & TCP_F_SND_SHUT)))

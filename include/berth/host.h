@@ -232,7 +232,8 @@ void berth_host_advance(struct berth_host *host, uint64_t now);
 
 enum berth_event_bits {
     BERTH_READABLE = 1u << 0,    /* bytes or a datagram came, or the end of the stream */
-    BERTH_WRITABLE = 1u << 1,    /* room in the send buffer again after it was full */
+    BERTH_WRITABLE = 1u << 1,    /* room in the send buffer again after it was full, or none is
+                                    needed any more: sending was shut down */
     BERTH_ACCEPTABLE = 1u << 2,  /* a connection waits in a listener's queue */
     BERTH_CONNECTED = 1u << 3,   /* an active open came to its end, well */
     BERTH_PEER_CLOSED = 1u << 4, /* the peer's FIN is next to be read: receive will say 0 */

@@ -251,6 +251,31 @@ static void send_buffer(void **state) {
     peer_end(&p);
 }
 
+/* What is shut down need not be waited for: its end is there to be read, and EPIPE to be had. */
+static void shut_down(void **state) {
+    (void)state;
+    struct peer p;
+    uint8_t octets[20000] = {0};
+    for (unsigned reading = 0; reading < 2; reading++) {
+        unsigned bit = reading ? BERTH_READABLE : BERTH_WRITABLE;
+        peer_config(&p);
+        p.config.tcp_send_buffer = 12000;
+        uint32_t socket = opened_start(&p, 4, "mss 1000");
+        assert_int_equal(tcp_send(p.tcp, socket, octets, sizeof octets, 0, p.now), 12000);
+        assert_int_equal(tcp_readiness(p.tcp, socket), 0);
+        peer_events(&p, socket);
+        assert_int_equal(
+            tcp_shutdown(p.tcp, socket, reading ? BERTH_SHUT_RD : BERTH_SHUT_WR, p.now), 0);
+        assert_int_equal(tcp_readiness(p.tcp, socket), bit);
+        assert_int_equal(peer_events(&p, socket), bit);
+        if (!reading)
+            assert_int_equal(tcp_send(p.tcp, socket, octets, 1, 0, p.now), -EPIPE);
+        opened_drains(&p);
+        assert_int_equal(tcp_readiness(p.tcp, socket), bit);
+        peer_end(&p);
+    }
+}
+
 static void rows(void **state) {
     (void)state;
     struct peer p;
@@ -318,6 +343,7 @@ int main(void) {
         cmocka_unit_test(options),
         cmocka_unit_test(options_on_the_wire),
         cmocka_unit_test(send_buffer),
+        cmocka_unit_test(shut_down),
         cmocka_unit_test(rows),
         cmocka_unit_test(time_wait_row),
     };
