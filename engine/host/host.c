@@ -52,6 +52,8 @@ void berth_host_config_init(struct berth_host_config *config) {
         .tcp_probe_threshold = 8,
         .tcp_probe_interval = 600 * BERTH_SECOND,
         .path_mtu_expires = 600 * BERTH_SECOND,
+        .arp_requests = 3,
+        .nd_requests = 3,
     };
 }
 

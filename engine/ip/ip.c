@@ -33,6 +33,8 @@ int ip_init(struct ip *ip, const struct berth_host_config *config, struct random
     ip->ops = *ops;
     ip_set_config(ip, config);
     ip->neighbor_reachable = config->neighbor_reachable;
+    ip->neighbor_requests[0] = config->arp_requests;
+    ip->neighbor_requests[1] = config->nd_requests;
     ip->path_lifetime = config->path_mtu_expires;
     ip->version = 1; /* an empty cache entry has 0 */
     ip->id_key = random_key(random);

@@ -104,7 +104,8 @@ struct ip {
     struct ip_address *addresses;
     struct ip_route *routes; /* longest prefix first */
     uint64_t neighbor_reachable, path_lifetime;
-    uint32_t ready; /* frames in all ready queues */
+    uint8_t neighbor_requests[2]; /* of IPv4, IPv6 */
+    uint32_t ready;               /* frames in all ready queues */
     uint32_t id_counter;
     struct siphash_key id_key;
     struct ip_cached cache[IP_CACHE];

@@ -241,7 +241,7 @@ void neighbors_advance(struct ip *ip, uint64_t now) {
         struct neighbor *entry = neighbor_at(&ip->neighbors, index);
         if (entry->state == NEIGHBOR_DELAY)
             entry->state = NEIGHBOR_PROBE;
-        if (entry->requests < NEIGHBOR_REQUESTS)
+        if (entry->requests < ip->neighbor_requests[!berth_ip_is_v4(&entry->ip)])
             neighbor_request(ip, entry, now);
         else
             neighbor_fail(ip, entry, now);

@@ -40,7 +40,6 @@ enum neighbor_list {
     NEIGHBOR_LISTS
 };
 enum {
-    NEIGHBOR_REQUESTS = 3,      /* RFC 1122 2.3.2.1: at most one a second; RFC 4861 10 */
     NEIGHBOR_QUEUE_FRAMES = 64, /* RFC 1122 2.3.2.2 asks for at least one */
     NEIGHBOR_QUEUE_OCTETS = 131072,
 };

@@ -118,6 +118,9 @@ struct berth_host_config {
      * 4194304, tcp_rmem 4096 131072 6291456) */
     uint32_t tcp_send_buffer_default, tcp_send_buffer_min;
     uint32_t tcp_receive_buffer_default, tcp_receive_buffer_min;
+    /* Requests for a neighbour's link address, one a second, before it counts as not there: 3 (RFC
+     * 4861 10; Linux's net.ipv4.neigh.default.mcast_solicit, net.ipv6...) */
+    uint8_t arp_requests, nd_requests;
 };
 
 void berth_host_config_init(struct berth_host_config *config);

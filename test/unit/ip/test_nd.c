@@ -161,6 +161,35 @@ static void resolution(void **state) {
     peer_stop(&peer);
 }
 
+/* Of each family as often as it is set to be. */
+static void how_often(void **state) {
+    (void)state;
+    static const struct {
+        const char *name;
+        unsigned v4, v6;
+    } cases[] = {{"net.ipv4.neigh.default.mcast_solicit", 5, 3},
+                 {"net.ipv6.neigh.default.mcast_solicit", 3, 5}};
+    for (size_t i = 0; i < 2; i++) {
+        for (int six = 0; six < 2; six++) {
+            struct peer peer;
+            peer_config(&peer);
+            assert_int_equal(berth_sysctl_set(&peer.config, cases[i].name, "5"), 0);
+            peer_start_bare(&peer);
+            peer_add_link(&peer, BERTH_LINK_ETHERNET, 1500, 0);
+            assert_int_equal(berth_host_add_address(peer.host, peer.interface, &host_ip6, 64), 0);
+            berth_handle socket = udp6_socket(&peer, any6, 4000);
+            send_to(&peer, socket, six ? peer_ip6 : berth_ip_v4(PEER_IP));
+            unsigned asked = 0;
+            for (int second = 0; second < 10; second++) {
+                asked += (unsigned)peer_drain(&peer);
+                peer_wait(&peer, BERTH_SECOND + BERTH_MS);
+            }
+            assert_int_equal(asked, six ? cases[i].v6 : cases[i].v4);
+            peer_stop(&peer);
+        }
+    }
+}
+
 /* Nobody answers: whoever sent hears of it (RFC 4861 7.2.2, address unreachable). [4861-2] */
 static void failure(void **state) {
     (void)state;
@@ -393,6 +422,7 @@ int main(void) {
         cmocka_unit_test(no_answers),
         cmocka_unit_test(resolution),
         cmocka_unit_test(failure),
+        cmocka_unit_test(how_often),
         cmocka_unit_test(states),
         cmocka_unit_test(advertisements),
         cmocka_unit_test(advertisements_that_say_nothing),
