@@ -5,7 +5,12 @@ static size_t udp_part(struct berth_host *host, struct berth_event *events, size
     size_t count = udp_events(host->sockets.udp, events, max);
     for (size_t i = 0; i < count; i++)
         events[i].socket |= SOCKET_UDP;
-    return count;
+    if (!host->sockets.echo)
+        return count;
+    size_t all = count + udp_events(host->sockets.echo->sockets, events + count, max - count);
+    for (size_t i = count; i < all; i++)
+        events[i].socket |= SOCKET_ECHO;
+    return all;
 }
 
 size_t berth_host_events(struct berth_host *host, struct berth_event *events, size_t max) {

@@ -83,6 +83,10 @@ static bool host_error(void *context, const struct ip_error *error, uint64_t now
                                 .remote_port = error->remote.port};
     if (error->protocol == IPV4_UDP)
         return udp_error(host->sockets.udp, &tuple, error->error, error->hard);
+    if (error->protocol != IPV4_TCP) {
+        struct echo *echo = host->sockets.echo;
+        return echo && udp_error(echo->sockets, &tuple, error->error, error->hard);
+    }
     /* Linux ends an attempt to connect for any of them (a host that is not there at once, not after
      * all retries), and no connection that is up for any; which TCP does for hard ones. */
     tcp_icmp_error(host->sockets.tcp, &tuple, error->seq, error->error, error->mtu == 0, error->mtu,
@@ -90,14 +94,21 @@ static bool host_error(void *context, const struct ip_error *error, uint64_t now
     return false; /* TCP keeps what it learns of the path with the connection */
 }
 
+/* RFC 1122 3.2.2.6, 1122-IC8, RFC 4443 4.2, 4443-7: the answer is for who asked. */
+static void host_echoed(void *context, const struct ip_packet *packet, uint16_t identifier) {
+    struct berth_host *host = context;
+    echo_input(host->sockets.echo, packet, identifier);
+}
+
 static int host_start(struct berth_host *host) {
     struct sockets *sockets = &host->sockets;
-    struct ip_ops ops = {.error = host_error, .context = host};
+    struct ip_ops ops = {.error = host_error, .echoed = host_echoed, .context = host};
     random_init(&host->random, host->config.seed, 1);
     random_init(&host->tcp_random, host->config.seed, 2);
     int error = ip_init(&sockets->ip, &host->config, &host->random, &host->counters, &ops);
     if (error)
         return error;
+    sockets->config = &host->config;
     sockets->udp = udp_new(&host->config, &host->random, &host->counters);
     sockets->tcp = tcp_new(&host->config, &host->tcp_random, &host->counters, 0);
     if (!sockets->udp || !sockets->tcp)
@@ -130,6 +141,7 @@ void berth_host_free(struct berth_host *host) {
     if (host->sockets.tcp)
         tcp_free(host->sockets.tcp);
     udp_free(host->sockets.udp);
+    echo_free(host->sockets.echo, allocator);
     divert_clear(&host->sockets.divert, allocator);
     strays_clear(&host->strays, allocator);
     loop_clear(host);

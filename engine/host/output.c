@@ -68,6 +68,31 @@ static int send_udp(const struct pull *pull, const struct udp_emit *emit,
     return interface;
 }
 
+static int send_echo(const struct pull *pull, struct udp_emit *emit, struct berth_frame *frame) {
+    uint8_t octets[ICMP_HEADER];
+    echo_header(emit, octets);
+    const struct ip_send send = {
+        .local = &emit->tuple.local,
+        .remote = &emit->tuple.remote,
+        .header = octets,
+        .parts = &emit->payload,
+        .length = emit->payload.length,
+        .part_count = emit->payload.length > 0,
+        .header_length = ICMP_HEADER,
+        .protocol = berth_ip_is_v4(&emit->tuple.remote) ? IPV4_ICMP : IPV6_ICMP,
+        .tos = emit->tos,
+        .ttl = emit->ttl,
+        .interface = emit->interface,
+        .checksum_at = 2,
+        .dont_fragment = emit->dont_fragment,
+        .may_fragment = true,
+    };
+    pull->host->counters.icmp_out_msgs++;
+    int interface = ip_output(&pull->host->sockets.ip, &send, frame, pull->now);
+    berth_block_drop(emit->payload.block);
+    return interface;
+}
+
 /* The next datagram or segment; its interface as ip_output says, or -EAGAIN when none waits. */
 static int send_next(const struct pull *pull, struct berth_frame *frame) {
     struct sockets *sockets = &pull->host->sockets;
@@ -75,6 +100,11 @@ static int send_next(const struct pull *pull, struct berth_frame *frame) {
         struct udp_emit datagram;
         udp_output(sockets->udp, &datagram);
         return send_udp(pull, &datagram, frame);
+    }
+    if (sockets->echo && udp_has_output(sockets->echo->sockets)) {
+        struct udp_emit request;
+        udp_output(sockets->echo->sockets, &request);
+        return send_echo(pull, &request, frame);
     }
     struct tcp_emit segment;
     if (tcp_output(sockets->tcp, &segment, pull->now))
@@ -139,5 +169,6 @@ bool berth_host_has_output(const struct berth_host *host) {
     if (host->sockets.suspended)
         return false;
     return host->sockets.ip.ready > 0 || host->loop_count > 0 ||
-           udp_has_output(host->sockets.udp) || tcp_has_output(host->sockets.tcp);
+           udp_has_output(host->sockets.udp) || tcp_has_output(host->sockets.tcp) ||
+           (host->sockets.echo && udp_has_output(host->sockets.echo->sockets));
 }

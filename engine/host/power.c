@@ -31,15 +31,22 @@ int berth_host_reset(struct berth_host *host, uint64_t now) {
     sockets_clock(sockets, now);
     struct tcp *tcp = tcp_renewed(sockets->tcp, &host->tcp_random);
     struct udp *udp = udp_renewed(sockets->udp, &host->config, &host->random);
-    if (!tcp || !udp) {
+    struct echo *echo = sockets->echo;
+    struct udp *asking = echo ? udp_renewed(echo->sockets, &host->config, &host->random) : NULL;
+    if (!tcp || !udp || (echo && !asking)) {
         tcp_free(tcp);
         udp_free(udp);
+        udp_free(asking);
         return -ENOMEM;
     }
     tcp_free(sockets->tcp);
     udp_free(sockets->udp);
     sockets->tcp = tcp;
     sockets->udp = udp;
+    if (echo) {
+        udp_free(echo->sockets);
+        echo->sockets = asking;
+    }
     loop_clear(host);
     divert_clear(&sockets->divert, host->config.allocator);
     ip_reset(&sockets->ip, sockets->now);

@@ -56,6 +56,8 @@ void icmp_input(struct ip *ip, const struct ip_packet *packet, uint64_t now) {
     /* RFC 1122 3.2.2: unknown types in silence (1122-IC6). 3.2.2.6: no echo to a group address. */
     if (header.type == ICMP_ECHO && !packet->group)
         echo_reply(ip, packet, &packet->destination, &header, now);
+    else if (header.type == ICMP_ECHO_REPLY)
+        ip->ops.echoed(ip->ops.context, packet, (uint16_t)(header.rest >> 16));
     else if (icmp_is_error(header.type))
         icmp_error_input(ip, packet, now);
 }
@@ -95,6 +97,8 @@ void icmp6_input(struct ip *ip, const struct ip_packet *packet, uint64_t now) {
         echo_group_reply(ip, packet, &header, now);
     else if (header.type == ICMP6_ECHO)
         echo_reply(ip, packet, &packet->destination, &header, now);
+    else if (header.type == ICMP6_ECHO_REPLY)
+        ip->ops.echoed(ip->ops.context, packet, (uint16_t)(header.rest >> 16));
     else if (icmp6_is_error(header.type))
         icmp_error_input(ip, packet, now);
     /* RFC 4443 2.4: unknown informational messages in silence. */

@@ -63,10 +63,20 @@ static bool icmp6_meaning(const struct icmp_header *header, struct icmp_meaning 
     }
 }
 
+/* Of an echo request only the identifier is a port. */
+static bool error_of_echo(const struct ip *ip, const uint8_t *transport, struct ip_error *error) {
+    bool v6 = error->protocol == IPV6_ICMP;
+    error->local.port = load_be16(transport + 4);
+    return transport[0] == (v6 ? ICMP6_ECHO : ICMP_ECHO) &&
+           v6 != berth_ip_is_v4(&error->local.ip) && ip_has_address(ip, &error->local.ip);
+}
+
 /* Fills in the four numbers of a datagram of ours from its transport's first octets. */
 static bool error_of_ports(const struct ip *ip, uint8_t protocol, const uint8_t *transport,
                            struct ip_error *error) {
     error->protocol = protocol;
+    if (protocol == IPV4_ICMP || protocol == IPV6_ICMP)
+        return error_of_echo(ip, transport, error);
     error->local.port = load_be16(transport);
     error->remote.port = load_be16(transport + 2);
     error->seq = load_be32(transport + 4);

@@ -39,6 +39,8 @@ struct ip_error {
 struct ip_ops {
     /* True when the quoted datagram is one that a socket of ours may have sent. */
     bool (*error)(void *context, const struct ip_error *error, uint64_t now);
+    /* An answer to an echo request with that identifier; a whole ICMP message. */
+    void (*echoed)(void *context, const struct ip_packet *packet, uint16_t identifier);
     void *context;
 };
 

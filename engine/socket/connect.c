@@ -10,7 +10,7 @@ bool socket_refuses_v4(const struct sockets *sockets, struct socket_ref ref,
     int value = 0;
     if (!berth_ip_is_v4(ip))
         return false;
-    int error = ref.udp ? udp_get_option(sockets->udp, ref.index, BERTH_V6ONLY, &value)
+    int error = ref.udp ? udp_get_option(ref.udp, ref.index, BERTH_V6ONLY, &value)
                         : tcp_get_option(sockets->tcp, ref.index, BERTH_V6ONLY, &value);
     return !error && value != 0;
 }
@@ -23,7 +23,7 @@ int berth_socket_bind(struct berth_host *host, berth_handle socket,
     int error = socket_find(sockets, socket, &ref);
     if (error)
         return error;
-    error = ref.udp ? udp_local(sockets->udp, ref.index, &now_bound)
+    error = ref.udp ? udp_local(ref.udp, ref.index, &now_bound)
                     : tcp_local(sockets->tcp, ref.index, &now_bound);
     if (error)
         return error;
@@ -37,8 +37,7 @@ int berth_socket_bind(struct berth_host *host, berth_handle socket,
      * address (RFC 9293 3.9.2.3). */
     if (!own && !(ref.udp && is_group(sockets, &local->ip)))
         return -EADDRNOTAVAIL;
-    return ref.udp ? udp_bind(sockets->udp, ref.index, local)
-                   : tcp_bind(sockets->tcp, ref.index, local);
+    return ref.udp ? udp_bind(ref.udp, ref.index, local) : tcp_bind(sockets->tcp, ref.index, local);
 }
 
 berth_handle berth_socket_port_owner(struct berth_host *host, enum berth_protocol protocol,
@@ -105,7 +104,7 @@ static int connect_tcp(struct sockets *sockets, uint32_t index, const struct ber
         return error;
     if (berth_ip_is_v4(&local.ip) && !berth_ip_is_v4(&remote->ip))
         return -EAFNOSUPPORT;
-    struct socket_ref ref = {.udp = false, .index = index};
+    struct socket_ref ref = {.index = index};
     if (socket_refuses_v4(sockets, ref, &remote->ip))
         return -ENETUNREACH;
     if (remote->port == 0)
@@ -129,5 +128,5 @@ int berth_socket_connect(struct berth_host *host, berth_handle socket,
     now = sockets_clock(sockets, now);
     if (!ref.udp)
         return remote ? connect_tcp(sockets, ref.index, remote, now) : -EAFNOSUPPORT;
-    return socket_connect_udp(sockets, ref.index, remote);
+    return socket_connect_udp(sockets, ref, remote);
 }

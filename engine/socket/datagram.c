@@ -1,4 +1,4 @@
-/* Datagrams of UDP sockets: where to, from which address, and may they. */
+/* Datagrams of UDP sockets, and echo requests: where to, from which address, and may they. */
 #include "engine/socket/sockets.h"
 #include "engine/wire/udp.h"
 
@@ -30,89 +30,100 @@ static int diverted_way(const struct sockets *sockets, const struct berth_ip *bo
     return 0;
 }
 
-static int find_way(struct sockets *sockets, uint32_t index, const struct berth_endpoint *remote,
-                    size_t length, struct udp_way *way) {
+/* An echo request goes to no port. */
+static struct berth_endpoint remote_of(struct socket_ref ref, const struct berth_endpoint *remote) {
+    return (struct berth_endpoint){.ip = remote->ip, .port = ref.echo ? 0 : remote->port};
+}
+
+static int find_way(struct sockets *sockets, struct socket_ref ref,
+                    const struct berth_endpoint *remote, size_t length, struct udp_way *way) {
     struct berth_ip bound;
     int value;
-    if (!family_takes(udp_family(sockets->udp, index), &remote->ip))
+    if (!family_takes(udp_family(ref.udp, ref.index), &remote->ip))
         return -EAFNOSUPPORT;
-    struct socket_ref ref = {.udp = true, .index = index};
     if (socket_refuses_v4(sockets, ref, &remote->ip))
         return -ENETUNREACH;
-    udp_bound(sockets->udp, index, &bound);
+    udp_bound(ref.udp, ref.index, &bound);
     int error = is_diverted(sockets, remote, length) ? diverted_way(sockets, &bound, remote, way)
                                                      : socket_way(sockets, &bound, remote, way);
     if (error)
         return error;
     if (ip_is_broadcast(&sockets->ip, IP_ANY_INTERFACE, &way->remote.ip) &&
-        (udp_get_option(sockets->udp, index, BERTH_SO_BROADCAST, &value) != 0 || !value))
+        (udp_get_option(ref.udp, ref.index, BERTH_SO_BROADCAST, &value) != 0 || !value))
         return -EACCES;
     return 0;
 }
 
-int socket_connect_udp(struct sockets *sockets, uint32_t index,
+int socket_connect_udp(struct sockets *sockets, struct socket_ref ref,
                        const struct berth_endpoint *remote) {
     struct udp_way way;
     if (!remote)
-        return udp_disconnect(sockets->udp, index);
-    int error = find_way(sockets, index, remote, 0, &way);
-    return error ? error : udp_connect(sockets->udp, index, &way);
+        return udp_disconnect(ref.udp, ref.index);
+    const struct berth_endpoint to = remote_of(ref, remote);
+    int error = find_way(sockets, ref, &to, 0, &way);
+    return error ? error : udp_connect(ref.udp, ref.index, &way);
 }
 
 /* RFC 8085 3.2, 8085-1: a sender that minds the path's MTU hears of it before, not in fragments. */
-static int check_size(struct sockets *sockets, uint32_t index, const struct udp_way *way,
+static int check_size(struct sockets *sockets, struct socket_ref ref, const struct udp_way *way,
                       size_t length, uint64_t now) {
     int mode = UDP_MTU_WANT;
     bool v4 = berth_ip_is_v4(&way->remote.ip);
+    if (ref.echo)
+        length -= ICMP_HEADER; /* as long as UDP's, and there already */
     size_t whole = (v4 ? IPV4_HEADER_MIN : IPV6_HEADER) + UDP_HEADER + length;
     if (length > (v4 ? UDP_PAYLOAD_MAX : UDP_PAYLOAD_MAX_V6))
         return -EMSGSIZE;
     if (whole <= 552 || way->interface == IP_ANY_INTERFACE)
         return 0;
-    udp_get_option(sockets->udp, index, BERTH_IP_MTU_DISCOVER, &mode);
+    udp_get_option(ref.udp, ref.index, BERTH_IP_MTU_DISCOVER, &mode);
     uint32_t mtu = sockets->ip.interfaces[way->interface].mtu;
     if (mode == UDP_MTU_DO)
         mtu = ip_path_mtu(&sockets->ip, &way->remote.ip, way->interface, now);
     return mode >= UDP_MTU_DO && whole > mtu ? -EMSGSIZE : 0;
 }
 
-static ssize_t send_way(struct sockets *sockets, uint32_t index, const struct udp_way *way,
+static ssize_t send_way(struct sockets *sockets, struct socket_ref ref, const struct udp_way *way,
                         const void *data, size_t length, uint64_t now) {
-    int error = check_size(sockets, index, way, length, now);
+    int error = check_size(sockets, ref, way, length, now);
     if (!error)
-        error = udp_autobind(sockets->udp, index);
+        error = udp_autobind(ref.udp, ref.index);
     if (error)
         return error;
     if (is_diverted(sockets, &way->remote, length)) {
         struct berth_endpoint source;
-        udp_local(sockets->udp, index, &source);
+        udp_local(ref.udp, ref.index, &source);
         source.ip = way->local;
         divert_put(&sockets->divert, sockets->ip.allocator, &source, &way->remote, data, length);
         return (ssize_t)length;
     }
-    return udp_send(sockets->udp, index, way, data, length);
+    return udp_send(ref.udp, ref.index, way, data, length);
 }
 
-static ssize_t send_datagram(struct sockets *sockets, uint32_t index, const void *data,
+static ssize_t send_datagram(struct sockets *sockets, struct socket_ref ref, const void *data,
                              size_t length, const struct berth_endpoint *to, uint64_t now) {
-    if (udp_is_shut(sockets->udp, index))
+    if (udp_is_shut(ref.udp, ref.index))
         return -EPIPE;
-    int error = udp_take_error(sockets->udp, index);
+    int error = ref.echo ? echo_check(udp_family(ref.udp, ref.index), data, length) : 0;
+    if (!error)
+        error = udp_take_error(ref.udp, ref.index);
     if (error)
         return error;
     if (!to) {
-        const struct udp_way *connected = udp_connection(sockets->udp, index);
+        const struct udp_way *connected = udp_connection(ref.udp, ref.index);
         if (!connected)
             return -EDESTADDRREQ;
-        if (connected->remote.port == 0) /* one may connect to it, but nothing is ever sent there */
+        if (connected->remote.port == 0 &&
+            !ref.echo) /* one may connect to it, but nothing is ever sent there */
             return -EINVAL;
-        return send_way(sockets, index, connected, data, length, now);
+        return send_way(sockets, ref, connected, data, length, now);
     }
     struct udp_way way;
-    if (to->port == 0)
+    if (to->port == 0 && !ref.echo)
         return -EINVAL;
-    error = find_way(sockets, index, to, length, &way);
-    return error ? error : send_way(sockets, index, &way, data, length, now);
+    const struct berth_endpoint remote = remote_of(ref, to);
+    error = find_way(sockets, ref, &remote, length, &way);
+    return error ? error : send_way(sockets, ref, &way, data, length, now);
 }
 
 ssize_t berth_socket_send(struct berth_host *host, berth_handle socket, const void *data,
@@ -126,7 +137,7 @@ ssize_t berth_socket_send(struct berth_host *host, berth_handle socket, const vo
     if (!ref.udp)
         return tcp_send(sockets->tcp, ref.index, data, length, flags, now);
     return flags & BERTH_MSG_OOB ? -EOPNOTSUPP
-                                 : send_datagram(sockets, ref.index, data, length, NULL, now);
+                                 : send_datagram(sockets, ref, data, length, NULL, now);
 }
 
 ssize_t berth_socket_send_to(struct berth_host *host, berth_handle socket, const void *data,
@@ -137,7 +148,7 @@ ssize_t berth_socket_send_to(struct berth_host *host, berth_handle socket, const
     if (error)
         return error;
     now = sockets_clock(sockets, now);
-    return ref.udp ? send_datagram(sockets, ref.index, data, length, to, now) : -EOPNOTSUPP;
+    return ref.udp ? send_datagram(sockets, ref, data, length, to, now) : -EOPNOTSUPP;
 }
 
 ssize_t berth_socket_receive(struct berth_host *host, berth_handle socket, void *data,
@@ -150,7 +161,7 @@ ssize_t berth_socket_receive(struct berth_host *host, berth_handle socket, void 
     now = sockets_clock(sockets, now);
     if (!ref.udp)
         return tcp_receive(sockets->tcp, ref.index, data, length, flags, now);
-    return udp_receive(sockets->udp, ref.index, data, length, NULL, flags);
+    return udp_receive(ref.udp, ref.index, data, length, NULL, flags);
 }
 
 ssize_t berth_socket_receive_from(struct berth_host *host, berth_handle socket, void *data,
@@ -162,5 +173,5 @@ ssize_t berth_socket_receive_from(struct berth_host *host, berth_handle socket, 
         return error;
     if (!ref.udp)
         return -EOPNOTSUPP;
-    return udp_receive(sockets->udp, ref.index, data, length, meta, flags);
+    return udp_receive(ref.udp, ref.index, data, length, meta, flags);
 }

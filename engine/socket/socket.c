@@ -1,12 +1,29 @@
 /* Calls that both protocols take alike: handles in, the record's own call behind. */
 #include "engine/socket/sockets.h"
 
+static int echo_open(struct sockets *sockets, int family, berth_handle *socket) {
+    uint32_t index, generation;
+    if (!sockets->echo)
+        sockets->echo = echo_new(sockets->config, sockets->ip.random);
+    if (!sockets->echo)
+        return -ENOMEM;
+    int error = udp_open(sockets->echo->sockets, family, &index, &generation);
+    if (error)
+        return error;
+    if (family == 6) /* each family has its own messages */
+        udp_set_option(sockets->echo->sockets, index, BERTH_V6ONLY, 1);
+    *socket = handle_of_echo(index, generation);
+    return 0;
+}
+
 int berth_socket_open(struct berth_host *host, int family, enum berth_protocol protocol,
                       berth_handle *socket) {
     struct sockets *sockets = sockets_of(host);
     uint32_t index, generation;
     if (family != 4 && family != 6)
         return -EAFNOSUPPORT;
+    if (protocol == BERTH_ICMP)
+        return echo_open(sockets, family, socket);
     if (protocol != BERTH_TCP && protocol != BERTH_UDP)
         return -EPROTONOSUPPORT;
     bool udp = protocol == BERTH_UDP;
@@ -24,7 +41,7 @@ int berth_socket_close(struct berth_host *host, berth_handle socket, uint64_t no
     int error = socket_find(sockets, socket, &ref);
     if (error)
         return error;
-    return ref.udp ? udp_close(sockets->udp, ref.index)
+    return ref.udp ? udp_close(ref.udp, ref.index)
                    : tcp_close(sockets->tcp, ref.index, sockets_clock(sockets, now));
 }
 
@@ -34,7 +51,7 @@ int berth_socket_abort(struct berth_host *host, berth_handle socket, uint64_t no
     int error = socket_find(sockets, socket, &ref);
     if (error)
         return error;
-    return ref.udp ? udp_close(sockets->udp, ref.index)
+    return ref.udp ? udp_close(ref.udp, ref.index)
                    : tcp_abort(sockets->tcp, ref.index, sockets_clock(sockets, now));
 }
 
@@ -45,7 +62,7 @@ int berth_socket_shutdown(struct berth_host *host, berth_handle socket, enum ber
     int error = socket_find(sockets, socket, &ref);
     if (error)
         return error;
-    return ref.udp ? udp_shutdown(sockets->udp, ref.index, how)
+    return ref.udp ? udp_shutdown(ref.udp, ref.index, how)
                    : tcp_shutdown(sockets->tcp, ref.index, how, sockets_clock(sockets, now));
 }
 
@@ -56,7 +73,7 @@ int berth_socket_local(const struct berth_host *host, berth_handle socket,
     int error = socket_find(sockets, socket, &ref);
     if (error)
         return error;
-    return ref.udp ? udp_local(sockets->udp, ref.index, local)
+    return ref.udp ? udp_local(ref.udp, ref.index, local)
                    : tcp_local(sockets->tcp, ref.index, local);
 }
 
@@ -67,7 +84,7 @@ int berth_socket_remote(const struct berth_host *host, berth_handle socket,
     int error = socket_find(sockets, socket, &ref);
     if (error)
         return error;
-    return ref.udp ? udp_remote(sockets->udp, ref.index, remote)
+    return ref.udp ? udp_remote(ref.udp, ref.index, remote)
                    : tcp_remote(sockets->tcp, ref.index, remote);
 }
 
@@ -77,7 +94,7 @@ int berth_socket_set_user(struct berth_host *host, berth_handle socket, uint64_t
     int error = socket_find(sockets, socket, &ref);
     if (error)
         return error;
-    return ref.udp ? udp_set_user(sockets->udp, ref.index, user)
+    return ref.udp ? udp_set_user(ref.udp, ref.index, user)
                    : tcp_set_user(sockets->tcp, ref.index, user);
 }
 
@@ -87,8 +104,7 @@ int berth_socket_readiness(const struct berth_host *host, berth_handle socket) {
     int error = socket_find(sockets, socket, &ref);
     if (error)
         return error;
-    return ref.udp ? udp_readiness(sockets->udp, ref.index)
-                   : tcp_readiness(sockets->tcp, ref.index);
+    return ref.udp ? udp_readiness(ref.udp, ref.index) : tcp_readiness(sockets->tcp, ref.index);
 }
 
 int berth_socket_set_option(struct berth_host *host, berth_handle socket, enum berth_option option,
@@ -98,7 +114,7 @@ int berth_socket_set_option(struct berth_host *host, berth_handle socket, enum b
     int error = socket_find(sockets, socket, &ref);
     if (error)
         return error;
-    return ref.udp ? udp_set_option(sockets->udp, ref.index, option, value)
+    return ref.udp ? udp_set_option(ref.udp, ref.index, option, value)
                    : tcp_set_option(sockets->tcp, ref.index, option, value,
                                     sockets_clock(sockets, now));
 }
@@ -110,7 +126,7 @@ int berth_socket_get_option(struct berth_host *host, berth_handle socket, enum b
     int error = socket_find(sockets, socket, &ref);
     if (error)
         return error;
-    error = ref.udp ? udp_get_option(sockets->udp, ref.index, option, value)
+    error = ref.udp ? udp_get_option(ref.udp, ref.index, option, value)
                     : tcp_get_option(sockets->tcp, ref.index, option, value);
     if (!error && option == BERTH_IP_TTL && *value <= 0)
         *value = sockets->ip.default_ttl;

@@ -1,12 +1,14 @@
 /* The sockets of a host: handles to TCP's and UDP's records, and what both have in common.
  *
- * A handle is the record's generation in the high 32 bits; below it one bit that says UDP, and the
- * record's reference. So TCP's events and rows bear handles as they are. */
+ * A handle is the record's generation in the high 32 bits; below it one bit that says UDP, one more
+ * that says echo requests, and the record's reference. So TCP's events and rows bear handles as
+ * they are. */
 #ifndef ENGINE_SOCKET_SOCKETS_H
 #define ENGINE_SOCKET_SOCKETS_H
 
 #include "engine/ip/ip.h"
 #include "engine/socket/divert.h"
+#include "engine/socket/echo.h"
 #include "engine/tcp/tcp.h"
 #include "engine/udp/udp.h"
 #include <berth/socket.h>
@@ -17,6 +19,8 @@ struct sockets {
     struct ip ip;
     struct tcp *tcp;
     struct udp *udp;
+    struct echo *echo; /* NULL before the first socket of its kind */
+    const struct berth_host_config *config;
     struct divert divert;
     uint64_t now;    /* the latest time the caller has said, less what we are behind */
     uint64_t behind; /* how long the host was suspended */
@@ -38,11 +42,13 @@ static inline uint64_t sockets_clock(struct sockets *sockets, uint64_t now) {
 }
 
 #define SOCKET_UDP (UINT32_C(1) << 31)
+#define SOCKET_ECHO (SOCKET_UDP | UINT32_C(1) << 30) /* UDP's references are below 2^24 */
 
 /* Which record a handle names. */
 struct socket_ref {
-    bool udp;
+    struct udp *udp; /* the sockets of datagrams that it is one of; NULL: TCP's */
     uint32_t index;
+    bool echo;
 };
 
 static inline berth_handle handle_of_tcp(uint32_t index, uint32_t generation) {
@@ -51,16 +57,22 @@ static inline berth_handle handle_of_tcp(uint32_t index, uint32_t generation) {
 static inline berth_handle handle_of_udp(uint32_t index, uint32_t generation) {
     return (uint64_t)generation << 32 | SOCKET_UDP | index;
 }
+static inline berth_handle handle_of_echo(uint32_t index, uint32_t generation) {
+    return (uint64_t)generation << 32 | SOCKET_ECHO | index;
+}
 
 /* 0 or -EBADF. */
 static inline int socket_find(const struct sockets *sockets, berth_handle handle,
                               struct socket_ref *ref) {
     uint32_t low = (uint32_t)handle, generation = (uint32_t)(handle >> 32);
-    ref->udp = (low & SOCKET_UDP) != 0;
-    ref->index = low & ~SOCKET_UDP;
-    bool alive = ref->udp ? udp_alive(sockets->udp, ref->index, generation)
-                          : tcp_alive(sockets->tcp, ref->index, generation);
-    return alive ? 0 : -EBADF;
+    if (!(low & SOCKET_UDP)) {
+        *ref = (struct socket_ref){.index = low};
+        return tcp_alive(sockets->tcp, low, generation) ? 0 : -EBADF;
+    }
+    ref->echo = (low & SOCKET_ECHO) == SOCKET_ECHO;
+    ref->udp = ref->echo ? (sockets->echo ? sockets->echo->sockets : NULL) : sockets->udp;
+    ref->index = low & ~SOCKET_ECHO;
+    return ref->udp && udp_alive(ref->udp, ref->index, generation) ? 0 : -EBADF;
 }
 
 /* ---- connect.c ---- */
@@ -74,7 +86,7 @@ bool socket_refuses_v4(const struct sockets *sockets, struct socket_ref ref,
 
 /* ---- datagram.c ---- */
 /* remote NULL dissolves the connection. */
-int socket_connect_udp(struct sockets *sockets, uint32_t index,
+int socket_connect_udp(struct sockets *sockets, struct socket_ref ref,
                        const struct berth_endpoint *remote);
 
 /* A family 4 socket deals in IPv4 addresses only. */

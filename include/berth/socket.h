@@ -12,7 +12,14 @@ extern "C" {
 #endif
 #pragma GCC visibility push(default)
 
-enum berth_protocol { BERTH_TCP = 6, BERTH_UDP = 17 };
+enum berth_protocol {
+    /* Echo requests, as Linux's SOCK_DGRAM sockets of IPPROTO_ICMP (family 4) and IPPROTO_ICMPV6
+     * (6). Datagrams are whole ICMP messages: requests (8 or 128) go out with the socket's port as
+     * their identifier and with their checksum; their answers come. Remote ports are 0. */
+    BERTH_ICMP = 1,
+    BERTH_TCP = 6,
+    BERTH_UDP = 17,
+};
 
 /* A new, unbound socket. family: 4, or 6 (dual-stack unless BERTH_V6ONLY).
  * -EAFNOSUPPORT, -EPROTONOSUPPORT, -ENOBUFS (limit), -ENOMEM. */
@@ -232,8 +239,9 @@ struct berth_socket_row {
     uint32_t receive_queue, send_queue;
     uint64_t timer; /* ns until its timer fires; 0 none */
 };
-/* Copies rows from *cursor on (0 at first, then what the last call left there), at most `max`.
- * Returns how many; 0 at the end. Rows that come or go in between may be missed or seen. */
+/* Sockets of BERTH_ICMP have no rows. Copies rows from *cursor on (0 at first, then what the last
+ * call left there), at most `max`. Returns how many; 0 at the end. Rows that come or go in between
+ * may be missed or seen. */
 size_t berth_host_sockets(const struct berth_host *host, uint64_t *cursor,
                           struct berth_socket_row *rows, size_t max);
 

@@ -85,7 +85,7 @@ static long conduit_bind(struct call *call, struct conduit *conduit, const union
     server_touch(call->server, conduit);
     if (r == 0)
         bound_now(conduit);
-    if (r == 0 && conduit->protocol == BERTH_UDP)
+    if (r == 0 && conduit_is_datagram(conduit))
         port_enter(call->server, conduit);
     return r;
 }
@@ -190,7 +190,7 @@ long call_shutdown(struct call *call) {
         result = stream_shutdown(call, conduit, how);
     else
         result = host ? berth_socket_remote(host, conduit->socket, &peer) : -ENOTCONN;
-    if (conduit->protocol == BERTH_UDP && (result == 0 || result == -ENOTCONN))
+    if (conduit_is_datagram(conduit) && (result == 0 || result == -ENOTCONN))
         result = datagram_shutdown(call, conduit, how, result);
     if (host)
         server_touch(call->server, conduit);

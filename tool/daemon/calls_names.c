@@ -47,7 +47,7 @@ long call_getpeername(struct call *call) {
     struct berth_endpoint remote;
     struct berth_host *host = conduit_host(call->server, conduit);
     int family = conduit->family;
-    bool connected = conduit->protocol == BERTH_UDP || conduit->state == CONDUIT_CONNECTED;
+    bool connected = conduit_is_datagram(conduit) || conduit->state == CONDUIT_CONNECTED;
     long r = host && connected ? berth_socket_remote(host, conduit->socket, &remote) : -ENOTCONN;
     call_unlock(call);
     return r < 0 ? r : name_write(call, &remote, family);

@@ -16,7 +16,7 @@
 static long level_check(const struct conduit *conduit, int level, bool set) {
     bool tcp = conduit->protocol == BERTH_TCP, v6 = conduit->family == 6;
     if (level == SOL_SOCKET || level == IPPROTO_IP || (level == IPPROTO_TCP && tcp) ||
-        (level == IPPROTO_UDP && !tcp) || (level == IPPROTO_IPV6 && v6))
+        (level == IPPROTO_UDP && conduit->protocol == BERTH_UDP) || (level == IPPROTO_IPV6 && v6))
         return 0;
     return set || v6 ? -ENOPROTOOPT : -EOPNOTSUPP;
 }
@@ -32,7 +32,7 @@ static const struct option_row *row_find(const struct conduit *conduit, int leve
 /* Whether the engine has no part in it. */
 static bool only_remembered(const struct conduit *conduit, const struct option_row *row) {
     return row->kind != OPTION_ENGINE ||
-           ((row->flags & OPTION_OF_TCP) && conduit->protocol == BERTH_UDP);
+           ((row->flags & OPTION_OF_TCP) && conduit_is_datagram(conduit));
 }
 
 /* An option that the engine does not have for this protocol (SO_BROADCAST on TCP) is remembered and

@@ -272,7 +272,7 @@ long call_receive(struct call *call) {
     struct conduit *conduit = call_lock(call);
     if (!conduit)
         return CALL_CONTINUE;
-    if (conduit->protocol != BERTH_UDP) {
+    if (!conduit_is_datagram(conduit)) {
         long result = stream_receive(call, conduit);
         call_unlock(call);
         return result;

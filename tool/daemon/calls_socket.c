@@ -31,6 +31,9 @@ static int protocol_choose(uint64_t domain, uint64_t type, uint64_t protocol) {
     case SOCK_STREAM:
         return protocol == 0 || protocol == IPPROTO_TCP ? BERTH_TCP : -EPROTONOSUPPORT;
     case SOCK_DGRAM:
+        /* Who may ping without rights on Linux is said by net.ipv4.ping_group_range; here all. */
+        if (protocol == (domain == AF_INET6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP))
+            return BERTH_ICMP;
         return protocol == 0 || protocol == IPPROTO_UDP ? BERTH_UDP : -EPROTONOSUPPORT;
     case SOCK_RAW:
         return -EPERM;
@@ -115,7 +118,7 @@ static long conduit_open(struct call *call, struct conduit *conduit) {
 
 static long descriptor_give(struct call *call, struct conduit *conduit, bool close_on_exec) {
     struct server *server = call->server;
-    int wanted = conduit->protocol == BERTH_UDP ? descriptor_choose(call) : -1;
+    int wanted = conduit_is_datagram(conduit) ? descriptor_choose(call) : -1;
     conduit->in_range = wanted >= 0;
     int number =
         call_install(call->run, call->notification, conduit->spare_end, wanted, close_on_exec);

@@ -13,7 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { DATAGRAM_LARGEST = 65507 };
+enum { DATAGRAM_LARGEST = 65527 }; /* of IPv6; the engine knows what fits where */
 
 /* ---- datagrams ---- */
 

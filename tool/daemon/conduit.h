@@ -169,4 +169,9 @@ uint64_t descriptor_cookie(int fd);
 /* Sets SO_SNDBUF; a socket that is polled for room gets an edge, if it has room then. */
 void descriptor_resize(int fd, int size);
 
+/* UDP's datagrams, and echo requests. */
+static inline bool conduit_is_datagram(const struct conduit *conduit) {
+    return conduit->protocol != BERTH_TCP;
+}
+
 #endif

@@ -131,8 +131,8 @@ static bool inlet_prepare(struct inlets *inlets, struct inlet *inlet) {
         return inlet->block != NULL;
     }
     /* A datagram may need a whole arena. */
-    size_t wanted = inlet->conduit->protocol == BERTH_UDP ? ARENA : inlet->room;
-    if (inlet->conduit->protocol == BERTH_UDP && inlets->used > 0) {
+    size_t wanted = conduit_is_datagram(inlet->conduit) ? ARENA : inlet->room;
+    if (conduit_is_datagram(inlet->conduit) && inlets->used > 0) {
         inlets->used = ARENA;
         wanted = ARENA_LEAST;
     }

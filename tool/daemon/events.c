@@ -56,7 +56,7 @@ void event_handle(struct server *server, const struct berth_network_event *event
     if (!conduit || conduit->host != event->host || conduit->socket != event->event.socket)
         return;
     uint32_t bits = event->event.bits;
-    if (conduit->protocol == BERTH_UDP) {
+    if (conduit_is_datagram(conduit)) {
         datagram_event(server, conduit, bits, now);
         return;
     }

@@ -36,7 +36,7 @@ int socket_error_take(struct call *call, struct conduit *conduit) {
     conduit->error = 0;
     if (error == 0 && host)
         berth_socket_get_option(host, conduit->socket, BERTH_SO_ERROR, &error);
-    if (conduit->protocol == BERTH_UDP)
+    if (conduit_is_datagram(conduit))
         datagrams_settle(call, conduit);
     else if (conduit->state == CONDUIT_GHOST && conduit->soiled && descriptor_error(call->end) == 0)
         error = 0;
@@ -85,9 +85,9 @@ static long buffer_set(struct call *call, struct conduit *conduit, bool sending,
 
 static long buffer_get(struct call *call, struct conduit *conduit, bool sending, void *value,
                        size_t *length) {
-    int size = conduit->protocol == BERTH_UDP ? UDP_BUFFER_DEFAULT
-               : sending                      ? TCP_SNDBUF_DEFAULT
-                                              : TCP_RCVBUF_DEFAULT;
+    int size = conduit_is_datagram(conduit) ? UDP_BUFFER_DEFAULT
+               : sending                    ? TCP_SNDBUF_DEFAULT
+                                            : TCP_RCVBUF_DEFAULT;
     socklen_t room = sizeof size;
     struct berth_host *host = conduit_host(call->server, conduit);
     if (host && berth_socket_get_option(host, conduit->socket,
@@ -248,7 +248,10 @@ long option_special_get(struct call *call, struct conduit *conduit, enum option_
     case SPECIAL_DOMAIN:
         return int_out(value, length, conduit->family == 6 ? AF_INET6 : AF_INET);
     case SPECIAL_PROTOCOL:
-        return int_out(value, length, tcp ? IPPROTO_TCP : IPPROTO_UDP);
+        return int_out(value, length,
+                       conduit->protocol == BERTH_ICMP && conduit->family == 6
+                           ? IPPROTO_ICMPV6
+                           : conduit->protocol); /* by their own numbers */
     case SPECIAL_ACCEPTCONN:
         return int_out(value, length, conduit->state == CONDUIT_LISTENING && !conduit->shut);
     case SPECIAL_LINGER:

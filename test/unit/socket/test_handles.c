@@ -45,8 +45,8 @@ static void test_stale(void **state) {
     expect_stale(&peer, UINT64_MAX);
     for (uint64_t bit = 0; bit < 64; bit++)
         expect_stale(&peer, UINT64_C(1) << bit);
-    static const enum berth_protocol protocols[] = {BERTH_TCP, BERTH_UDP};
-    for (int i = 0; i < 2; i++) {
+    static const enum berth_protocol protocols[] = {BERTH_TCP, BERTH_UDP, BERTH_ICMP};
+    for (int i = 0; i < 3; i++) {
         berth_handle first, second;
         assert_int_equal(berth_socket_open(peer.host, 4, protocols[i], &first), 0);
         for (int shift = 0; shift < 64; shift++) /* near misses */
@@ -68,7 +68,7 @@ static void test_open(void **state) {
     berth_handle socket;
     peer_start(&peer, BERTH_LINK_RAW_IP, 1500, 0);
     assert_int_equal(berth_socket_open(peer.host, 5, BERTH_TCP, &socket), -EAFNOSUPPORT);
-    assert_int_equal(berth_socket_open(peer.host, 4, 1, &socket), -EPROTONOSUPPORT);
+    assert_int_equal(berth_socket_open(peer.host, 4, 2, &socket), -EPROTONOSUPPORT);
     peer_stop(&peer);
 }
 
