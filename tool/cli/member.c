@@ -41,24 +41,51 @@ void child_forget(struct watch *watch, struct child *child) {
     child->pid = 0;
 }
 
+enum { NUMBERS = 48, GRACE_MOST_MS = 1000000000 };
+
+/* What `berth run` is to know of the process; `numbers` holds their texts. */
+static size_t options_put(const struct spec_process *process, const char **list,
+                          char numbers[NUMBERS]) {
+    size_t at = 0;
+    if (process->user != NULL) {
+        list[at++] = "--user";
+        list[at++] = process->user;
+    }
+    if (process->stop_signal != 0) {
+        list[at++] = "--stop-signal";
+        snprintf(numbers, NUMBERS / 2, "%d", process->stop_signal);
+        list[at++] = numbers;
+    }
+    if (process->grace != UINT64_MAX) {
+        uint64_t grace = process->grace / 1000000;
+        grace = grace < GRACE_MOST_MS ? grace : GRACE_MOST_MS;
+        list[at++] = "--stop-grace-ms";
+        snprintf(numbers + NUMBERS / 2, NUMBERS / 2, "%llu", (unsigned long long)grace);
+        list[at++] = numbers + NUMBERS / 2;
+    }
+    return at;
+}
+
 /* berth WORD --net NET [OPTION...] HOST -- PROGRAM ARGUMENT... */
 static char **child_argv(const struct watch *watch, const char *word, const char *host,
-                         const struct spec_process *process, char *const *argv) {
+                         const struct spec_process *process, char *const *argv,
+                         char numbers[NUMBERS]) {
     bool run = strcmp(word, "run") == 0;
     size_t words = 0, at = 0;
     while (argv[words] != NULL)
         words++;
-    const char **list = calloc(words + 16, sizeof *list);
+    const char **list = calloc(words + 20, sizeof *list);
     if (list == NULL)
         return NULL;
     list[at++] = "berth";
     list[at++] = word;
     list[at++] = "--net";
     list[at++] = watch->s->net;
+    if (run && process != NULL)
+        at += options_put(process, list + at, numbers);
     if (run)
         list[at++] = "--host";
     list[at++] = host;
-    (void)process;
     list[at++] = "--";
     memcpy(list + at, argv, (words + 1) * sizeof *list);
     return (char **)(void *)list;
@@ -93,7 +120,8 @@ bool child_start(struct watch *watch, struct child *child, const char *word, con
                  const struct spec_process *process, char *const *argv, int output) {
     static const struct spec_process plain = {.name = NULL};
     pid_t me = getpid();
-    char **words = child_argv(watch, word, host, process, argv);
+    char numbers[NUMBERS];
+    char **words = child_argv(watch, word, host, process, argv, numbers);
     fflush(stdout);
     pid_t pid = words != NULL ? fork() : -1;
     if (pid == 0) {

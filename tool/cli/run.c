@@ -14,6 +14,10 @@ static const char help[] =
     "                 run, and ends when its last user leaves\n"
     "  --host HOST    the computer's name; a fresh computer when not given\n"
     "  --ip ADDRESS   the computer's address, IPv4 or IPv6; free ones when not given\n"
+    "  --user USER    whose rights the program has, NAME[:GROUP]; root's choice only\n"
+    "  --stop-signal NUMBER, --stop-grace-ms NUMBER\n"
+    "                 what the network's end begins with (15, SIGTERM), and how long before\n"
+    "                 SIGKILL (5000)\n"
     "  -h, --help     this text\n"
     "\n"
     "The exit status is the program's; 127 if there is no such program, 126 if it cannot be\n"
@@ -33,6 +37,9 @@ int command_run(int argc, char **argv) {
     static const struct option known[] = {{"net", required_argument, NULL, 'n'},
                                           {"host", required_argument, NULL, 'H'},
                                           {"ip", required_argument, NULL, 'i'},
+                                          {"user", required_argument, NULL, 'u'},
+                                          {"stop-signal", required_argument, NULL, 's'},
+                                          {"stop-grace-ms", required_argument, NULL, 'g'},
                                           {"help", no_argument, NULL, 'h'},
                                           {0}};
     static char name[] = "berth run"; /* getopt's messages start with it */
@@ -49,6 +56,15 @@ int command_run(int argc, char **argv) {
             break;
         case 'i':
             options.ip = optarg;
+            break;
+        case 'u':
+            options.user = optarg;
+            break;
+        case 's':
+            options.stop_signal = optarg;
+            break;
+        case 'g':
+            options.grace = optarg;
             break;
         case 'h':
             fputs(help, stdout);

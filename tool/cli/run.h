@@ -7,7 +7,10 @@
 struct run_options {
     const char *command; /* "run" or "exec", for messages */
     const char *net, *host, *ip;
-    bool existing; /* network and host must be there already */
+    const char *user;        /* NULL: ours */
+    const char *stop_signal; /* a number; NULL: SIGTERM */
+    const char *grace;       /* ms before SIGKILL; NULL: the usual */
+    bool existing;           /* network and host must be there already */
     bool detached;
     char *const *argv;
 };

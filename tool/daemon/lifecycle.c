@@ -8,18 +8,25 @@
 #include <errno.h>
 #include <unistd.h>
 
-/* Guards give their programs five seconds between SIGTERM and SIGKILL. */
-static const uint64_t DOWN_PATIENCE = 6 * BERTH_SECOND;
-enum { LOCK_RETRY_MS = 10 };
+/* Guards give their programs a grace between SIGTERM and SIGKILL; we wait a second longer. */
+static const uint64_t DOWN_PATIENCE = 6 * BERTH_SECOND, DOWN_MORE = BERTH_SECOND;
+enum { LOCK_RETRY_MS = 10, GRACE_MOST_MS = 1000000000 };
 
 void lifecycle_down(struct daemon *daemon, const char *why) {
     if (daemon->ending)
         return;
     daemon->ending = true;
-    daemon->deadline = clock_monotonic() + DOWN_PATIENCE;
-    for (struct connection *c = daemon->connections; c != NULL; c = c->next)
+    uint64_t patience = DOWN_PATIENCE;
+    for (struct connection *c = daemon->connections; c != NULL; c = c->next) {
+        uint64_t grace = c->run != NULL && c->run->grace_ms > 0 && c->run->grace_ms <= GRACE_MOST_MS
+                             ? (uint64_t)c->run->grace_ms
+                             : 0;
+        if (grace * BERTH_MS + DOWN_MORE > patience)
+            patience = grace * BERTH_MS + DOWN_MORE;
         if (c->run != NULL || daemon->up == c)
             connection_tell(c, "end", why);
+    }
+    daemon->deadline = clock_monotonic() + patience;
 }
 
 void lifecycle_up_left(struct daemon *daemon) {

@@ -58,6 +58,7 @@ void request_join(struct connection *c, json_t *request) {
     }
     run->computer->users++;
     run->notes = daemon->notes;
+    run->grace_ms = json_integer_value(json_object_get(request, "grace"));
     run->connection = c->id;
     run->number = -1;
     run->since = time(NULL);

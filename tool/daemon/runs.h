@@ -13,6 +13,7 @@ struct run {
     pid_t pid;
     char program[NAME_TEXT];
     time_t since;
+    json_int_t grace_ms; /* that its guard gives its programs when all ends */
 };
 
 /* The run ends: its calls are served no more, and a computer that was only there for it goes. */

@@ -104,8 +104,10 @@ int descendants_signal(int signal) {
     if (r == 0) {
         mark_ours(&all);
         for (size_t i = 0; i < all.count; i++)
-            if (all.list[i].ours && kill(all.list[i].pid, signal) == 0)
+            if (all.list[i].ours && kill(all.list[i].pid, signal) == 0) {
+                kill(all.list[i].pid, SIGCONT); /* one that is stopped would not hear it */
                 r++;
+            }
     }
     free(all.list);
     return r;

@@ -27,7 +27,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { GRACE_SECONDS = 5, ANSWER_MS = 1000, TEXT_SIZE = 400 };
+enum { ANSWER_MS = 1000, TEXT_SIZE = 400 };
 
 /* What may become ready, in the order in which it is dealt with. */
 enum { ON_CHILD, ON_JOB, ON_OUTER, ON_DAEMON, ON_REACH, ON_START, ON_COUNT };
@@ -44,7 +44,7 @@ struct guard {
     int status;    /* exit code, or minus the signal */
     bool reported; /* to the job; from then on it may go */
     bool childless;
-    time_t kill_at; /* 0: nobody asked that the run end */
+    uint64_t kill_at; /* ms; 0: nobody asked that the run end */
 };
 
 static void watch(struct guard *guard, int which, int fd) {
@@ -57,10 +57,10 @@ static void unwatch(struct guard *guard, int which) {
     guard->waits[which].fd = -1;
 }
 
-static time_t seconds_now(void) {
+static uint64_t milliseconds_now(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec;
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
 /* Ends everything, and says why. The job hears it when nothing is left. */
@@ -189,9 +189,9 @@ static void program_changed(struct guard *guard, const siginfo_t *info) {
 }
 
 static void run_end(struct guard *guard) {
-    guard->kill_at = seconds_now() + GRACE_SECONDS;
-    descendants_signal(SIGTERM);
-    descendants_signal(SIGCONT);
+    const struct run_request *request = guard->setup->request;
+    guard->kill_at = milliseconds_now() + request->grace_ms;
+    descendants_signal(request->stop_signal != 0 ? request->stop_signal : SIGTERM);
 }
 
 /* Takes what the daemon says. answered: it said "ok". false: it is gone. */
@@ -315,13 +315,13 @@ static void guard_step(struct guard *guard) {
     };
     int timeout = -1;
     if (guard->kill_at) {
-        time_t left = guard->kill_at - seconds_now();
-        timeout = left > 0 ? (int)left * 1000 : 0;
+        uint64_t now = milliseconds_now();
+        timeout = guard->kill_at > now ? (int)(guard->kill_at - now) : 0;
     }
     int ready = poll(guard->waits, ON_COUNT, timeout);
     if (ready == 0) {
         descendants_signal(SIGKILL);
-        guard->kill_at = seconds_now() + 1; /* again, for what was forked meanwhile */
+        guard->kill_at = milliseconds_now() + 1000; /* again, for what was forked meanwhile */
     }
     for (int i = 0; ready > 0 && i < ON_COUNT; i++) {
         if (guard->waits[i].fd < 0 || !guard->waits[i].revents)

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,6 +52,15 @@ static void file_check(const char *name, int start) {
         say(NULL, text);
 }
 
+/* Who had rights gives them up; the environment says who he is now. */
+static bool user_become(const struct run_user *user) {
+    bool named = user->name[0] != '\0';
+    if ((geteuid() == 0 && (named ? initgroups(user->name, user->gid) : setgroups(0, NULL)) < 0) ||
+        setgid(user->gid) < 0 || setuid(user->uid) < 0)
+        return false;
+    return user->home[0] == '\0' || setenv("HOME", user->home, 1) == 0;
+}
+
 noreturn void program_main(const struct run_setup *setup, int start) {
     const struct run_request *request = setup->request;
     if (request->detached)
@@ -66,6 +76,10 @@ noreturn void program_main(const struct run_setup *setup, int start) {
     char go;
     if (write(start, &report, sizeof(report)) < 0 || read(start, &go, 1) != 1)
         _exit(RUN_FAILED);
+    if (request->user != NULL && !user_become(request->user)) {
+        say("user", strerror(errno));
+        program_leave(start, RUN_FAILED);
+    }
     file_check(request->argv[0], start);
     sigprocmask(SIG_SETMASK, &setup->mask, NULL);
     execvp(request->argv[0], request->argv);

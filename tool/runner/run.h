@@ -30,10 +30,25 @@ enum { /* exit statuses, the shell's and docker's */
        RUN_NOT_FOUND = 127,
 };
 
+enum { RUN_GRACE_MS = 5000 };
+
+struct run_user {
+    unsigned uid, gid;
+    char name[64]; /* empty: a number that has none */
+    char home[256];
+};
+
+/* "NAME", "NAME:GROUP", or numbers. False writes why not: there is no such user, or we may not
+ * become him. */
+bool run_user_find(const char *text, struct run_user *user, char *why, size_t size);
+
 struct run_request {
-    const char *net, *host; /* names, for the program's environment and for messages */
-    char *const *argv;      /* the program and its arguments, NULL-terminated */
-    int control;            /* connection to the daemon on which `join` was answered; given */
+    const char *net, *host;      /* names, for the program's environment and for messages */
+    char *const *argv;           /* the program and its arguments, NULL-terminated */
+    int control;                 /* connection to the daemon on which `join` was answered; given */
+    const struct run_user *user; /* whose rights the program has; NULL: ours */
+    int stop_signal;             /* when the network goes down; 0: SIGTERM */
+    unsigned grace_ms;           /* from that to SIGKILL */
     bool detached; /* run_program returns once the program runs; it has no terminal and no standard
                       streams */
 };
