@@ -220,7 +220,7 @@ static void write_address(struct writer *w, uint16_t type, const uint8_t *octets
 static int write_addresses(uint16_t type, const struct berth_ip *v4, const struct berth_ip *v6,
                            struct writer *w) {
     int count = 0;
-    if (type == TYPE_A || type == TYPE_ANY) {
+    if ((type == TYPE_A || type == TYPE_ANY) && !berth_ip_is_any(v4)) {
         write_address(w, TYPE_A, v4->bytes + 12, 4);
         count++;
     }

@@ -123,6 +123,7 @@ void host_free(struct network_host *host) {
         host->ports = port->sibling;
         port_free(port);
     }
+    records_free(host);
     berth_host_free(host->engine);
     allocator.release(allocator.context, host, sizeof *host);
 }

@@ -92,7 +92,10 @@ static bool zone_address(const void *context, const char *name, struct berth_ip 
         *v6 = localhost6;
         return true;
     }
-    const struct network_port *port = find_for(context, name);
+    const struct asker *asker = context;
+    if (record_address(asker->host, name, v4, v6))
+        return true;
+    const struct network_port *port = find_for(asker, name);
     if (port) {
         *v4 = port->address;
         *v6 = port->address6;

@@ -27,11 +27,19 @@ struct host_list {
 };
 
 /* A host, with the ports that it is plugged into, in the order of its interfaces. */
+/* A name of one host's own. */
+struct record {
+    struct record *next;
+    struct berth_ip v4, v6; /* unspecified: none of that family */
+    char key[256];
+};
+
 struct network_host {
     struct deadline deadline; /* first: found from it */
     struct berth_network *network;
     struct berth_host *engine;
     struct network_port *ports;
+    struct record *records;
     int number;
     uint32_t group; /* of a partition; 0: none */
     struct network_host *next[LIST_KINDS];
@@ -132,6 +140,11 @@ static inline void capture_frame(const struct network_port *from, const struct n
     if ((from ? from : to)->network->captures)
         captures_show(from, to, frame, cause);
 }
+
+/* records.c */
+bool record_address(const struct network_host *host, const char *key, struct berth_ip *v4,
+                    struct berth_ip *v6);
+void records_free(struct network_host *host);
 
 /* names.c */
 /* Answers what the host's programs asked at port 53. */

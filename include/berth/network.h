@@ -83,6 +83,10 @@ int berth_network_host_count(const struct berth_network *network);
  * labels of letters, digits, '-' and '_', 253 characters in all, any case. -EEXIST, -EINVAL,
  * -ENOENT (no such host), -ENOMEM. */
 int berth_network_add_name(struct berth_network *network, const char *name, int host);
+/* A name that only this host's programs know, before all others, as if it stood in the host's own
+ * /etc/hosts: any address, one of each family. -EINVAL, -ENOENT (no such host), -ENOMEM. */
+int berth_network_add_record(struct berth_network *network, int host, const char *name,
+                             const struct berth_ip *address);
 
 /* How a delay is spread by its jitter. Uniformly: delay - jitter to delay + jitter. The others have
  * the delay as their mean and the jitter as their standard deviation, as long as little of them is

@@ -57,6 +57,11 @@ static json_t *host_request(const struct spec_host *host) {
     char command[SPEC_NAME];
     json_t *request = json_pack("{s:s,s:s,s:o,s:o}", "do", "host", "host", host->name, "plugs",
                                 plugs_pack(host), "sysctls", sysctls_pack(service));
+    json_t *names = service->extra_hosts != NULL ? json_array() : NULL;
+    for (const struct spec_extra_host *e = service->extra_hosts; e != NULL; e = e->next)
+        json_array_append_new(names, json_pack("[s,s]", e->name, e->address));
+    if (names != NULL)
+        json_object_set_new(request, "names", names);
     if (service->port_first != 0)
         json_object_set_new(request, "ports",
                             json_pack("[i,i]", (int)service->port_first, (int)service->port_last));

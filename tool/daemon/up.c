@@ -117,6 +117,30 @@ static bool aliases_add(struct daemon *daemon, const struct computer *computer, 
     return true;
 }
 
+/* Names of its own: pairs of a name and an address. */
+static bool records_add(struct daemon *daemon, const struct computer *computer, json_t *records,
+                        char *error) {
+    json_t *pair;
+    size_t i;
+    json_array_foreach(records, i, pair) {
+        const char *name = json_string_value(json_array_get(pair, 0));
+        const char *text = json_string_value(json_array_get(pair, 1));
+        struct berth_ip ip;
+        uint64_t now;
+        bool read = name != NULL && text != NULL && berth_ip_parse(text, &ip) == 0;
+        struct berth_network *network = server_lock(daemon->server, &now);
+        int result =
+            read ? berth_network_add_record(network, computer->number, name, &ip) : -EINVAL;
+        server_unlock(daemon->server);
+        if (result < 0) {
+            snprintf(error, SENTENCE, "extra host \"%.64s\": %s", name != NULL ? name : "",
+                     strerror(-result));
+            return false;
+        }
+    }
+    return true;
+}
+
 /* What the plugs say beyond addresses: links and names. */
 static bool plugs_finish(struct daemon *daemon, const struct computer *computer, json_t *plugs,
                          const struct wish *wishes, char *error) {
@@ -212,7 +236,8 @@ void request_host(struct connection *c, json_t *request) {
         connection_refuse(c, "ports: no range");
     else if (sysctls != NULL && sysctls_set(daemon, computer, sysctls) < 0)
         connection_refuse(c, "sysctls: no such name or value");
-    else if (!plugs_finish(daemon, computer, plugs, wishes, error))
+    else if (!plugs_finish(daemon, computer, plugs, wishes, error) ||
+             !records_add(daemon, computer, json_object_get(request, "names"), error))
         connection_refuse(c, "%s", error);
     else
         connection_reply(c, json_pack("{s:b,s:s,s:s,s:o}", "ok", 1, "host", computer->name, "ip",

@@ -2,6 +2,8 @@
 #include "engine/base/bytes.h"
 #include "test/unit/network/world.h"
 
+#include <errno.h>
+
 struct asker {
     struct world world;
     int host;
@@ -124,11 +126,36 @@ static void names_of_elsewhere_are_asked_for_elsewhere(void **state) {
     world_close(&asker.world);
 }
 
+/* A name of the host's own comes before the network's; who has none of a family says nothing. */
+static void names_of_ones_own_come_first(void **state) {
+    (void)state;
+    struct asker asker;
+    uint8_t reply[600];
+    asker_open(&asker);
+    world_host(&asker.world, "web");
+    struct berth_network *network = asker.world.network;
+    const struct berth_ip v4 = berth_ip_v4(0x09090909), v6 = {.bytes = {0xfd, [15] = 9}};
+    const struct berth_ip any = berth_ip_v4(0);
+    assert_int_equal(berth_network_add_record(network, 7, "web", &v4), -ENOENT);
+    assert_int_equal(berth_network_add_record(network, asker.host, "a b", &v4), -EINVAL);
+    assert_int_equal(berth_network_add_record(network, asker.host, "web", &any), -EINVAL);
+    assert_int_equal(berth_network_add_record(network, asker.host, "WEB.", &v6), 0);
+    ask(&asker, web_query, sizeof web_query - 1, 0x08080808);
+    assert_int_equal(reply_to(&asker, reply, 0x08080808), sizeof web_query - 1); /* no IPv4 one */
+    assert_int_equal(berth_network_add_record(network, asker.host, "web", &v4), 0);
+    ask(&asker, web_query, sizeof web_query - 1, 0x08080808);
+    ssize_t got = reply_to(&asker, reply, 0x08080808);
+    assert_int_equal(got, sizeof web_query - 1 + 16);
+    assert_int_equal(load_be32(reply + got - 4), 0x09090909);
+    world_close(&asker.world);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(any_nameserver_is_the_networks_own),
         cmocka_unit_test(a_nameserver_of_the_network_is_asked_itself),
         cmocka_unit_test(names_of_elsewhere_are_asked_for_elsewhere),
+        cmocka_unit_test(names_of_ones_own_come_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
