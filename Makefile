@@ -36,7 +36,7 @@ check: all ## layers, file sizes, globals, links, format, shellcheck, cppcheck, 
 	@scripts/setup.sh build check
 	@scripts/check.sh $(BUILD)
 
-bench: ## measure beside the peers [NAME=ports|memory|ways|programs|goodput]
+bench: ## measure beside the peers [NAME=ports|memory|ways|programs|goodput|network]
 	@scripts/setup.sh build run bench
 	@scripts/bench.sh $(BUILD)-release $(NAME)
 

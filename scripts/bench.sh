@@ -4,7 +4,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 build=$1
-names=${2:-"ports memory ways programs goodput"}
+names=${2:-"ports memory ways programs goodput network"}
 [ -f "$build/build.ninja" ] || meson setup "$build" -Dbuildtype=release -Db_ndebug=true >/dev/null
 ninja -C "$build" >/dev/null
 mkdir -p build/bench
@@ -13,6 +13,7 @@ for name in $names; do
     ports | memory | ways) "$build/bench/$name" build/bench ;;
     goodput) /usr/bin/python3 -B bench/goodput.py "$build/bench/goodput" build/bench ;;
     programs) /usr/bin/python3 -B bench/programs.py "$build/tool/berth" "$build/bench/pingpong" build/bench ;;
-    *) echo "no benchmark $name; there are: ports memory ways programs goodput" >&2; exit 2 ;;
+    network) /usr/bin/python3 -B bench/network.py "$build/bench/network" "$build/tool/berth" build/bench ;;
+    *) echo "no benchmark $name; there are: ports memory ways programs goodput network" >&2; exit 2 ;;
     esac
 done
