@@ -189,14 +189,23 @@ static long request_take(struct call *call, struct netlink_socket *netlink,
         return -EMSGSIZE;
     struct berth_host *host = berth_network_host(call->server->network, netlink->host);
     size_t count = host ? berth_host_addresses(host, addresses, ADDRESSES) : 0;
+    size_t route_count = host ? berth_host_routes(host, NULL, 0) : 0;
+    struct berth_route *routes = calloc(route_count + 1, sizeof *routes);
+    if (!routes)
+        return -ENOMEM;
+    if (host)
+        berth_host_routes(host, routes, route_count);
     if (!netlink->port)
         port_choose(call, netlink);
     struct netlink_computer computer = {.addresses = addresses,
                                         .count = count < ADDRESSES ? count : ADDRESSES,
+                                        .routes = routes,
+                                        .route_count = route_count,
                                         .port = netlink->port,
                                         .give = answer_give,
                                         .context = netlink};
     netlink_answer(&computer, call->run->message, (size_t)length);
+    free(routes);
     return length;
 }
 

@@ -152,28 +152,104 @@ static void address_write(struct writer *writer, const struct berth_address *add
     message_end(writer);
 }
 
-/* The on-link route that an address brings with it; the loopback's are in another table. */
-static void route_write(struct writer *writer, const struct berth_address *address) {
-    const uint8_t *octets;
-    uint8_t network[16], family = address_octets(&address->ip, &octets);
-    size_t length = family_length(family);
-    for (size_t i = 0; i < length; i++) {
-        unsigned left = address->prefix > i * 8 ? address->prefix - (unsigned)i * 8 : 0;
-        network[i] = (uint8_t)(octets[i] & (left >= 8 ? 0xff : 0xff00 >> left));
+/* ---- routes ---- */
+
+/* The address that is used on that interface, of that family; NULL: none. Link-local ones last. */
+static const struct berth_address *source_of(const struct netlink_computer *computer, int interface,
+                                             uint8_t family) {
+    const struct berth_address *found = NULL;
+    for (size_t i = 0; i < computer->count; i++) {
+        const struct berth_address *own = &computer->addresses[i];
+        const uint8_t *octets;
+        if (own->interface != interface || address_octets(&own->ip, &octets) != family)
+            continue;
+        if (family == AF_INET || octets[0] != 0xfe)
+            return own;
+        found = own;
     }
+    return found;
+}
+
+/* `asked`: NULL for the table's row, else the destination that was asked for. What leads to a link
+ * came with its address; the rest was set. */
+static void route_write(struct writer *writer, const struct berth_route *route,
+                        const struct berth_ip *asked) {
+    const uint8_t *octets, *gateway;
+    uint8_t family = address_octets(&route->prefix, &octets);
+    size_t length = family_length(family);
+    bool on_link = berth_ip_is_any(&route->gateway), local = route->interface == 0;
+    const struct berth_address *source =
+        local ? NULL : source_of(writer->computer, route->interface, family);
+    uint32_t table = local ? RT_TABLE_LOCAL : RT_TABLE_MAIN;
     struct rtmsg body = {.rtm_family = family,
-                         .rtm_dst_len = (uint8_t)address->prefix,
-                         .rtm_table = RT_TABLE_MAIN,
-                         .rtm_protocol = RTPROT_KERNEL,
-                         .rtm_scope = RT_SCOPE_LINK,
-                         .rtm_type = RTN_UNICAST};
+                         .rtm_dst_len = (uint8_t)(asked ? length * 8 : route->length),
+                         .rtm_table = (uint8_t)table,
+                         .rtm_protocol = on_link ? RTPROT_KERNEL : RTPROT_STATIC,
+                         .rtm_scope = on_link && !asked ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE,
+                         .rtm_type = local ? RTN_LOCAL : RTN_UNICAST};
+    if (asked)
+        address_octets(asked, &octets);
     message_begin(writer, RTM_NEWROUTE, &body, sizeof body);
-    attribute_number(writer, RTA_TABLE, RT_TABLE_MAIN);
-    attribute(writer, RTA_DST, network, length);
-    if (family == AF_INET)
-        attribute(writer, RTA_PREFSRC, octets, length);
-    attribute_number(writer, RTA_OIF, (uint32_t)address->interface + 1);
+    attribute_number(writer, RTA_TABLE, table);
+    if (body.rtm_dst_len > 0)
+        attribute(writer, RTA_DST, octets, length);
+    attribute_number(writer, RTA_OIF, (uint32_t)route->interface + 1);
+    if (!on_link) {
+        address_octets(&route->gateway, &gateway);
+        attribute(writer, RTA_GATEWAY, gateway, length);
+    }
+    if (asked || (on_link && family == AF_INET)) {
+        const uint8_t *from = octets;
+        if (source)
+            address_octets(&source->ip, &from);
+        attribute(writer, RTA_PREFSRC, from, length);
+    }
     message_end(writer);
+}
+
+/* Linux has the groups of IPv6 in its table of local ones, which nobody asks for. */
+static bool route_is_shown(const struct berth_route *route, uint8_t family) {
+    uint8_t own = berth_ip_is_v4(&route->prefix) ? AF_INET : AF_INET6;
+    return (family == AF_UNSPEC || family == own) && !berth_ip_is_multicast(&route->prefix);
+}
+
+/* The shortest prefix, which is the default route, first. */
+static void routes_dump(struct writer *writer, uint8_t family) {
+    const struct netlink_computer *computer = writer->computer;
+    for (size_t i = computer->route_count; i-- > 0;)
+        if (route_is_shown(&computer->routes[i], family))
+            route_write(writer, &computer->routes[i], NULL);
+    done_write(writer);
+}
+
+static bool covers(const struct berth_route *route, const struct berth_ip *address) {
+    const uint8_t *prefix, *octets;
+    if (address_octets(&route->prefix, &prefix) != address_octets(address, &octets))
+        return false;
+    for (unsigned bit = 0; bit < route->length; bit++)
+        if ((prefix[bit / 8] ^ octets[bit / 8]) >> (7 - bit % 8) & 1)
+            return false;
+    return true;
+}
+
+/* `ip route get`. */
+static void route_find_write(struct writer *writer, const struct nlmsghdr *header,
+                             const struct berth_ip *destination) {
+    const struct netlink_computer *computer = writer->computer;
+    struct berth_route own = {.prefix = *destination};
+    for (size_t i = 0; i < computer->count; i++)
+        if (berth_ip_equal(&computer->addresses[i].ip, destination)) {
+            route_write(writer, &own, destination);
+            writer_flush(writer);
+            return;
+        }
+    for (size_t i = 0; i < computer->route_count; i++)
+        if (covers(&computer->routes[i], destination)) {
+            route_write(writer, &computer->routes[i], destination);
+            writer_flush(writer);
+            return;
+        }
+    error_write(writer, header, -ENETUNREACH);
 }
 
 /* ---- dumps ---- */
@@ -188,6 +264,10 @@ static bool first_of_link(const struct netlink_computer *computer, size_t index)
 
 static void dump_write(struct writer *writer, uint16_t type, uint8_t family) {
     const struct netlink_computer *computer = writer->computer;
+    if (type == RTM_GETROUTE) {
+        routes_dump(writer, family);
+        return;
+    }
     for (size_t i = 0; i < computer->count; i++) {
         const struct berth_address *address = &computer->addresses[i];
         uint8_t own = berth_ip_is_v4(&address->ip) ? AF_INET : AF_INET6;
@@ -196,31 +276,59 @@ static void dump_write(struct writer *writer, uint16_t type, uint8_t family) {
             link_write(writer, address);
         else if (type == RTM_GETADDR && wanted)
             address_write(writer, address);
-        else if (type == RTM_GETROUTE && wanted && address->interface != 0)
-            route_write(writer, address);
     }
     done_write(writer);
 }
 
 /* ---- requests ---- */
 
-/* The name that a question about one link may carry. */
-static bool name_find(const uint8_t *octets, size_t length, char name[NETLINK_NAME]) {
+/* The attribute of that type among octets[0..length): its value and length, or NULL. */
+static const uint8_t *attribute_find(const uint8_t *octets, size_t length, uint16_t type,
+                                     size_t *value) {
     while (length >= sizeof(struct rtattr)) {
         struct rtattr header;
         memcpy(&header, octets, sizeof header);
         if (header.rta_len < sizeof header || header.rta_len > length)
-            return false;
-        size_t value = header.rta_len - sizeof header, step = RTA_ALIGN(header.rta_len);
-        if (header.rta_type == IFLA_IFNAME && value > 0 && value <= NETLINK_NAME) {
-            memcpy(name, octets + sizeof header, value);
-            name[value - 1] = '\0';
-            return true;
-        }
+            return NULL;
+        size_t step = RTA_ALIGN(header.rta_len);
+        *value = header.rta_len - sizeof header;
+        if (header.rta_type == type)
+            return octets + sizeof header;
         octets += step < length ? step : length;
         length -= step < length ? step : length;
     }
-    return false;
+    return NULL;
+}
+
+/* The name that a question about one link may carry. */
+static bool name_find(const uint8_t *octets, size_t length, char name[NETLINK_NAME]) {
+    size_t size;
+    const uint8_t *value = attribute_find(octets, length, IFLA_IFNAME, &size);
+    if (!value || size == 0 || size > NETLINK_NAME)
+        return false;
+    memcpy(name, value, size);
+    name[size - 1] = '\0';
+    return true;
+}
+
+static void route_answer(struct writer *writer, const struct nlmsghdr *header, const uint8_t *body,
+                         size_t length) {
+    struct rtmsg wanted;
+    struct berth_ip destination = {{0}};
+    size_t size = 0;
+    const uint8_t *octets = NULL;
+    if (length >= sizeof wanted) {
+        memcpy(&wanted, body, sizeof wanted);
+        octets = attribute_find(body + sizeof wanted, length - sizeof wanted, RTA_DST, &size);
+    }
+    if (!octets || size != family_length(wanted.rtm_family)) {
+        error_write(writer, header, -EINVAL);
+        return;
+    }
+    if (size == 4)
+        destination = berth_ip_v4(0);
+    memcpy(destination.bytes + 16 - size, octets, size);
+    route_find_write(writer, header, &destination);
 }
 
 static void link_answer(struct writer *writer, const struct nlmsghdr *header, const uint8_t *body,
@@ -265,6 +373,8 @@ static void request_answer(struct writer *writer, const struct nlmsghdr *header,
         dump_write(writer, type, body[0]);
     else if (type == RTM_GETLINK)
         link_answer(writer, header, body, length);
+    else if (type == RTM_GETROUTE)
+        route_answer(writer, header, body, length);
     else
         error_write(writer, header, -EOPNOTSUPP);
 }

@@ -14,6 +14,8 @@ enum { NETLINK_DATAGRAM = 8192 };
 struct netlink_computer {
     const struct berth_address *addresses;
     size_t count;
+    const struct berth_route *routes; /* longest prefix first */
+    size_t route_count;
     uint32_t port; /* the asking socket's number, which answers carry */
     /* Takes one datagram of the answer. */
     void (*give)(void *context, const uint8_t *datagram, size_t length);

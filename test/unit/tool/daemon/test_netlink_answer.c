@@ -22,8 +22,21 @@ struct answers {
     struct ifinfomsg link;
     struct ifaddrmsg address;
     struct rtmsg route;
+    uint8_t to[4], gateway[4];
+    bool has_gateway;
     char name[IFNAMSIZ];
 };
+
+static void route_take(struct answers *answers, const struct rtattr *at, int left) {
+    for (; RTA_OK(at, left); at = RTA_NEXT(at, left)) {
+        if (at->rta_type == RTA_DST && RTA_PAYLOAD(at) == 4)
+            memcpy(answers->to, RTA_DATA(at), 4);
+        if (at->rta_type == RTA_GATEWAY && RTA_PAYLOAD(at) == 4) {
+            memcpy(answers->gateway, RTA_DATA(at), 4);
+            answers->has_gateway = true;
+        }
+    }
+}
 
 static void message_take(struct answers *answers, const struct nlmsghdr *header) {
     const void *body = NLMSG_DATA(header);
@@ -45,6 +58,7 @@ static void message_take(struct answers *answers, const struct nlmsghdr *header)
     case RTM_NEWROUTE:
         memcpy(&answers->route, body, sizeof answers->route);
         answers->routes++;
+        route_take(answers, RTM_RTA((const struct rtmsg *)body), (int)RTM_PAYLOAD(header));
         break;
     case NLMSG_ERROR:
         memcpy(&answers->error, body, sizeof answers->error);
@@ -74,10 +88,24 @@ static const struct berth_address computer[] = {
     {.interface = 1, .prefix = 64, .ip = {{0xfe, 0x80, [15] = 1}}, .mtu = 1500},
 };
 
+/* Longest prefix first, as a host has them. */
+static const struct berth_route routes[] = {
+    {.interface = 1, .prefix = {{[10] = 0xff, 0xff, 10, 1, 2, 0}}, .length = 24},
+    {.interface = 1,
+     .prefix = {{[10] = 0xff, 0xff, 10, 9, 0, 0}},
+     .gateway = {{[10] = 0xff, 0xff, 10, 1, 2, 8}},
+     .length = 16},
+    {.interface = 1, .prefix = {{0xff}}, .length = 8},
+    {.interface = 1,
+     .prefix = {{[10] = 0xff, 0xff, 0, 0, 0, 0}},
+     .gateway = {{[10] = 0xff, 0xff, 10, 1, 2, 9}}},
+};
+enum { ROUTES = sizeof routes / sizeof routes[0] };
+
 static struct answers ask_with(const void *request, size_t length,
                                const struct berth_address *addresses, size_t count) {
     struct answers answers = {.error = 1};
-    struct netlink_computer asked = {addresses, count, PORT, take, &answers};
+    struct netlink_computer asked = {addresses, count, routes, ROUTES, PORT, take, &answers};
     netlink_answer(&asked, request, length);
     return answers;
 }
@@ -120,8 +148,45 @@ static void test_dumps(void **state) {
     request = request_of(RTM_GETROUTE, NLM_F_DUMP);
     request.body.ifi_family = AF_INET;
     answers = ask(&request);
-    assert_int_equal(answers.routes, 1);
+    assert_int_equal(answers.routes, 3);
     assert_int_equal(answers.route.rtm_dst_len, 24);
+    assert_int_equal(answers.route.rtm_scope, RT_SCOPE_LINK);
+    request.body.ifi_family = AF_INET6; /* groups are not told */
+    assert_int_equal(ask(&request).routes, 0);
+}
+
+/* `ip route get`: the way that a destination takes. */
+static void test_one_route(void **state) {
+    (void)state;
+    static const struct {
+        uint8_t to[4], gateway[4];
+        uint8_t type;
+    } cases[] = {{{10, 1, 2, 77}, {0}, RTN_UNICAST},
+                 {{10, 9, 255, 1}, {10, 1, 2, 8}, RTN_UNICAST},
+                 {{8, 8, 8, 8}, {10, 1, 2, 9}, RTN_UNICAST},
+                 {{10, 1, 2, 3}, {0}, RTN_LOCAL}};
+    struct {
+        struct nlmsghdr header;
+        struct rtmsg body;
+        struct rtattr attribute;
+        uint8_t to[4];
+    } request = {.header = {sizeof request, RTM_GETROUTE, NLM_F_REQUEST, SEQUENCE, 0},
+                 .body = {.rtm_family = AF_INET},
+                 .attribute = {RTA_LENGTH(4), RTA_DST}};
+    static const uint8_t none[4];
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        memcpy(request.to, cases[i].to, 4);
+        struct answers answers = ask_with(&request, sizeof request, computer, 3);
+        assert_int_equal(answers.routes, 1);
+        assert_int_equal(answers.route.rtm_dst_len, 32);
+        assert_int_equal(answers.route.rtm_type, cases[i].type);
+        assert_memory_equal(answers.to, cases[i].to, 4);
+        assert_memory_equal(answers.gateway, cases[i].gateway, 4);
+        if (memcmp(cases[i].gateway, none, 4) == 0)
+            assert_false(answers.has_gateway);
+    }
+    request.attribute.rta_len = RTA_LENGTH(3);
+    assert_int_equal(ask_with(&request, sizeof request, computer, 3).error, -EINVAL);
 }
 
 /* More than a datagram holds comes in several. */
@@ -160,6 +225,8 @@ static void test_refusals(void **state) {
     struct request request = request_of(RTM_SETLINK, 0);
     assert_int_equal(ask(&request).error, -EPERM);
     request = request_of(RTM_GETROUTE, 0);
+    assert_int_equal(ask(&request).error, -EINVAL);
+    request = request_of(RTM_GETNEIGH, 0);
     assert_int_equal(ask(&request).error, -EOPNOTSUPP);
 }
 
@@ -183,7 +250,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_dumps),    cmocka_unit_test(test_long_dump),
         cmocka_unit_test(test_one_link), cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_bounds),   cmocka_unit_test(test_one_route),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
