@@ -128,6 +128,28 @@ static void held_where_it_is(void **state) {
     }
 }
 
+/* Where a segment is as large as the window, as over the loopback, the buffer grows by a read while
+ * the window is closed, and what may be promised (the clamp) grows only with the next segment: the
+ * window has to open all the same. */
+static void opens_with_large_segments(void **state) {
+    (void)state;
+    struct peer p;
+    uint32_t socket = opened(&p, 4, "mss 1460 wscale 7 ts 1 0");
+    struct tcp_connection *c = tcp_at(p.tcp, socket);
+    c->mss = 65483;
+    while (window(&p, socket) > 0) {
+        uint32_t left = window(&p, socket), octets = left < 1448 ? left : 1448;
+        peer_sends(&p, "A seq %u len %u ts 1 %u", c->rcv_nxt, octets, tcp_ts_now(p.tcp, c) - 1);
+        opened_drains(&p);
+    }
+    c->active->tuning.buffer = 6u << 20;
+    opened_reads(&p, socket, c->active->read_seq, 100000);
+    assert_true(c->flags & TCP_F_ACK_NOW); /* it is told at once */
+    opened_drains(&p);
+    assert_true(window(&p, socket) > 32000);
+    peer_end(&p);
+}
+
 /* What setsockopt makes of a number. */
 static void asked_sizes(void **state) {
     (void)state;
@@ -213,9 +235,13 @@ static void under_pressure(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(first_window),     cmocka_unit_test(follows_the_reader),
-        cmocka_unit_test(held_where_it_is), cmocka_unit_test(asked_sizes),
-        cmocka_unit_test(follows_cwnd),     cmocka_unit_test(under_pressure),
+        cmocka_unit_test(first_window),
+        cmocka_unit_test(follows_the_reader),
+        cmocka_unit_test(held_where_it_is),
+        cmocka_unit_test(asked_sizes),
+        cmocka_unit_test(follows_cwnd),
+        cmocka_unit_test(under_pressure),
+        cmocka_unit_test(opens_with_large_segments),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
