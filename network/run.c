@@ -137,6 +137,7 @@ bool berth_network_is_plain(const struct berth_network *network, int host,
     struct berth_route route; /* a longer prefix may lead elsewhere all the same */
     return own && port_is_plain(own) && port_is_plain(to) &&
            !berth_host_is_suspended(to->host->engine) &&
+           !berth_host_is_gateway(to->host->engine) && /* its caller reads what comes */
            berth_host_find_route(from->engine, address, &route) == 0 &&
            route.interface == own->interface && berth_ip_is_any(&route.gateway);
 }

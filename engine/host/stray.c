@@ -81,6 +81,10 @@ void berth_host_set_gateway(struct berth_host *host, bool on) {
         strays_clear(&host->strays, host->config.allocator);
 }
 
+bool berth_host_is_gateway(const struct berth_host *host) {
+    return host->strays.on;
+}
+
 bool berth_host_take_stray(struct berth_host *host, struct berth_stray *stray) {
     return stray_take(&host->strays, host->config.allocator, stray);
 }

@@ -281,6 +281,7 @@ void berth_host_pass_diverted(struct berth_host *host, const struct berth_divert
  * any. A SYN of no connection (a listener's, too), a datagram for which there is no socket and an
  * echo request are strays: they wait for the caller, who sees what the world outside says first. */
 void berth_host_set_gateway(struct berth_host *host, bool on);
+bool berth_host_is_gateway(const struct berth_host *host);
 struct berth_stray {
     uint8_t protocol; /* 6 and 17: TCP and UDP; 1 and 58: an echo request */
     uint8_t tos, ttl;

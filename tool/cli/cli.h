@@ -20,6 +20,7 @@ int command_ss(int argc, char **argv);
 int command_logs(int argc, char **argv);
 int command_dump(int argc, char **argv);
 int command_capture(int argc, char **argv);
+int command_port(int argc, char **argv);
 int command_netem(int argc, char **argv);
 int command_tap(int argc, char **argv);
 int command_doctor(int argc, char **argv);

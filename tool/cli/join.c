@@ -1,4 +1,5 @@
 #define _GNU_SOURCE
+#include "tool/cli/outside.h"
 #include "tool/cli/run.h"
 #include "tool/control/ask.h"
 #include "tool/control/client.h"
@@ -79,7 +80,8 @@ int run_on_network(const struct run_options *options) {
         control_ask(control, join_request(options), NULL, 0, NULL, NULL, text, sizeof(text));
     const char *host = json_string_value(json_object_get(reply, "host"));
     int status = RUN_FAILED;
-    if (!reply) {
+    if (!reply || (options->outside &&
+                   !outside_ask(control, host ? host : "", options->outside, text, sizeof(text)))) {
         fprintf(stderr, "berth: %s\n", text);
         close(control);
     } else {

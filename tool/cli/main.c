@@ -25,6 +25,7 @@ static const struct command {
     {"logs", command_logs, "show what the commands of `up` said"},
     {"dump", command_dump, "write frames into a file that Wireshark opens, or to tcpdump"},
     {"capture", command_capture, NULL}, /* dump --detach, by its old name */
+    {"port", command_port, "list published ports: where they are on this machine"},
     {"netem", command_netem, "delay, lose or reorder what passes a computer's link"},
     {"tap", command_tap, "join a TAP device of this machine to the network"},
     {"doctor", command_doctor, "check what this machine lacks, and say what to do"},

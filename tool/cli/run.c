@@ -1,11 +1,13 @@
 #include "tool/cli/run.h"
+#include "tool/cli/outside.h"
 #include "tool/runner/run.h"
 
 #include <getopt.h>
 #include <stdio.h>
 
 static const char help[] =
-    "Usage: berth run [--net NET] [--host HOST] [--ip ADDRESS] [--] PROGRAM [ARGUMENT...]\n"
+    "Usage: berth run [--net NET] [--host HOST] [--ip ADDRESS] [-p PORTS] [--gateway[=LIST]]\n"
+    "                 [--] PROGRAM [ARGUMENT...]\n"
     "\n"
     "Runs an unmodified program on a virtual computer with its own addresses and all 65,535\n"
     "ports.\n"
@@ -18,6 +20,14 @@ static const char help[] =
     "  --stop-signal NUMBER, --stop-grace-ms NUMBER\n"
     "                 what the network's end begins with (15, SIGTERM), and how long before\n"
     "                 SIGKILL (5000)\n"
+    "  -p, --publish [[ADDRESS:][PORT]:]PORT[/udp]\n"
+    "                 this machine's port (any free one when not given) is the computer's: -p\n"
+    "                 8080:80. Servers see who comes. On all addresses, as Compose has it;\n"
+    "                 127.0.0.1:8080:80 is for this machine only. `berth port` lists them\n"
+    "  --gateway[=LIST]\n"
+    "                 the network's computers reach what this machine reaches, by TCP, UDP and\n"
+    "                 ping, and its names; host.berth is this machine's own loopback. LIST says\n"
+    "                 what alone they reach: --gateway=192.0.2.0/24,[2001:db8::/32]:443,host:5432\n"
     "  -h, --help     this text\n"
     "\n"
     "The exit status is the program's; 127 if there is no such program, 126 if it cannot be\n"
@@ -27,6 +37,8 @@ static const char help[] =
     "  berth run --host server -- python3 -m http.server 80\n"
     "  berth run -- curl http://server/\n"
     "  berth run --host pc1 -- bash\n";
+
+enum { ERROR_TEXT = 512 };
 
 static int wrong_use(void) {
     fputs("berth: see `berth run --help`\n", stderr);
@@ -40,13 +52,18 @@ int command_run(int argc, char **argv) {
                                           {"user", required_argument, NULL, 'u'},
                                           {"stop-signal", required_argument, NULL, 's'},
                                           {"stop-grace-ms", required_argument, NULL, 'g'},
+                                          {"publish", required_argument, NULL, 'p'},
+                                          {"gateway", optional_argument, NULL, 'w'},
                                           {"help", no_argument, NULL, 'h'},
                                           {0}};
     static char name[] = "berth run"; /* getopt's messages start with it */
-    struct run_options options = {.command = "run", .net = "default"};
+    struct outside outside = {.port_count = 0};
+    struct run_options options = {.command = "run", .net = "default", .outside = &outside};
+    char error[ERROR_TEXT];
+    bool fine = true;
     int option;
     argv[0] = name;
-    while ((option = getopt_long(argc, argv, "+h", known, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, "+hp:", known, NULL)) != -1) {
         switch (option) {
         case 'n':
             options.net = optarg;
@@ -66,10 +83,20 @@ int command_run(int argc, char **argv) {
         case 'g':
             options.grace = optarg;
             break;
+        case 'p':
+            fine = outside_publish(&outside, optarg, error, sizeof error);
+            break;
+        case 'w':
+            fine = outside_gateway(&outside, optarg, error, sizeof error);
+            break;
         case 'h':
             fputs(help, stdout);
             return 0;
         default:
+            return wrong_use();
+        }
+        if (!fine) {
+            fprintf(stderr, "berth: run: %s\n", error);
             return wrong_use();
         }
     }

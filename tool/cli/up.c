@@ -1,5 +1,6 @@
 #define _GNU_SOURCE
 #include "tool/cli/cli.h"
+#include "tool/cli/outside.h"
 #include "tool/cli/spec.h"
 #include "tool/cli/supervise.h"
 #include "tool/cli/topology.h"
@@ -15,9 +16,11 @@
 struct up_choice {
     const char *file, *timeout;
     bool detach, wait;
+    struct outside outside;
+    char error[CLI_TEXT]; /* empty: nothing is wrong */
 };
 
-enum { OPTION_WAIT = 0x200, OPTION_TIMEOUT };
+enum { OPTION_WAIT = 0x200, OPTION_TIMEOUT, OPTION_GATEWAY };
 
 static void up_take(void *context, int letter, const char *argument) {
     struct up_choice *choice = context;
@@ -25,6 +28,8 @@ static void up_take(void *context, int letter, const char *argument) {
         choice->file = argument;
     else if (letter == 'd')
         choice->detach = true;
+    else if (letter == OPTION_GATEWAY)
+        outside_gateway(&choice->outside, argument, choice->error, sizeof choice->error);
     else if (letter == OPTION_TIMEOUT)
         choice->timeout = argument;
     else
@@ -73,6 +78,22 @@ static int detach(struct supervisor *supervisor) {
     return got == 1 ? 0 : STATUS_FAILED;
 }
 
+/* Published ports and the gateway; what is refused has its place in the file. */
+static bool outside_make(int control, const struct spec *spec, const struct up_choice *choice) {
+    char error[CLI_TEXT];
+    for (const struct spec_host *host = spec->hosts; host != NULL; host = host->next)
+        for (const struct spec_port *port = host->service->ports; port != NULL; port = port->next)
+            if (!outside_ask_port(control, host->name, &port->mapping, error, sizeof error)) {
+                cli_fail("%s:%d: hosts.%s.ports: %s", choice->file, port->line, host->service->name,
+                         error);
+                return false;
+            }
+    if (outside_ask(control, "", &choice->outside, error, sizeof error))
+        return true;
+    cli_fail("%s", error);
+    return false;
+}
+
 /* Where the file lies: there its commands start. */
 static void directory_of(const char *path, char directory[PATH_MAX]) {
     const char *slash = strrchr(path, '/');
@@ -99,12 +120,13 @@ int command_up(int argc, char **argv) {
                                           {"wait", no_argument, NULL, OPTION_WAIT},
                                           {"timeout", required_argument, NULL, OPTION_TIMEOUT},
                                           {"wait-timeout", required_argument, NULL, OPTION_TIMEOUT},
+                                          {"gateway", optional_argument, NULL, OPTION_GATEWAY},
                                           {NULL, 0, NULL, 0}};
     struct up_choice choice = {.file = "berth.yaml"};
     char directory[PATH_MAX];
     const char *net;
     const struct cli_options options = {
-        .usage = "up [--net NET] [-f FILE] [-d] [--wait [--timeout TIME]]",
+        .usage = "up [--net NET] [-f FILE] [-d] [--wait [--timeout TIME]] [--gateway[=LIST]]",
         .help =
             "Makes the computers and links that a file describes and starts their commands. In "
             "the foreground\nit prints what they say, and Ctrl-C ends the network; with -d the "
@@ -115,6 +137,8 @@ int command_up(int argc, char **argv) {
             "                    says what is to come of commands (expect), run until that is\n"
             "                    known: status 0 if all was as expected, else 1, with a line for\n"
             "                    each that was not\n"
+            "  --gateway[=LIST]  let the computers reach the world outside, or what LIST says\n"
+            "                    (berth run --help)\n"
             "  --timeout TIME    wait so long at most (30s, 2m; a number is seconds)\n\n"
             "  networks: {lan: {subnet: 10.0.0.0/24, delay: 1ms}}\n"
             "  hosts:\n"
@@ -138,6 +162,8 @@ int command_up(int argc, char **argv) {
     if (choice.timeout != NULL && !timeout_read(choice.timeout, &timeout))
         return cli_misuse(argv[0], "up: --timeout: \"%.40s\" should be such as 30s",
                           choice.timeout);
+    if (choice.error[0] != '\0')
+        return cli_misuse(argv[0], "up: --gateway: %s", choice.error);
     if (!spec_load(choice.file, &spec))
         return STATUS_FAILED;
     /* Where nothing is expected to end, what is started stays. */
@@ -152,6 +178,11 @@ int command_up(int argc, char **argv) {
                                     .timeout = timeout,
                                     .ready = -1};
     supervisor.control = topology_make(net, choice.file, &spec, choice.detach);
+    if (supervisor.control >= 0 && !outside_make(supervisor.control, &spec, &choice)) {
+        close(supervisor.control);
+        supervisor.control = -1;
+    }
+    outside_clear(&choice.outside);
     if (supervisor.control < 0)
         status = STATUS_FAILED;
     else

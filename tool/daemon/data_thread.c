@@ -8,6 +8,7 @@
  * that looking for longer would have spared, shorter after one that it would not. */
 #define _GNU_SOURCE
 #include "tool/daemon/call.h"
+#include "tool/daemon/gateway.h"
 #include "tool/daemon/waiters.h"
 #include "tool/loop/clock.h"
 
@@ -51,6 +52,8 @@ static void event_notice(struct server *server, const struct epoll_event *event,
         eventfd_read(server->wake, &count);
     } else if (id >= EPOLL_OUTSIDE) {
         outside_receive(server, (int)(id - EPOLL_OUTSIDE), now);
+    } else if (id >= EPOLL_GATEWAY) {
+        gateway_ready(server, (uint32_t)id, event->events, now);
     } else {
         struct conduit *conduit = conduit_find(&server->conduits, id);
         if (conduit)
@@ -109,6 +112,7 @@ static void turn(struct server *server, struct inlets *inlets, const struct epol
     for (int i = 0; i < count; i++)
         event_notice(server, &events[i], now);
     waiters_expire(server, now);
+    gateway_tick(server, now);
     int planned = inlets_plan(inlets, server, now);
     if (planned == 0)
         return;

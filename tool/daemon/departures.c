@@ -5,6 +5,7 @@
  * left but those in TIME-WAIT, which are quiet, and after PATIENCE in any case: a peer that has
  * heard the end and goes on may do so. Where its name or address is wanted anew it goes at once. */
 #include "tool/daemon/departures.h"
+#include "tool/daemon/gateway.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,10 @@ static void computer_free(struct daemon *daemon, struct computer *computer) {
 }
 
 void computer_leave(struct daemon *daemon, struct computer *computer) {
+    uint64_t now;
+    server_lock(daemon->server, &now);
+    gateway_unpublish(daemon->server, computer->number);
+    server_unlock(daemon->server);
     computer->leaves = clock_monotonic() + PATIENCE;
     computer->next = daemon->departures;
     daemon->departures = computer;

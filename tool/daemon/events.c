@@ -1,6 +1,7 @@
 /* What became of the engine's sockets, carried to where it matters. */
 #define _GNU_SOURCE
 #include "tool/daemon/call.h"
+#include "tool/daemon/gateway.h"
 
 static int socket_error(struct berth_host *host, const struct conduit *conduit) {
     int error = 0;
@@ -52,6 +53,10 @@ static void datagram_event(struct server *server, struct conduit *conduit, uint3
 }
 
 void event_handle(struct server *server, const struct berth_network_event *event, uint64_t now) {
+    if (event->host == gateway_host(server)) {
+        gateway_event(server, &event->event, now);
+        return;
+    }
     struct conduit *conduit = conduit_find(&server->conduits, event->event.user);
     if (!conduit || conduit->host != event->host || conduit->socket != event->event.socket)
         return;

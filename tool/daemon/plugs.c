@@ -1,5 +1,6 @@
 /* The links of a computer: which addresses it is to have, and what it got. */
 #include "tool/daemon/computers.h"
+#include "tool/daemon/gateway.h"
 #include "tool/daemon/lans.h"
 
 #include <errno.h>
@@ -120,12 +121,16 @@ int computer_plug(struct daemon *daemon, struct computer *computer, const struct
             return result;
         number = result;
     }
+    server_lock(daemon->server, &now);
+    gateway_route(daemon->server, number);
+    server_unlock(daemon->server);
     return number;
 }
 
 void computer_unplug(struct daemon *daemon, struct computer *computer) {
     uint64_t now;
     struct berth_network *network = server_lock(daemon->server, &now);
+    gateway_forget_host(daemon->server, computer->number);
     berth_network_remove_host(network, computer->number);
     server_unlock(daemon->server);
 }

@@ -13,14 +13,16 @@ static const struct {
     void (*handle)(struct connection *connection, json_t *request);
     enum need need; /* USED: only while somebody uses the network */
 } requests[] = {
-    {"join", request_join, ANYBODY}, {"attach", request_attach, ANYBODY},
-    {"up", request_up, ANYBODY},     {"host", request_host, ANYBODY},
-    {"log", request_log, ANYBODY},   {"ended", request_ended, ANYBODY},
-    {"ping", request_ping, ANYBODY}, {"down", request_down, USED},
-    {"ps", request_ps, USED},        {"hosts", request_hosts, USED},
-    {"ss", request_ss, USED},        {"logs", request_logs, USED},
-    {"dump", request_dump, USED},    {"netem", request_netem, USED},
-    {"tap", request_tap, USED},      {"route", request_route, ANYBODY},
+    {"join", request_join, ANYBODY},    {"attach", request_attach, ANYBODY},
+    {"up", request_up, ANYBODY},        {"host", request_host, ANYBODY},
+    {"log", request_log, ANYBODY},      {"ended", request_ended, ANYBODY},
+    {"ping", request_ping, ANYBODY},    {"down", request_down, USED},
+    {"ps", request_ps, USED},           {"hosts", request_hosts, USED},
+    {"ss", request_ss, USED},           {"logs", request_logs, USED},
+    {"dump", request_dump, USED},       {"netem", request_netem, USED},
+    {"publish", request_publish, USED}, {"ports", request_ports, USED},
+    {"gateway", request_gateway, USED}, {"tap", request_tap, USED},
+    {"route", request_route, ANYBODY},
 };
 
 enum { REQUESTS = sizeof requests / sizeof requests[0] };

@@ -23,6 +23,9 @@ void request_logs(struct connection *connection, json_t *request);
 void request_dump(struct connection *connection, json_t *request);
 void request_netem(struct connection *connection, json_t *request);
 void request_tap(struct connection *connection, json_t *request);
+void request_publish(struct connection *connection, json_t *request);
+void request_ports(struct connection *connection, json_t *request);
+void request_gateway(struct connection *connection, json_t *request);
 void request_ping(struct connection *connection, json_t *request);
 
 #endif

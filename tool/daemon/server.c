@@ -1,5 +1,6 @@
 #define _GNU_SOURCE
 #include "tool/daemon/call.h"
+#include "tool/daemon/gateway.h"
 #include "tool/daemon/sealed.h"
 #include "tool/loop/clock.h"
 
@@ -62,6 +63,7 @@ void server_settle(struct server *server, uint64_t now) {
         size_t count = berth_network_events(server->network, events, EVENTS);
         for (size_t i = 0; i < count; i++)
             event_handle(server, &events[i], now);
+        more = gateway_serve(server, now) || more;
         if (count == 0 && !more) {
             server->unsettled = false;
             return;
@@ -222,6 +224,7 @@ void server_free(struct server *server) {
     pthread_mutex_unlock(&server->lock);
     eventfd_write(server->wake, 1);
     pthread_join(server->data_thread, NULL);
+    gateway_free(server);
     berth_network_free(server->network);
     server_dispose(server);
 }

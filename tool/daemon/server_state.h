@@ -22,6 +22,7 @@ enum { GHOSTS_MAX = 1024, OUTSIDE_MAX = 64, PORT_CHAINS = 256 };
 /* epoll data that is no conduit's id: a conduit's generation never reaches these. */
 #define EPOLL_WAKE UINT64_MAX
 #define EPOLL_OUTSIDE UINT64_C(0xffffffff00000000)
+#define EPOLL_GATEWAY UINT64_C(0xfffffffe00000000)
 
 struct outside {
     int port;
@@ -53,6 +54,7 @@ struct server {
     struct netlink_socket *netlinks; /* calls_netlink.c */
     struct outside outside[OUTSIDE_MAX];
     int outside_count;
+    struct gateway *gateway;            /* NULL: there is none; gateway.h */
     struct sealed *sealed, *sealed_end; /* sealed.c */
     uint64_t sealed_now;
     bool sealed_off; /* the kernel does not splice between such sockets */
