@@ -286,7 +286,7 @@ bool ip_take_ready(struct ip *ip, unsigned interface, struct berth_frame *frame)
 int ip_fragment(struct ip *ip, const struct ip_send *send, unsigned interface,
                 struct neighbor *neighbor, const uint8_t *mac, uint32_t mtu);
 /* An identification for datagrams that may be fragmented: unpredictable, and of 16 bits (IPv4) or
- * 32 it does not return before all others were used (RFC 6864 4.2, RFC 7739). */
+ * 32 it does not return before all others were used (RFC 6864 4.3, RFC 7739). */
 uint32_t ip_identification(struct ip *ip, const struct berth_ip *source,
                            const struct berth_ip *destination, uint8_t protocol);
 

@@ -20,7 +20,7 @@ uint32_t ip_path_mtu(const struct ip *ip, const struct berth_ip *destination, un
     return mtu;
 }
 
-/* RFC 1191 7.1, 1191-3: what to try when an old router does not say. */
+/* RFC 1191 7, 1191-3: what to try when an old router does not say. */
 static uint32_t plateau_below(uint32_t length) {
     static const uint16_t plateaus[] = {32000, 17914, 8166, 4352, 2002, 1492, 1006, 508, 296, 68};
     for (size_t i = 0; i < sizeof plateaus / sizeof *plateaus; i++)

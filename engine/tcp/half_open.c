@@ -174,7 +174,7 @@ static uint32_t find_victim(struct tcp *tcp, struct tcp_queue *queue,
     return 0;
 }
 
-/* RFC 4987 3.5, 4987-3 */
+/* RFC 4987 3.4, 4987-3 */
 bool half_open_recycle(struct tcp *tcp, const struct tcp_connection *listener) {
     unsigned steps = RECYCLE_STEPS;
     for (int i = HALF_OPEN_QUEUES - 1; i >= 0; i--) {

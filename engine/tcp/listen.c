@@ -7,7 +7,7 @@
  * room for the others. At a bound SYNs are answered by cookies (cookie.c). Where these are switched
  * off, and for a client that has one of our ports in TIME-WAIT (RFC 6191: its ISN is not free), the
  * oldest of those that did not answer the most SYN-ACKs makes room for the new one, since a peer
- * that is there answers within a round trip (RFC 4987, section 3.5). */
+ * that is there answers within a round trip (RFC 4987, section 3.4). */
 #include "engine/tcp/handshake.h"
 
 void listen_input(struct tcp *tcp, struct tcp_connection *listener,

@@ -70,7 +70,7 @@ static void full_at_third(void **state) {
     peer_end(&p);
 }
 
-/* RFC 4987 3.5 (4987-1, 4987-3): a flood takes no more than the bound, and newcomers push out the
+/* RFC 4987 3.4 (4987-1, 4987-3): a flood takes no more than the bound, and newcomers push out the
  * oldest; a client that answers in time gets through. */
 static void flood(void **state) {
     (void)state;
