@@ -15,10 +15,10 @@ static bool address_read(const struct spec_reader *reader, const struct tree_nod
     struct berth_ip ip;
     char inner[SPEC_PATH];
     const char *key = v4 ? "ipv4_address" : "ipv6_address";
+    if (tree_member(map, key) == NULL) /* what another map said of it stays */
+        return true;
     if (!spec_text(reader, map, path, key, address))
         return false;
-    if (*address == NULL)
-        return true;
     *line = tree_member(map, key)->line;
     spec_path(inner, path, key);
     if (berth_ip_parse(*address, &ip) < 0 || berth_ip_is_v4(&ip) != v4)

@@ -102,6 +102,21 @@ static void defaults(void **state) {
 }
 
 /* A network's subnets: either or both, or one of them alone. */
+/* The address below a host's only network is that host's. */
+static void one_network_with_an_address(void **state) {
+    (void)state;
+    static const char text[] = "networks: {lan: {}, far: {subnet: 10.3.0.0/24}}\n"
+                               "hosts: {server: {networks: {far: {ipv4_address: 10.3.0.9}}}}\n";
+    struct spec spec;
+    char error[TREE_ERROR];
+    if (!read_text(&spec, text, strlen(text), error))
+        fail_msg("%s", error);
+    const struct spec_host *server = host_of(&spec, "server");
+    assert_string_equal(server->service->plugs->network->name, "far");
+    assert_string_equal(server->service->plugs->address, "10.3.0.9");
+    spec_clear(&spec);
+}
+
 static void subnets(void **state) {
     (void)state;
     static const struct {
@@ -314,6 +329,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_all_of_it),
         cmocka_unit_test(defaults),
+        cmocka_unit_test(one_network_with_an_address),
         cmocka_unit_test(subnets),
         cmocka_unit_test(faults_are_placed),
         cmocka_unit_test(broken_yaml_is_placed),
