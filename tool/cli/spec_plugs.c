@@ -94,9 +94,9 @@ static struct spec_plug *plug_add(const struct spec_reader *reader, struct spec_
 
 /* The addresses of a host itself are those of its only plug. */
 static bool only_read(const struct spec_reader *reader, const struct tree_node *node,
-                      const char *path, struct spec_service *service) {
+                      const char *path, bool map, struct spec_service *service) {
     static const char *const keys[] = {"ipv4_address", "ipv6_address", "aliases"};
-    if (service->plugs->next == NULL)
+    if (service->plugs->next == NULL && !map)
         return plug_read(reader, node, path, service->count, service->plugs);
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
         if (tree_member(node, keys[i]) != NULL)
@@ -125,5 +125,5 @@ bool spec_plugs_read(const struct spec_reader *reader, const struct tree_node *n
                                      !plug_read(reader, one, leaf, service->count, plug))))
             return false;
     }
-    return only_read(reader, node, path, service);
+    return only_read(reader, node, path, networks != NULL && networks->kind == TREE_MAP, service);
 }
