@@ -120,6 +120,63 @@ static void growth_is_bounded(void **state) {
     peer_end(&f.p);
 }
 
+/* 4.2: nor so far away that its cube overflows: 2^21 ms, four times whose cube is 0 modulo 2^64.
+ * [9438-1] */
+static void far_away(void **state) {
+    (void)state;
+    struct flow f;
+    flow_start(&f, 100, 100);
+    round_trip(&f, false);
+    struct cubic *q = cubic_of(&f);
+    assert_int_equal(q->k, 0);
+    q->quiet = false;
+    f.p.tcp->now = q->epoch + ((UINT64_C(1) << 21) - f.rtt) * BERTH_MS;
+    uint32_t before = f.c->cwnd;
+    congestion_on_ack(f.p.tcp, f.c, 2 * MSS, false);
+    assert_in_range(f.c->cwnd, before + MSS - 1, before + MSS);
+    peer_end(&f.p);
+}
+
+/* 4.4: a window beyond where the curve will be stays. [9438-1] */
+static void beyond_the_curve(void **state) {
+    (void)state;
+    struct flow f;
+    flow_start(&f, 1000, 100);
+    loses(&f);
+    round_trip(&f, false);
+    f.c->cwnd = 900 * MSS;
+    for (unsigned i = 0; i < 3; i++)
+        round_trip(&f, false);
+    assert_int_equal(f.c->cwnd, 900 * MSS);
+    peer_end(&f.p);
+}
+
+/* 5.8: once an ACK has left nothing in flight the time up to the next one does not count. [9438-2]
+ */
+static void nothing_in_flight(void **state) {
+    (void)state;
+    struct flow f;
+    flow_start(&f, 40, 100);
+    peer_sends(&f.p, "PA len 10"); /* not read: it stays busy */
+    f.p.seq += 10;
+    opened_drains(&f.p);
+    while (tcp_flight(f.c)) {
+        opened_acks(&f.p, f.socket);
+        opened_drains(&f.p);
+    }
+    f.c->srtt = 100000 << 3;
+    f.c->cwnd = f.c->ssthresh = 1000 * MSS;
+    loses(&f);
+    for (unsigned i = 0; i < 10; i++)
+        round_trip(&f, false);
+    assert_true(cubic_of(&f)->quiet);
+    f.p.tcp->now += 20 * BERTH_SECOND;
+    round_trip(&f, false);
+    double k = cbrt(300 / 0.4), curve = 0.4 * pow(1.3 - k, 3) + 1000;
+    assert_true(segments(f.c->cwnd) < curve + 2);
+    peer_end(&f.p);
+}
+
 /* 4.7: fast convergence. [9438-2] */
 static void fast_convergence(void **state) {
     (void)state;
@@ -255,6 +312,9 @@ int main(void) {
         cmocka_unit_test(follows_the_curve),
         cmocka_unit_test(reno_friendly),
         cmocka_unit_test(growth_is_bounded),
+        cmocka_unit_test(far_away),
+        cmocka_unit_test(beyond_the_curve),
+        cmocka_unit_test(nothing_in_flight),
         cmocka_unit_test(fast_convergence),
         cmocka_unit_test(timeout),
         cmocka_unit_test(rest_does_not_count),

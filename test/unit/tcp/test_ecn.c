@@ -133,13 +133,20 @@ static void echo(void **state) {
     (void)state;
     struct peer p;
     uint32_t socket = agreed(&p, "mss 1000");
+    struct tcp_connection *c = tcp_at(p.tcp, socket);
+    struct berth_tcp_info info;
+    c->pingpong = 1; /* ACKs wait for answers */
     peer_sends(&p, "A tos 3");
     peer_silent(&p);
+    tcp_info(p.tcp, socket, &info);
+    assert_int_equal(info.options & 16, 0);
     peer_sends(&p, "PA seq %u len 10 tos 3", p.seq - 100000);
     peer_gets(&p, "A");
     peer_sends(&p, "PA len 10 tos 3");
     p.seq += 10;
     peer_gets(&p, "AE ack %u", p.seq);
+    tcp_info(p.tcp, socket, &info);
+    assert_int_equal(info.options & 16, 16); /* seen in use */
     opened_writes(&p, socket, 10, 0);
     peer_gets(&p, "PAE len 10");
     opened_acks(&p, socket);
@@ -151,9 +158,11 @@ static void echo(void **state) {
     peer_silent(&p);
     peer_waits(&p, 40 * BERTH_MS); /* not marked: as any */
     peer_gets(&p, "AE");
+    c->pingpong = 1;
     peer_sends(&p, "PAC len 10 tos 2");
     p.seq += 10;
     peer_gets(&p, "A ack %u", p.seq);
+    c->pingpong = 1;
     peer_sends(&p, "PAC len 10 tos 3"); /* marked anew */
     p.seq += 10;
     peer_gets(&p, "AE");
@@ -200,8 +209,29 @@ static void reduction(void **state) {
     peer_sends(&p, "AE");
     assert_int_equal(p.counters.tcp_ecn_reductions, 2);
     assert_int_equal(c->ssthresh, 5 * MSS / 2);
+    struct berth_tcp_info info;
+    tcp_info(p.tcp, socket, &info);
+    assert_int_equal(info.marked, 11); /* segments that were acknowledged with an ECE */
     assert_int_equal(p.counters.tcp_retrans_segs, 0);
     assert_false(opened_active(&p, socket)->flags & TCP_A_RECOVERY);
+    peer_end(&p);
+}
+
+/* A reduction long ago does not seem to be yet to come when half of the sequence numbers have
+ * passed. [3168-2] */
+static void reduced_long_ago(void **state) {
+    (void)state;
+    struct peer p;
+    uint32_t socket = agreed(&p, "mss 1000 wscale 5");
+    opened_writes(&p, socket, 100 * MSS, 0);
+    assert_int_equal(opened_drains(&p), 10);
+    struct tcp_active *a = opened_active(&p, socket);
+    a->ecn.reduced_at = p.ack - (UINT32_C(1) << 31) + 2 * MSS;
+    p.ack += MSS;
+    peer_sends(&p, "A");
+    p.ack += 4 * MSS; /* more than 2^31 beyond it */
+    peer_sends(&p, "AE");
+    assert_int_equal(p.counters.tcp_ecn_reductions, 1);
     peer_end(&p);
 }
 
@@ -249,6 +279,7 @@ int main(void) {
         cmocka_unit_test(what_is_ect),
         cmocka_unit_test(echo),
         cmocka_unit_test(reduction),
+        cmocka_unit_test(reduced_long_ago),
         cmocka_unit_test(loss),
         cmocka_unit_test(without),
     };

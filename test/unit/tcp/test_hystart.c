@@ -86,6 +86,42 @@ static void ends_before_loss(void **state) {
     }
 }
 
+/* 4.2: round trips that go on growing do not begin it anew: it is over after its five rounds.
+ * [9406-1] */
+static void growing_on(void **state) {
+    (void)state;
+    struct flow f;
+    flow_start(&f);
+    round_trip(&f, 40);
+    round_trip(&f, 40);
+    for (unsigned i = 0, rtt = 60; i < 6; i++, rtt += rtt / 3)
+        round_trip(&f, rtt);
+    assert_true(f.c->ssthresh != UINT32_MAX);
+    peer_end(&f.p);
+}
+
+/* 4.2: rounds of it that ended with a false alarm do not count for the next time. [9406-1] */
+static void counts_anew(void **state) {
+    (void)state;
+    struct flow f;
+    flow_start(&f);
+    const struct hystart *h = &opened_active(&f.p, f.socket)->congestion.hystart;
+    round_trip(&f, 40);
+    round_trip(&f, 60);
+    assert_true(h->baseline);
+    for (unsigned i = 0; i < 2; i++)
+        round_trip(&f, 60);
+    assert_true(h->rounds >= 2);
+    round_trip(&f, 45);
+    assert_int_equal(h->baseline, 0);
+    for (unsigned i = 0; i < 4 && !h->baseline; i++)
+        round_trip(&f, 45 + 20 * (i + 1));
+    assert_true(h->baseline);
+    assert_in_range(h->rounds, 0, 1);
+    assert_int_equal(f.c->ssthresh, UINT32_MAX);
+    peer_end(&f.p);
+}
+
 /* 4.2: a round trip shorter than the one that began it was a false alarm. [9406-1] */
 static void false_alarm(void **state) {
     (void)state;
@@ -136,6 +172,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(doubles),        cmocka_unit_test(ends_before_loss),
         cmocka_unit_test(false_alarm),    cmocka_unit_test(small_changes),
+        cmocka_unit_test(growing_on),     cmocka_unit_test(counts_anew),
         cmocka_unit_test(only_the_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -41,6 +41,10 @@ static void new_octets(void **state) {
         flown_gets(&p, closed ? 9 : 10);
         peer_silent(&p);
         assert_int_equal(p.counters.tcp_retrans_segs, closed);
+        opened_expires(&p, 220 * BERTH_MS); /* one probe, whatever it was: then the timeout */
+        flown_gets(&p, 0);
+        assert_int_equal(p.counters.tcp_loss_probes, 1);
+        assert_int_equal(p.counters.tcp_timeouts, 1);
         peer_end(&p);
     }
 }
@@ -64,7 +68,17 @@ static void when(void **state) {
     assert_int_equal(p.counters.tcp_timeouts, 1);
     peer_end(&p);
 
-    uint32_t socket = opened(&p, 4, "mss 1000");
+    uint32_t socket = opened(&p, 4, "mss 1000 sackok");
+    tcp_at(p.tcp, socket)->srtt = 0; /* as after a lost SYN: a second, and the RTO is three */
+    rtt_after_lost_syn(tcp_at(p.tcp, socket));
+    opened_writes(&p, socket, 5 * MSS, 0);
+    assert_int_equal(opened_drains(&p), 5);
+    opened_expires(&p, BERTH_SECOND);
+    flown_gets(&p, 4);
+    assert_int_equal(p.counters.tcp_loss_probes, 1);
+    peer_end(&p);
+
+    socket = opened(&p, 4, "mss 1000");
     opened_writes(&p, socket, 5 * MSS, 0);
     opened_drains(&p);
     opened_expires(&p, 200 * BERTH_MS);
@@ -141,6 +155,29 @@ static void what_became_of_it(void **state) {
     }
 }
 
+/* 7.4: what is heard before an ACK comes as far as the probe says nothing of it: one of the two was
+ * lost all the same. [8985-2] */
+static void not_the_probe_yet(void **state) {
+    (void)state;
+    struct peer p;
+    uint32_t socket = flown(&p, 4, 5, RTT, "");
+    struct tcp_connection *c = tcp_at(p.tcp, socket);
+    opened_expires(&p, PTO - RTT);
+    flown_gets(&p, 4);
+    uint32_t window = c->cwnd;
+    peer_sends(&p, "A"); /* a duplicate ACK of the first segment */
+    assert_true(c->active->loss.flags & LOSS_PROBE);
+    p.ack += 5 * MSS;
+    peer_sends(&p, "A");
+    opened_writes(&p, socket, MSS, 0);
+    flown_gets(&p, 0);
+    p.ack += MSS;
+    peer_sends(&p, "A");
+    assert_false(c->active->loss.flags & LOSS_PROBE);
+    assert_int_equal(c->ssthresh, window / 2);
+    peer_end(&p);
+}
+
 /* The FIN is the tail of all. */
 static void lost_fin(void **state) {
     (void)state;
@@ -164,9 +201,13 @@ static void lost_fin(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(lost_tail), cmocka_unit_test(new_octets),
-        cmocka_unit_test(when),      cmocka_unit_test(put_off),
-        cmocka_unit_test(one_probe), cmocka_unit_test(what_became_of_it),
+        cmocka_unit_test(lost_tail),
+        cmocka_unit_test(new_octets),
+        cmocka_unit_test(when),
+        cmocka_unit_test(put_off),
+        cmocka_unit_test(one_probe),
+        cmocka_unit_test(what_became_of_it),
+        cmocka_unit_test(not_the_probe_yet),
         cmocka_unit_test(lost_fin),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

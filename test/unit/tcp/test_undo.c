@@ -106,6 +106,37 @@ static void right_timeout(void **state) {
     }
 }
 
+/* 5682-1, step 2b: without new octets to be sent it cannot be told whether the timeout was right:
+ * it is recovered from, and an ACK of what was sent once only undoes nothing. */
+static void nothing_new_to_send(void **state) {
+    (void)state;
+    for (unsigned closed = 0; closed < 2; closed++) { /* there is nothing, or no window for it */
+        struct peer p;
+        uint32_t socket = flown(&p, 4, closed ? 50 : 10, RTT, "");
+        struct tcp_connection *c = tcp_at(p.tcp, socket);
+        c->active->loss.timer_at = 0;
+        connection_wake(p.tcp, c);
+        opened_expires(&p, 200 * BERTH_MS);
+        flown_gets(&p, 0);
+        peer_silent(&p);
+        p.ack += MSS;
+        peer_sends(&p, closed ? "A win 9000" : "A"); /* up to the end of what is out */
+        assert_false(!closed && c->active->loss.flags & LOSS_FRTO &&
+                     c->active->send.length > 9 * MSS);
+        flown_gets(&p, 0);
+        flown_gets(&p, 1);
+        peer_silent(&p);
+        assert_false(c->active->loss.flags & LOSS_FRTO);
+        p.ack += 4 * MSS; /* 3 and 4 were sent once */
+        peer_sends(&p, closed ? "A win 5000" : "A");
+        assert_int_equal(p.counters.tcp_recoveries_undone, 0);
+        assert_true(c->active->loss.flags & LOSS_TIMEOUT);
+        assert_int_equal(c->ssthresh, 5 * MSS);
+        flown_gets(&p, 0);
+        peer_end(&p);
+    }
+}
+
 /* RFC 3708: without timestamps, when every octet that was sent again has been reported as a
  * duplicate, and not sooner. [4015-1] */
 static void all_came_twice(void **state) {
@@ -160,9 +191,9 @@ static void too_late(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(late_segment),  cmocka_unit_test(early_timeout),
-        cmocka_unit_test(right_timeout), cmocka_unit_test(all_came_twice),
-        cmocka_unit_test(too_late),
+        cmocka_unit_test(late_segment),   cmocka_unit_test(early_timeout),
+        cmocka_unit_test(right_timeout),  cmocka_unit_test(nothing_new_to_send),
+        cmocka_unit_test(all_came_twice), cmocka_unit_test(too_late),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
