@@ -258,4 +258,31 @@ with Net("leave") as net:  # a computer that ends with its program: its last wor
     check("and nothing is left of the connections", until(lambda: "7000" not in net.berth("ss", "-tn", "state", "connected").stdout),
           net.berth("ss", "-tan").stdout)
 
+# A run whose programs have ended costs nothing, even while those who are to clean up after it are held up.
+def descendants(pid):
+    with open(f"/proc/{pid}/task/{pid}/children") as file:
+        children = [int(child) for child in file.read().split()]
+    return children + [deeper for child in children for deeper in descendants(child)]
+
+
+def command(pid):
+    with open(f"/proc/{pid}/comm") as file:
+        return file.read().strip()
+
+
+with Net("deserted") as net:
+    check("a network is up", started(net).returncode == 0)
+    daemon = processes(net.name, "daemon")[0]
+    threads = len(os.listdir(f"/proc/{daemon}/task"))
+    run = net.start("pc1", "/bin/sleep", "300")
+    check("a run has a thread of the daemon", until(lambda: "sleep" in map(command, descendants(run.pid))) and
+          len(os.listdir(f"/proc/{daemon}/task")) == threads + 1)
+    family = [run.pid, *descendants(run.pid)]
+    for pid in family:
+        os.kill(pid, signal.SIGKILL if command(pid) == "sleep" else signal.SIGSTOP)
+    check("which ends with the run's programs", until(lambda: len(os.listdir(f"/proc/{daemon}/task")) == threads))
+    for pid in family:
+        if os.path.exists(f"/proc/{pid}"):
+            os.kill(pid, signal.SIGCONT)
+
 finish()

@@ -23,6 +23,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -268,6 +269,13 @@ static void call_serve(struct run *run, const struct seccomp_notif *notification
         close(call.end);
 }
 
+/* Whether nobody is left under the filter. Since Linux 6.11 waiting for a call then does not sleep:
+ * it fails as it does when a caller has gone before its call was taken. */
+static bool deserted(const struct run *run) {
+    struct pollfd listener = {.fd = run->listener};
+    return poll(&listener, 1, 0) == 1 && (listener.revents & POLLHUP);
+}
+
 static void *notify_thread_run(void *argument) {
     struct run *run = argument;
     struct seccomp_notif notification;
@@ -275,8 +283,8 @@ static void *notify_thread_run(void *argument) {
         memset(&notification, 0, sizeof notification);
         if (ioctl(run->listener, SECCOMP_IOCTL_NOTIF_RECV, &notification) == 0)
             call_serve(run, &notification);
-        else if (errno != EINTR && errno != ENOENT)
-            break; /* nobody is left under the filter */
+        else if (errno != EINTR && (errno != ENOENT || deserted(run)))
+            break;
     }
     run->stopped = true;
     return NULL;
