@@ -99,6 +99,8 @@ void icmp6_input(struct ip *ip, const struct ip_packet *packet, uint64_t now) {
         echo_reply(ip, packet, &packet->destination, &header, now);
     else if (header.type == ICMP6_ECHO_REPLY)
         ip->ops.echoed(ip->ops.context, packet, (uint16_t)(header.rest >> 16));
+    else if (header.type == ICMP6_LISTENER_QUERY)
+        mld_query(ip, packet, now); /* 3810-1 */
     else if (icmp6_is_error(header.type))
         icmp_error_input(ip, packet, now);
     /* RFC 4443 2.4: unknown informational messages in silence. */

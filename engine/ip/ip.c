@@ -59,8 +59,10 @@ int ip_init(struct ip *ip, const struct berth_host_config *config, struct random
 }
 
 static void drop_all(struct ip *ip) {
-    for (unsigned i = 0; i < ip->interface_count; i++)
+    for (unsigned i = 0; i < ip->interface_count; i++) {
         frame_queue_clear(&ip->interfaces[i].ready, ip->allocator);
+        ip->interfaces[i].mld_due = 0;
+    }
     ip->ready = 0;
     neighbors_clear(ip);
     reassembly_clear(ip, &ip->reassembly);
@@ -93,11 +95,12 @@ static uint64_t earlier(uint64_t a, uint64_t b) {
 uint64_t ip_deadline(const struct ip *ip) {
     uint64_t reassembly =
         earlier(reassembly_deadline(&ip->reassembly), reassembly_deadline(&ip->reassembly6));
-    return earlier(timer_deadline(&ip->neighbors.wheel), reassembly);
+    return earlier(earlier(timer_deadline(&ip->neighbors.wheel), reassembly), mld_deadline(ip));
 }
 
 void ip_advance(struct ip *ip, uint64_t now) {
     neighbors_advance(ip, now);
+    mld_advance(ip, now);
     reassembly_advance(ip, &ip->reassembly, now);
     reassembly_advance(ip, &ip->reassembly6, now);
 }

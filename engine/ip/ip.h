@@ -49,6 +49,8 @@ struct ip_interface {
     uint32_t mtu;
     uint8_t mac[ETHERNET_MAC];
     uint8_t offloads;
+    bool mld_old;             /* the router that asked last speaks RFC 2710 */
+    uint64_t mld_due;         /* when to report our groups; 0: nobody has asked */
     struct frame_queue ready; /* complete frames that wait for the pull */
 };
 
@@ -289,6 +291,12 @@ int ip_fragment(struct ip *ip, const struct ip_send *send, unsigned interface,
  * 32 it does not return before all others were used (RFC 6864 4.3, RFC 7739). */
 uint32_t ip_identification(struct ip *ip, const struct berth_ip *source,
                            const struct berth_ip *destination, uint8_t protocol);
+
+/* ---- mld.c ---- */
+/* A query for listeners. */
+void mld_query(struct ip *ip, const struct ip_packet *packet, uint64_t now);
+uint64_t mld_deadline(const struct ip *ip);
+void mld_advance(struct ip *ip, uint64_t now);
 
 /* ---- icmp.c, icmp_report.c, icmp_error.c ---- */
 void icmp_input(struct ip *ip, const struct ip_packet *packet, uint64_t now);
