@@ -43,12 +43,11 @@ static void world_make(int count) {
         char name[16];
         struct berth_link link;
         snprintf(name, sizeof name, "pc%d", world.count + 1);
-        int number = berth_network_add_host(world.network, name, 0, NULL, NULL);
-        if (number < 0)
-            bench_fail("host %s: %s", name, strerror(-number));
-        world.hosts[number] = berth_network_host(world.network, number);
-        berth_network_links(world.network, number, &link, 1);
-        world.addresses[number] = link.address;
+        if (berth_network_add_host(world.network, name, 0, NULL, NULL) != world.count)
+            bench_fail("no host %s", name);
+        world.hosts[world.count] = berth_network_host(world.network, world.count);
+        berth_network_links(world.network, world.count, &link, 1);
+        world.addresses[world.count] = link.address;
     }
 }
 

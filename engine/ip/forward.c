@@ -130,7 +130,7 @@ static void options_blank(uint8_t *options, uint32_t length) {
 /* The fragment of `whole` with payload octets [offset, offset+length). */
 static bool fragment_build(const struct berth_frame *whole, uint32_t link, uint32_t offset,
                            uint32_t length, bool last, struct berth_frame *piece) {
-    uint8_t *header = piece->header + link;
+    uint8_t *header = &piece->header[link];
     memcpy(header, whole->header + link, IPV4_HEADER_MAX);
     uint32_t size = (header[0] & 15u) * 4, start = link + size + offset, own = 0;
     uint16_t place = load_be16(header + 6);

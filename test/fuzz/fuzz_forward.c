@@ -171,6 +171,7 @@ static void step(struct router *router) {
         counting_recover(&router->counting);
         berth_host_advance(router->host, router->now);
     } else if (what < 240) {
+        drain(router); /* what was made for the old MTU may go */
         /* As far as IPv6 on it lets it. */
         if (berth_host_set_interface(router->host, 2, mtus[what & 3], what >> 2 & 3) == 0)
             router->narrow = mtus[what & 3];
