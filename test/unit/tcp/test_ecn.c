@@ -217,6 +217,23 @@ static void reduction(void **state) {
     peer_end(&p);
 }
 
+/* A mark for whose echo there is no memory is lost, and the octets with it; the next one makes up
+ * for it. [3168-2] */
+static void no_memory(void **state) {
+    (void)state;
+    struct peer p;
+    agreed(&p, "mss 1000");
+    peer_silent(&p);
+    uint32_t limit = p.tcp->actives.limit;
+    p.tcp->actives.limit = p.tcp->actives.used;
+    peer_sends(&p, "PA len 10 tos 3");
+    peer_silent(&p);
+    p.tcp->actives.limit = limit;
+    peer_sends(&p, "PA len 10 tos 3");
+    peer_gets(&p, "AE ack %u", p.seq + 10);
+    peer_end(&p);
+}
+
 /* A reduction long ago does not seem to be yet to come when half of the sequence numbers have
  * passed. [3168-2] */
 static void reduced_long_ago(void **state) {
@@ -279,6 +296,7 @@ int main(void) {
         cmocka_unit_test(what_is_ect),
         cmocka_unit_test(echo),
         cmocka_unit_test(reduction),
+        cmocka_unit_test(no_memory),
         cmocka_unit_test(reduced_long_ago),
         cmocka_unit_test(loss),
         cmocka_unit_test(without),
