@@ -36,7 +36,7 @@ hosts:
   right: {networks: {c: {aliases: [far, web.example.org]}}, extra_hosts: ["elsewhere:192.0.2.7"]}
   both: {networks: [a, c]}
 links:
-  - {endpoints: [r1, b], loss: 0.5%}
+  - {endpoints: [r1, b], delay: 1ms}
 """, "-d")
         check("up", done.returncode == 0, done)
         rows = [line.split() for line in net.berth("hosts").stdout.splitlines()[1:]]

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "tool/cli/spec_read.h"
 
+#include <regex.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -117,6 +118,27 @@ static bool stop_read(const struct place *place, struct spec_process *process) {
            spec_duration(place->reader, map, path, "stop_grace_period", &process->grace);
 }
 
+/* "/.../" must be an extended regular expression. */
+static bool pattern_check(const struct spec_reader *reader, const struct tree_node *node,
+                          const char *path) {
+    regex_t regex;
+    char why[128];
+    size_t length = strlen(node->text);
+    if (length <= 2 || node->text[0] != '/' || node->text[length - 1] != '/')
+        return true;
+    char *inner = strndup(node->text + 1, length - 2);
+    if (inner == NULL)
+        return spec_memory(reader, node->line, path);
+    int error = regcomp(&regex, inner, REG_EXTENDED | REG_NOSUB);
+    free(inner);
+    if (error == 0) {
+        regfree(&regex);
+        return true;
+    }
+    regerror(error, &regex, why, sizeof why);
+    return spec_wrong(reader, node->line, path, "\"%.60s\": %s", node->text, why);
+}
+
 static bool output_read(const struct spec_reader *reader, const struct tree_node *map,
                         const char *path, struct spec_expect *expect) {
     char inner[SPEC_PATH];
@@ -130,6 +152,11 @@ static bool output_read(const struct spec_reader *reader, const struct tree_node
         return spec_wrong(reader, output->line, inner,
                           "must be a text that the output has in it, or a list of them");
     expect->output = output;
+    if (output->kind == TREE_TEXT)
+        return pattern_check(reader, output, inner);
+    for (const struct tree_node *one = output->first; one != NULL; one = one->next)
+        if (!pattern_check(reader, one, inner))
+            return false;
     return true;
 }
 
