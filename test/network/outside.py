@@ -24,6 +24,8 @@ def world():
     for words in (["link", "set", "lo", "up"], *(["addr", "add", f"{ip}/32", "dev", "lo"] for ip in (CLIENT, MACHINE)),
                   ["addr", "add", f"{CLIENT6}/128", "dev", "lo", "nodad"]):
         subprocess.run(["ip", *words], check=True)
+    with open("/proc/sys/net/ipv4/ping_group_range", "w") as file:
+        file.write("0 0")
     # Who is root only here has no right to the folder of who is root in truth.
     folder = tempfile.mkdtemp(prefix="berth-world-")
     os.environ["XDG_RUNTIME_DIR"] = folder

@@ -26,7 +26,7 @@ bool spec_read(struct spec *spec, FILE *file, const char *name, char *error) {
     if (root == NULL)
         return false;
     const struct tree_node *links = tree_member(root, "links");
-    if (spec_map_check(&reader, root, "", SPEC_MAP_FILE) &&
+    if (spec_map_check(&reader, root, "", SPEC_MAP_FILE) && spec_gateway_read(&reader, root) &&
         spec_networks_read(&reader, tree_member(root, "networks")) &&
         hosts_read(&reader, tree_member(root, "hosts")) && spec_networks_settle(&reader) &&
         spec_depends_read(&reader) &&
@@ -73,6 +73,7 @@ static void name_keep(void *name) {
 }
 
 void spec_clear(struct spec *spec) {
+    json_decref(spec->gateway);
     tdestroy(spec->names, name_keep);
     while (spec->hosts != NULL) {
         struct spec_host *host = spec->hosts;

@@ -119,7 +119,8 @@ struct spec {
     struct spec_service *services, *last_service;
     struct spec_host *hosts, *last;
     unsigned network_count, service_count, host_count;
-    void *names; /* of hosts: a tree (search.h) */
+    json_t *gateway; /* what it lets through; json_null(): everything; NULL: there is none */
+    void *names;     /* of hosts: a tree (search.h) */
 };
 
 /* Reads it; the spec is empty on failure, with "FILE:LINE: KEY: what is wrong" in

@@ -13,7 +13,8 @@
     "command", "environment", "env_file", "working_dir", "user", "restart", "stop_signal",         \
         "stop_grace_period", "expect"
 
-static const char *const file_keys[] = {"networks", "hosts", "links"};
+static const char *const file_keys[] = {"networks", "hosts", "links", "gateway"};
+static const char *const gateway_keys[] = {"allow"};
 static const char *const network_keys[] = {"subnet", "enable_ipv6", "ipam", LINK_KEYS};
 static const char *const ipam_keys[] = {"config"};
 static const char *const ipam_config_keys[] = {"subnet"};
@@ -44,6 +45,7 @@ static const struct spec_table tables[SPEC_MAPS] = {
     [SPEC_MAP_DEPENDENCY] = TABLE("dependency", dependency_keys),
     [SPEC_MAP_PORT] = TABLE("port", port_keys),
     [SPEC_MAP_EXPECT] = TABLE("expect", expect_keys),
+    [SPEC_MAP_GATEWAY] = TABLE("gateway", gateway_keys),
     [SPEC_MAP_LINK] = TABLE("link", link_keys),
 };
 

@@ -23,6 +23,7 @@ enum spec_map {
     SPEC_MAP_DEPENDENCY,
     SPEC_MAP_PORT,
     SPEC_MAP_EXPECT,
+    SPEC_MAP_GATEWAY,
     SPEC_MAP_LINK,
     SPEC_MAPS
 };
@@ -71,6 +72,7 @@ struct spec_network *spec_network_find(const struct spec *spec, const char *name
 
 /* ---- the parts ---- */
 
+bool spec_gateway_read(const struct spec_reader *reader, const struct tree_node *root);
 bool spec_networks_read(const struct spec_reader *reader, const struct tree_node *networks);
 /* Once the hosts are known: subnets that the file left open. */
 bool spec_networks_settle(const struct spec_reader *reader);

@@ -88,7 +88,9 @@ static bool outside_make(int control, const struct spec *spec, const struct up_c
                          error);
                 return false;
             }
-    if (outside_ask(control, "", &choice->outside, error, sizeof error))
+    const struct outside file = {.allow = spec->gateway};
+    if (outside_ask(control, "", &file, error, sizeof error) &&
+        outside_ask(control, "", &choice->outside, error, sizeof error))
         return true;
     cli_fail("%s", error);
     return false;

@@ -56,17 +56,27 @@ static bool place_find(struct gateway *gateway, uint32_t *index) {
     return true;
 }
 
+/* What nothing is wanted of is not watched at all: epoll would tell of its end again and again. */
+int outlet_watch(struct server *server, struct outlet *outlet, uint32_t events) {
+    struct epoll_event event = {.events = events, .data.u64 = EPOLL_GATEWAY + outlet->key};
+    int operation = events == 0           ? EPOLL_CTL_DEL
+                    : outlet->events == 0 ? EPOLL_CTL_ADD
+                                          : EPOLL_CTL_MOD;
+    if (outlet->fd < 0 || events == outlet->events)
+        return 0;
+    outlet->events = events;
+    return epoll_ctl(server->epoll, operation, outlet->fd, &event) < 0 ? -errno : 0;
+}
+
 int outlet_add(struct server *server, struct outlet *outlet, uint32_t events) {
     struct gateway *gateway = server->gateway;
     uint32_t index;
     int result = outlet->fd >= server->descriptors || !place_find(gateway, &index) ? -EMFILE : 0;
     if (result == 0) {
         outlet->key = index | (uint32_t)++gateway->generations[index] << KEY_BITS;
-        outlet->events = events;
-        struct epoll_event event = {.events = events, .data.u64 = EPOLL_GATEWAY + outlet->key};
-        if (epoll_ctl(server->epoll, EPOLL_CTL_ADD, outlet->fd, &event) < 0)
-            result = -errno;
-        else
+        outlet->events = 0;
+        result = outlet_watch(server, outlet, events);
+        if (result == 0)
             gateway->outlets[index] = outlet;
     }
     if (result < 0) {
@@ -74,14 +84,6 @@ int outlet_add(struct server *server, struct outlet *outlet, uint32_t events) {
         outlet->fd = -1;
     }
     return result;
-}
-
-void outlet_watch(struct server *server, struct outlet *outlet, uint32_t events) {
-    if (outlet->fd < 0 || events == outlet->events)
-        return;
-    outlet->events = events;
-    struct epoll_event event = {.events = events, .data.u64 = EPOLL_GATEWAY + outlet->key};
-    epoll_ctl(server->epoll, EPOLL_CTL_MOD, outlet->fd, &event);
 }
 
 void outlet_close(struct server *server, struct outlet *outlet) {

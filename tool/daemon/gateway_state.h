@@ -88,7 +88,7 @@ static inline void gateway_touch(struct server *server) {
 
 /* Watches outlet->fd for `events`. 0 or a negative errno; then the descriptor is closed. */
 int outlet_add(struct server *server, struct outlet *outlet, uint32_t events);
-void outlet_watch(struct server *server, struct outlet *outlet, uint32_t events);
+int outlet_watch(struct server *server, struct outlet *outlet, uint32_t events);
 /* Closes the descriptor; the caller frees the memory. */
 void outlet_close(struct server *server, struct outlet *outlet);
 struct outlet *outlet_find(const struct server *server, uint64_t key);
