@@ -21,7 +21,7 @@ setup: ## install what is missing (apt as root or by sudo -n, else says what to 
 run: all ## play the figures with real telnet, FTP and HTTP programs on virtual computers [EXAMPLE=figures|day]
 	@scripts/example.sh $(BUILD) $(EXAMPLE)
 
-test: ## run the tests [SUITE=unit|conformance|install|run|exact|figures|interop|fuzz|network|programs|crowd|kernel61]
+test: ## run the tests [SUITE=unit|conformance|install|run|exact|figures|interop|fuzz|network|programs|crowd|counts|kernel61]
 	@scripts/setup.sh build run test $(filter network programs kernel61,$(SUITE))
 	@scripts/test.sh $(BUILD) '$(SUITE)' $(NAME)
 

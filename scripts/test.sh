@@ -4,7 +4,8 @@
 # run (unmodified programs), exact (each socket call against the kernel's own), figures (`make run`,
 # checked), interop (Linux's own TCP at the other end of a TAP), fuzz (hostile input, FUZZ_SECONDS for each fuzzer).
 # Only when asked for: network (topologies, faults, captures and the outside world under real programs), programs (what people run,
-# all of them or those named, REPEAT times), crowd (24 servers at one port, 2,000 clients), kernel61 (Linux 6.1 itself, fetched and emulated).
+# all of them or those named, REPEAT times), crowd (24 servers at one port, 2,000 clients),
+# counts (system calls a request and a connection, as docs/performance.md has them), kernel61 (Linux 6.1 itself, fetched and emulated).
 set -u
 cd "$(dirname "$0")/.." || exit
 build=$1
@@ -81,9 +82,10 @@ for suite in $suites; do
     fuzz) script fuzz test/fuzz/run.sh "$build" ;;
     network) script network test/network/run.sh "$build" ;;
     crowd) script crowd /usr/bin/python3 -B test/crowd/crowd.py "$build/tool/berth" ;;
+    counts) script counts /usr/bin/python3 -B test/counts/counts.py "$build/tool/berth" ;;
     kernel61) script kernel61 test/kernel61/run.sh "$build" ;;
     programs) script programs test/programs/run.sh "$build" "${names[@]}" ;;
-    *) echo "no suite $suite; there are: unit conformance install run exact figures interop fuzz network programs crowd kernel61" >&2; exit 2 ;;
+    *) echo "no suite $suite; there are: unit conformance install run exact figures interop fuzz network programs crowd counts kernel61" >&2; exit 2 ;;
     esac
 done
 [ ${#wrong[@]} = 0 ] || printf '%s\n' "${wrong[@]}"

@@ -3,6 +3,8 @@
 #include "tool/daemon/requests.h"
 #include "tool/daemon/runs.h"
 
+#include <unistd.h>
+
 static json_t *run_row(const struct run *run) {
     char program[NAME_TEXT], since[16];
     snprintf(program, sizeof program, "%s", run->program);
@@ -69,4 +71,16 @@ void request_hosts(struct connection *c, json_t *request) {
         server_unlock(c->daemon->server);
     }
     document_send(&document, c);
+}
+
+/* For those who measure: test/counts. */
+void request_counters(struct connection *c, json_t *request) {
+    struct server_counters counters;
+    (void)request;
+    server_counters(c->daemon->server, &counters);
+    connection_reply(
+        c, json_pack("{s:b,s:i,s:I,s:I,s:I,s:I,s:I}", "ok", 1, "pid", (int)getpid(),
+                     "notified_calls", (json_int_t)counters.notified_calls, "wakeups",
+                     (json_int_t)counters.wakeups, "receives", (json_int_t)counters.receives,
+                     "sends", (json_int_t)counters.sends, "frames", (json_int_t)counters.frames));
 }

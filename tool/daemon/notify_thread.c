@@ -250,6 +250,7 @@ static void call_serve(struct run *run, const struct seccomp_notif *notification
         .end = -1,
         .deadline = BERTH_NEVER,
     };
+    atomic_fetch_add_explicit(&run->server->notified_calls, 1, memory_order_relaxed);
     if (call_replay(&call))
         return;
     if (run->waiter_count) {

@@ -22,7 +22,7 @@ static const struct {
     {"dump", request_dump, USED},       {"netem", request_netem, USED},
     {"publish", request_publish, USED}, {"ports", request_ports, USED},
     {"gateway", request_gateway, USED}, {"tap", request_tap, USED},
-    {"route", request_route, ANYBODY},
+    {"route", request_route, ANYBODY},  {"counters", request_counters, USED},
 };
 
 enum { REQUESTS = sizeof requests / sizeof requests[0] };

@@ -26,6 +26,7 @@ void request_tap(struct connection *connection, json_t *request);
 void request_publish(struct connection *connection, json_t *request);
 void request_ports(struct connection *connection, json_t *request);
 void request_gateway(struct connection *connection, json_t *request);
+void request_counters(struct connection *connection, json_t *request);
 void request_ping(struct connection *connection, json_t *request);
 
 #endif

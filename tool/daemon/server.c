@@ -232,5 +232,6 @@ void server_free(struct server *server) {
 void server_counters(struct server *server, struct server_counters *counters) {
     server_take(server);
     *counters = server->counters;
+    counters->notified_calls = server->notified_calls;
     pthread_mutex_unlock(&server->lock);
 }

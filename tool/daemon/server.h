@@ -58,8 +58,9 @@ size_t server_owners_of(const struct server_owners *owners, uint64_t user,
  * port. */
 int server_add_outside(struct server *server, int outside_port, int fd);
 
-/* Since when the port that stands in the way is held and by whom is in the note; the rest is
- * counted here. */
+/* What the serving half has done so far: calls of programs answered, turns of the data thread,
+ * receives from and sends to programs' sockets, frames to and from the outside. docs/performance.md
+ * goes by them. */
 struct server_counters {
     uint64_t notified_calls, wakeups, receives, sends, frames;
 };

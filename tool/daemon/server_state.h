@@ -60,6 +60,7 @@ struct server {
     bool sealed_off; /* the kernel does not splice between such sockets */
     int pipe[2];     /* for splice(); empty between calls; -1 until it is needed */
     struct server_counters counters;
+    atomic_ullong notified_calls; /* of them; counted without the lock */
 };
 
 /* The last call of a thread, in case its answer was lost to a signal; see notify_thread.c. */
