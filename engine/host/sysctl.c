@@ -79,7 +79,7 @@ static int64_t number_of(const char *text) {
 static int sizes_set(struct berth_host_config *config, const struct sysctl *sysctl,
                      const char *text) {
     const size_t offsets[] = {sysctl->offset, sysctl->usual, sysctl->largest};
-    uint32_t numbers[3];
+    uint32_t numbers[3] = {0};
     for (size_t i = 0; i < 3; i++) {
         const char *end;
         int64_t number = number_at(text, &end);
