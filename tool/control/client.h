@@ -6,8 +6,8 @@
  * line: {"ok":true,...} or {"error":"text for a person"}; in order. What a run says on its
  * connection (tool/runner):
  *
- *   {"do":"join","host":"pc1","ip":"10.0.0.2","must_exist":true,"program":"curl","argv":["curl",...]}
- *       host, ip and must_exist may be missing. Answer:
+ *   {"do":"join","host":"pc1","ip":"10.0.0.2","must_exist":true,"grace":5000,"program":"curl","argv":["curl",...]}
+ *       host, ip, must_exist and grace (ms) may be missing. Answer:
  * {"ok":true,"host":"pc1","ip":"10.0.0.2","net":"default"}.
  *   {"do":"attach","pid":N} with the descriptors [seccomp listener, reach socket] (SCM_RIGHTS on
  * the line's octets). Answer: {"ok":true}. From then on calls are served, and the connection's end
@@ -24,14 +24,15 @@
  *
  * What the other commands say (the number in brackets: descriptors):
  *
- *   up {switch, subnet}, then for each computer host {host, ip?, ports?, delay?...} and log {host}
- * [1], ended {host, status}: the connection that said up is a user of the network until it closes
- *   down {}          ends all runs; the connection closes when the daemon has gone
+ *   up {networks: [{name, subnet, subnet6?}]}, then for each computer host {host, plugs: [{network,
+ * ip?, ip6?, link?, aliases?}], names?, ports?, sysctls?, command?}, route {host, routes: [{to,
+ * via}]} and log {host, process?} [1], ended {host, status}: the connection that said up is a user
+ * of the network until it closes; {"start":"host"} on it asks for that computer's commands anew
  *   ps, hosts, ss {owners?}, logs {host?}   answer {"ok":true,"document":true} and one descriptor
- * with the document logs {host?, follow:true}   after the answer the connection carries the text
- * itself dump {on?, filter?, snap?, count?, buffer?}   answers as those with a document, a pipe of
- * pcapng; then, on the connection, {"dumped":N,"lost":N} at its end; dump {stop:true}, netem {host,
- * set?, replace?}, tap {name} [1], ping */
+ * with the document logs {host?, process?, follow:true}   after the answer the connection carries
+ * the text itself dump {on?, filter?, snap?, count?, buffer?}   answers as those with a document, a
+ * pipe of pcapng; then, on the connection, {"dumped":N,"lost":N} at its end; dump {stop:true},
+ * netem {host, set?, replace?}, tap {name} [1], ping */
 #ifndef TOOL_CONTROL_CLIENT_H
 #define TOOL_CONTROL_CLIENT_H
 
