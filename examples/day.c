@@ -54,7 +54,7 @@ static int must(const char *what, long result) {
     return (int)result;
 }
 
-/* splitmix64: whom to ask, and when each begins. */
+/* splitmix64: whom to ask. */
 static uint64_t chance(void) {
     uint64_t z = day.luck += UINT64_C(0x9e3779b97f4a7c15);
     z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
@@ -306,35 +306,19 @@ static void capture_start(const char *path) {
     must("capture", berth_network_capture(day.network, capture_write, NULL, 0));
 }
 
-/* Computers take their turns in an order that stays the same: each begins somewhere in the first
- * ten seconds. */
-static int earlier(const void *a, const void *b) {
-    const uint64_t *first = a, *second = b;
-    return first[0] < second[0] ? -1 : first[0] > second[0];
-}
-
+/* Computers take turns by their numbers, evenly spread over the ten seconds. */
 static void live(uint64_t end) {
-    uint64_t(*turns)[2] = malloc((size_t)day.count * sizeof *turns);
-    if (!turns)
-        must("turns", -ENOMEM);
-    for (int i = 0; i < day.count; i++) {
-        turns[i][0] = chance() % period;
-        turns[i][1] = (uint64_t)i;
-    }
-    qsort(turns, (size_t)day.count, sizeof *turns, earlier);
-    for (int next = 0;;) {
-        uint64_t due = turns[next][0], deadline = berth_network_deadline(day.network);
+    uint64_t count = (uint64_t)day.count;
+    for (uint64_t turns = 0;;) {
+        uint64_t due = turns / count * period + turns % count * period / count;
+        uint64_t deadline = berth_network_deadline(day.network);
         day.now = due < deadline ? due : deadline;
         if (day.now >= end)
             break;
-        if (day.now == due) {
-            turn((int)turns[next][1]);
-            turns[next][0] += period;
-            next = (next + 1) % day.count;
-        }
+        if (day.now == due)
+            turn((int)(turns++ % count));
         settle();
     }
-    free(turns);
 }
 
 int main(int argc, char **argv) {
