@@ -208,6 +208,19 @@ try:
     main()
 finally:
     subprocess.run(["rm", "-rf", MASK])
+NAMES = """
+import os, socket
+own = socket.gethostname()
+print(own, os.uname().nodename, socket.getaddrinfo(own, 80, socket.AF_INET)[0][4][0])
+"""
+with Net("names") as net:
+    done = net.run("blue-7", "/usr/bin/python3", "-c", NAMES)
+    check("gethostname() and uname() tell the computer's name, and it leads to its address",
+          done.stdout.split()[:2] == ["blue-7"] * 2 and done.stdout.split()[-1] == "10.0.0.1", done)
+    check("so does the command hostname", net.run("blue-8", "hostname").stdout == "blue-8\n")
+    kept = [net.run("blue-9", "uname", word).stdout == subprocess.run(["uname", word], capture_output=True, text=True).stdout
+            for word in ("-r", "-m", "-s", "-v")]
+    check("all else that uname says is the kernel's", all(kept), kept)
 with Net("links") as net:
     said = net.run("pc", "ip", "-br", "addr").stdout.split("\n")
     check("ip addr shows the computer's links and addresses",

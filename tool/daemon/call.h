@@ -43,7 +43,7 @@ int call_send(struct run *run, uint64_t notification, long result, bool to_kerne
 /* One handler a call; the files calls_*.c. */
 call_handler call_socket, call_bind, call_connect, call_listen, call_accept, call_accept4,
     call_getsockname, call_getpeername, call_setsockopt, call_getsockopt, call_shutdown,
-    call_receive, call_transmit, call_ioctl;
+    call_receive, call_transmit, call_ioctl, call_uname;
 
 /* The pending error, which is told by this: options_special.c. */
 int socket_error_take(struct call *call, struct conduit *conduit);

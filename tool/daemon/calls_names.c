@@ -1,4 +1,4 @@
-/* getsockname(), getpeername(), and ioctl() about interfaces. */
+/* getsockname(), getpeername(), ioctl() about interfaces, and uname(). */
 #define _GNU_SOURCE
 #include "tool/daemon/addresses.h"
 #include "tool/daemon/call.h"
@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
+#include <sys/utsname.h>
 
 /* ---- names of sockets ---- */
 
@@ -177,4 +178,20 @@ long call_ioctl(struct call *call) {
         return r < 0 ? r : reach_write(call->run->reach, call->thread, &piece, 1);
     }
     return -ENODEV;
+}
+
+/* The kernel's answer, with the computer's name. Who may not be looked into is told the machine's.
+ */
+long call_uname(struct call *call) {
+    struct utsname name;
+    if (uname(&name) < 0)
+        return CALL_CONTINUE;
+    server_take(call->server);
+    const char *own = berth_network_host_name(call->server->network, call->run->host);
+    if (own)
+        snprintf(name.nodename, sizeof name.nodename, "%s", own);
+    pthread_mutex_unlock(&call->server->lock);
+    struct reach_piece piece = {call->arguments[0], &name, sizeof name};
+    int r = reach_write(call->run->reach, call->thread, &piece, 1);
+    return r == -EPERM ? CALL_CONTINUE : r;
 }

@@ -56,6 +56,7 @@ static const struct handler {
     {SYS_getsockopt, 5, false, false, call_getsockopt},
     {SYS_shutdown, 2, false, false, call_shutdown},
     {SYS_ioctl, 3, true, false, call_ioctl},
+    {SYS_uname, 1, true, false, call_uname},
     {SYS_read, 3, false, false, call_receive},
     {SYS_readv, 3, false, false, call_receive},
     {SYS_recvfrom, 6, false, false, call_receive},
