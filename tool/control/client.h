@@ -28,6 +28,7 @@
  * ip?, ip6?, link?, aliases?}], names?, ports?, sysctls?, command?}, route {host, routes: [{to,
  * via}]} and log {host, process?} [1], ended {host, status}: the connection that said up is a user
  * of the network until it closes; {"start":"host"} on it asks for that computer's commands anew
+ *   down {}          ends all runs; the connection closes when the daemon has gone
  *   ps, hosts, ss {owners?}, logs {host?}   answer {"ok":true,"document":true} and one descriptor
  * with the document logs {host?, process?, follow:true}   after the answer the connection carries
  * the text itself dump {on?, filter?, snap?, count?, buffer?}   answers as those with a document, a
