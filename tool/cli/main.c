@@ -27,6 +27,13 @@ static const struct command {
     {"capture", command_capture, NULL}, /* dump --detach, by its old name */
     {"port", command_port, "list published ports: where they are on this machine"},
     {"netem", command_netem, "delay, lose or reorder what passes a computer's link"},
+    {"link", command_link, "pull a computer's cable out, or put it in again"},
+    {"partition", command_partition, "keep groups of computers apart"},
+    {"heal", command_heal, "end partitions, and put all links up"},
+    {"kill", command_kill, "switch computers off"},
+    {"restart", command_restart, "switch computers off and on again"},
+    {"pause", command_pause, "let computers stand still, their programs and their time"},
+    {"unpause", command_unpause, "let paused computers go on"},
     {"tap", command_tap, "join a TAP device of this machine to the network"},
     {"doctor", command_doctor, "check what this machine lacks, and say what to do"},
     {"version", command_version, "say which berth this is"},

@@ -235,6 +235,13 @@ static void member_ended(struct watch *watch, struct child *child, int status) {
     uint64_t now = timers_now();
     member->status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
     member_name(member, name);
+    if (member->again && !watch->ended && !watch->asked) {
+        member->again = false;
+        if (member->output >= 0 || member_log(watch, member)) {
+            member_start(watch, member);
+            return;
+        }
+    }
     if (starts_again(watch, member)) {
         bool lasted = now - member->started >= LASTED;
         member->delay = lasted || member->delay == 0 ? PAUSE_FIRST : 2 * member->delay;
@@ -275,6 +282,7 @@ void members_start_again(struct watch *watch, const char *host) {
             continue;
         for (size_t m = 0; m < state->count; m++) {
             struct member *member = &state->members[m];
+            member->again = !member->over && member->child.pid > 0;
             if (!member->over || !member->began || !member_log(watch, member))
                 continue;
             member->over = false;

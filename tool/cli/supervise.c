@@ -69,6 +69,21 @@ static bool all_start(struct watch *watch) {
 
 /* ---- watching ---- */
 
+/* Asks which computers were switched on again: the line that says that there are some may have come
+ * while we waited for another answer. */
+static void starts_ask(struct watch *watch) {
+    char error[CLI_TEXT];
+    if (watch->ended)
+        return;
+    json_t *reply = control_ask(watch->s->control, json_pack("{s:s}", "do", "starts"), NULL, 0,
+                                NULL, &watch->ended, error, sizeof error);
+    size_t i;
+    json_t *name;
+    json_array_foreach(json_object_get(reply, "hosts"), i, name)
+        members_start_again(watch, json_string_value(name));
+    json_decref(reply);
+}
+
 static void children_reap(struct watch *watch) {
     int status;
     pid_t pid;
@@ -79,6 +94,7 @@ static void children_reap(struct watch *watch) {
         child_forget(watch, child);
         child->ended(watch, child, status);
     }
+    starts_ask(watch);
 }
 
 /* The first signal ends the network in good order; a second one ends the commands at once. */
@@ -107,11 +123,10 @@ static bool control_take(struct watch *watch) {
         return false;
     json_t *said = json_loads(line, 0, NULL);
     const char *note = json_string_value(json_object_get(said, "note"));
-    const char *start = json_string_value(json_object_get(said, "start"));
     if (note != NULL)
         cli_fail("%s", note);
-    if (start != NULL)
-        members_start_again(watch, start);
+    if (json_object_get(said, "start") != NULL)
+        starts_ask(watch);
     watch->ended = watch->ended || json_object_get(said, "end") != NULL;
     json_decref(said);
     return true;

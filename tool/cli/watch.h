@@ -42,6 +42,7 @@ struct member {
     uint64_t started, delay; /* since when; before the next start */
     bool over;               /* for good: it has ended, or will never start */
     bool began;
+    bool again; /* its computer was switched on again while it was still ending */
     int status;
     /* What it has said, where something is expected of that. */
     int listening; /* -1: no more, or not at all */

@@ -16,7 +16,7 @@ static void failure_say(int cause, char *error, size_t size) {
         snprintf(error, size, "the network's daemon does not answer: %s", strerror(-cause));
 }
 
-/* True when the line is the reply; lines that nobody asked for are dealt with. */
+/* True when the line is the reply; lines that nobody asked for are dealt with, or only wake up. */
 static bool reply_is(const json_t *line, bool *ended) {
     const char *note = json_string_value(json_object_get(line, "note"));
     if (note != NULL)
@@ -24,7 +24,7 @@ static bool reply_is(const json_t *line, bool *ended) {
     bool end = json_object_get(line, "end") != NULL;
     if (end && ended != NULL)
         *ended = true;
-    return note == NULL && !end;
+    return json_object_get(line, "ok") != NULL || json_object_get(line, "error") != NULL;
 }
 
 static json_t *reply_wait(int fd, char *line, int *got, bool *ended, char *error, size_t size) {

@@ -5,6 +5,9 @@
 
 #include "tool/daemon/daemon.h"
 
+/* PAUSED and OFF: it stands still; OFF: and nothing runs on it. */
+enum power { POWER_ON, POWER_PAUSED, POWER_OFF };
+
 struct computer {
     struct computer *next, **link;
     int number; /* in the network */
@@ -17,6 +20,11 @@ struct computer {
     bool ended;                   /* it has ended, with this status: */
     int status;
     time_t since;
+    enum power power;
+    bool dying;      /* its programs are being killed */
+    bool restarts;   /* and then it is switched on again */
+    bool begins;     /* `up` has yet to hear of that */
+    uint32_t group;  /* while a partition is made */
     uint64_t leaves; /* CLOCK_MONOTONIC ns: when it goes at the latest; departures.c */
 };
 

@@ -18,6 +18,7 @@ struct connection {
     struct control_writer writer;
     uint64_t id;
     bool watcher;              /* looks on: does not keep the network alive */
+    bool awaits_power;         /* asked for a computer's end: answered when it is off */
     bool stays;                /* said `down`: its end is the sign that all is over */
     bool finished;             /* close it when all is sent */
     bool broken;               /* close it now */

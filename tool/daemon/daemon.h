@@ -24,6 +24,7 @@ struct daemon_lan;
 struct notes;
 struct log;
 struct outside;
+struct planned;
 
 struct daemon {
     char net[NAME_TEXT];
@@ -49,6 +50,7 @@ struct daemon {
     unsigned log_count;
     int log_width; /* of the longest name */
     struct outside *outsides;
+    struct planned *planned; /* faults to come, by their times */
 
     bool ending;       /* going down: no new users */
     uint64_t deadline; /* CLOCK_MONOTONIC ns: then the connections that are left are closed */

@@ -3,6 +3,7 @@
 #include "tool/daemon/computers.h"
 #include "tool/daemon/connection.h"
 #include "tool/daemon/departures.h"
+#include "tool/daemon/faults.h"
 #include "tool/daemon/runs.h"
 
 #include <errno.h>
@@ -88,7 +89,9 @@ static bool leave(struct daemon *daemon, int *wait) {
 
 int lifecycle_look(struct daemon *daemon) {
     connection_sweep(daemon);
-    int wait = departures_look(daemon);
+    int wait = departures_look(daemon), planned = schedule_look(daemon);
+    if (planned >= 0 && (wait < 0 || planned < wait))
+        wait = planned;
     if (daemon->ending && wanted(daemon)) {
         uint64_t now = clock_monotonic();
         if (now < daemon->deadline)

@@ -10,14 +10,21 @@ static json_t *run_row(const struct run *run) {
     snprintf(program, sizeof program, "%s", run->program);
     return json_pack("{s:s,s:s,s:s,s:i,s:s,s:s,s:I}", "host", run->computer->name, "address",
                      run->computer->address, "program", text_clean(program), "pid", (int)run->pid,
-                     "status", run->number >= 0 ? "running" : "starting", "since",
-                     clock_text(run->since, since), "since_unix", (json_int_t)run->since);
+                     "status",
+                     run->computer->power == POWER_PAUSED ? "paused"
+                     : run->number >= 0                   ? "running"
+                                                          : "starting",
+                     "since", clock_text(run->since, since), "since_unix", (json_int_t)run->since);
 }
 
 /* A computer on which nothing runs: its command has ended, or it has none. */
 static json_t *idle_row(const struct computer *computer) {
     char status[32] = "-", since[16];
-    if (computer->ended)
+    if (computer->power == POWER_OFF)
+        snprintf(status, sizeof status, "off");
+    else if (computer->power == POWER_PAUSED)
+        snprintf(status, sizeof status, "paused");
+    else if (computer->ended)
         snprintf(status, sizeof status, "exited (%d)", computer->status);
     return json_pack(
         "{s:s,s:s,s:s,s:n,s:s,s:s,s:I}", "host", computer->name, "address", computer->address,

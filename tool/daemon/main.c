@@ -2,6 +2,7 @@
 #include "tool/daemon/computers.h"
 #include "tool/daemon/connection.h"
 #include "tool/daemon/dump.h"
+#include "tool/daemon/faults.h"
 #include "tool/daemon/lans.h"
 #include "tool/daemon/lifecycle.h"
 #include "tool/daemon/logs.h"
@@ -108,6 +109,7 @@ static void daemon_close(struct daemon *daemon) {
     if (daemon->server != NULL)
         server_free(daemon->server);
     outsides_free(daemon);
+    schedule_free(daemon);
     notes_close(daemon);
     keeper_dismiss(daemon);
 }

@@ -1,4 +1,5 @@
 #include "tool/daemon/runs.h"
+#include "tool/daemon/faults.h"
 #include "tool/daemon/lans.h"
 #include "tool/daemon/lifecycle.h"
 #include "tool/daemon/notes.h"
@@ -51,7 +52,7 @@ void request_join(struct connection *c, json_t *request) {
         return;
     }
     run->computer = join_computer(daemon, request, error);
-    if (run->computer == NULL) {
+    if (run->computer == NULL || !power_ready(run->computer, error)) {
         free(run);
         connection_refuse(c, "%s", error);
         return;
@@ -78,12 +79,14 @@ static void run_note(void *context, const char *text) {
 void request_attach(struct connection *c, json_t *request) {
     int listener = control_reader_take_fd(&c->reader), reach = control_reader_take_fd(&c->reader);
     json_t *pid = json_object_get(request, "pid");
-    const char *wrong = c->run == NULL          ? "attach comes after join"
-                        : c->run->number >= 0   ? "attached already"
-                        : reach < 0             ? "attach needs two descriptors"
-                        : !json_is_integer(pid) ? "attach needs a pid"
-                        : c->daemon->ending     ? "the network is going down"
-                                                : NULL;
+    char error[SENTENCE];
+    const char *wrong = c->run == NULL                          ? "attach comes after join"
+                        : c->run->number >= 0                   ? "attached already"
+                        : reach < 0                             ? "attach needs two descriptors"
+                        : !json_is_integer(pid)                 ? "attach needs a pid"
+                        : c->daemon->ending                     ? "the network is going down"
+                        : !power_ready(c->run->computer, error) ? error
+                                                                : NULL;
     if (wrong != NULL) {
         if (listener >= 0)
             close(listener);
@@ -113,5 +116,6 @@ void run_leave(struct connection *c) {
     computer->users--;
     c->run = NULL;
     free(run);
+    power_look(c->daemon, computer);
     computer_tidy(c->daemon, computer);
 }

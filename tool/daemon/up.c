@@ -1,9 +1,9 @@
 /* `up` and `down`. The process behind `up` makes the computers one by one, starts their commands as
  * runs like any other, and stays connected: it is the network's user until `down`. */
+#include "tool/daemon/impairments.h"
 #include "tool/daemon/lans.h"
 #include "tool/daemon/lifecycle.h"
 #include "tool/daemon/logs.h"
-#include "tool/daemon/netem.h"
 #include "tool/daemon/requests.h"
 #include "tool/daemon/runs.h"
 

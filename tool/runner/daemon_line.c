@@ -45,6 +45,12 @@ enum daemon_said daemon_line_next(struct daemon_line *line, char *text, size_t s
         said = DAEMON_NOTE;
     else if (string_get(object, "end", text, size))
         said = DAEMON_END;
+    else if (string_get(object, "kill", text, size))
+        said = DAEMON_KILL;
+    else if (string_get(object, "pause", text, size))
+        said = DAEMON_PAUSE;
+    else if (string_get(object, "unpause", text, size))
+        said = DAEMON_UNPAUSE;
     else if (string_get(object, "error", text, size))
         said = DAEMON_ERROR;
     else if (json_is_true(json_object_get(object, "ok")))
@@ -55,7 +61,8 @@ enum daemon_said daemon_line_next(struct daemon_line *line, char *text, size_t s
 
 static enum daemon_said answer_wait(struct daemon_line *line, char *text, size_t size) {
     enum daemon_said said = DAEMON_NOTHING;
-    while (said == DAEMON_NOTHING || said == DAEMON_NOTE) {
+    /* An attachment to a computer that is off or paused is refused. */
+    while (said != DAEMON_OK && said != DAEMON_ERROR && said != DAEMON_GONE && said != DAEMON_END) {
         struct pollfd wait = {line->socket, POLLIN, 0};
         said = daemon_line_next(line, text, size);
         if (said != DAEMON_NOTHING)

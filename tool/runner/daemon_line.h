@@ -13,9 +13,12 @@ struct daemon_line {
 enum daemon_said {
     DAEMON_NOTHING, /* no whole line, for now */
     DAEMON_OK,
-    DAEMON_ERROR, /* with a text, as the next two */
+    DAEMON_ERROR, /* with a text, as the next three */
     DAEMON_NOTE,
     DAEMON_END,
+    DAEMON_KILL, /* the computer's power goes */
+    DAEMON_PAUSE,
+    DAEMON_UNPAUSE,
     DAEMON_GONE
 };
 

@@ -44,6 +44,7 @@ struct guard {
     int status;    /* exit code, or minus the signal */
     bool reported; /* to the job; from then on it may go */
     bool childless;
+    bool paused;      /* its computer stands still */
     uint64_t kill_at; /* ms; 0: nobody asked that the run end */
 };
 
@@ -173,6 +174,8 @@ static void guard_start(struct guard *guard, int outer) {
 
 static void program_changed(struct guard *guard, const siginfo_t *info) {
     struct standstill *standstill = &guard->standstill;
+    if (guard->paused && info->si_code == CLD_STOPPED)
+        return; /* the job is not part of the computer */
     switch (info->si_code) {
     case CLD_STOPPED:
         link_send(guard->waits[ON_JOB].fd, LINK_STOPPED, 0, standstill->stops + 1, NULL);
@@ -192,6 +195,27 @@ static void run_end(struct guard *guard) {
     const struct run_request *request = guard->setup->request;
     guard->kill_at = milliseconds_now() + request->grace_ms;
     descendants_signal(request->stop_signal != 0 ? request->stop_signal : SIGTERM);
+    descendants_signal(SIGCONT); /* who stands still hears it, too */
+}
+
+/* Again until nothing was forked meanwhile by what did not stand still yet. */
+static void run_pause(struct guard *guard) {
+    guard->paused = true;
+    for (int before = -1, now = 0; before != now;) {
+        before = now;
+        now = descendants_signal(SIGSTOP);
+    }
+}
+
+static void run_unpause(struct guard *guard) {
+    guard->paused = false;
+    descendants_signal(SIGCONT);
+}
+
+/* The power goes: no time to say goodbye. */
+static void run_kill(struct guard *guard) {
+    guard->kill_at = milliseconds_now() + 1000;
+    descendants_signal(SIGKILL);
 }
 
 /* Takes what the daemon says. answered: it said "ok". false: it is gone. */
@@ -205,10 +229,16 @@ static bool daemon_hear(struct guard *guard, bool *answered) {
             alive = false;
         if (said == DAEMON_OK)
             *answered = true;
-        if (said == DAEMON_NOTE || said == DAEMON_END)
+        if (said == DAEMON_NOTE || said == DAEMON_END || said == DAEMON_KILL)
             link_send(guard->waits[ON_JOB].fd, LINK_NOTE, 0, 0, text);
         if (said == DAEMON_END && !guard->kill_at)
             run_end(guard);
+        if (said == DAEMON_KILL)
+            run_kill(guard);
+        if (said == DAEMON_PAUSE)
+            run_pause(guard);
+        if (said == DAEMON_UNPAUSE)
+            run_unpause(guard);
     }
     return alive;
 }

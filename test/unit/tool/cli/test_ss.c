@@ -163,7 +163,7 @@ static void netem_words(void **state) {
     static char *const words[] = {"delay", "50ms", "5ms", "loss", "2%", "limit", "10"};
     json_t *set = netem_read(7, words, error, sizeof error);
     assert_non_null(set);
-    assert_int_equal(json_object_size(set), 4);
+    assert_true(json_real_value(json_object_get(set, "limit")) == 10);
     assert_true(fabs(json_real_value(json_object_get(set, "jitter")) - 5e6) < 1);
     json_decref(set);
     assert_null(netem_read(1, words, error, sizeof error));
