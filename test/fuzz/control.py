@@ -17,7 +17,9 @@ some = random.Random(SEED)
 REQUESTS = [
     {"do": "join", "host": "pc7", "ip": "10.0.0.77", "must_exist": True, "program": "x", "argv": ["x", "y"]}, {"do": "join"},
     {"do": "attach", "pid": os.getpid()}, {"do": "up", "networks": [{"name": "lan", "subnet": "10.0.0.0/24"}]}, {"do": "ping"}, {"do": "ps"},
-    {"do": "host", "host": "x", "ip": "10.0.0.9", "ports": [1, 2], "delay": 1, "loss": 0.5}, {"do": "log", "host": "server"},
+    {"do": "host", "host": "x", "plugs": [{"network": "lan", "ip": "10.0.0.9", "aliases": ["y"], "link": {"delay": 1, "loss": 0.5}}],
+     "names": [["z", "10.0.0.1"]], "ports": [1, 2]}, {"do": "log", "host": "server", "process": "p"},
+    {"do": "route", "host": "server", "routes": [{"to": "10.9.0.0/16", "via": "10.0.0.9"}]},
     {"do": "ended", "host": "server", "status": 0}, {"do": "hosts"}, {"do": "ss", "owners": True}, {"do": "logs", "host": "server"},
     {"do": "logs", "follow": True}, {"do": "dump", "filter": [[40, 0, 0, 12], [6, 0, 0, 1]], "snap": 60}, {"do": "dump", "stop": True}, {"do": "tap", "name": "x"},
     {"do": "netem", "host": "server", "set": {"delay": 1000, "loss": 0.1, "reorder": 0.1, "rate": 1000}, "replace": False},
