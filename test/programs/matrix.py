@@ -1,4 +1,5 @@
-"""Plays the programs people run and prints what works: matrix.py BERTH [NAME...]. REPEAT=N: all of them N times; JOBS=N: so many at
+"""Plays the programs people run and prints what works: matrix.py BERTH [NAME...]; a name, or a word of it
+("redis" is "redis cluster", too). REPEAT=N: all of them N times; JOBS=N: so many at
 once. lab.py says how a program is added. When the whole list passed, docs/programs.md is written anew from it."""
 import concurrent.futures
 import glob
@@ -114,11 +115,12 @@ def main():
     if names[:1] == ["--one"]:
         one(*names[1:])
         return 0
-    unknown = [name for name in names if name not in lab.catalogue]
+    chosen = [entry for entry in lab.catalogue if not names or entry in names or set(names) & set(entry.split())]
+    unknown = [name for name in names if not any(name == entry or name in entry.split() for entry in chosen)]
     if unknown:
         print(f"no program {', '.join(unknown)}; there are: {', '.join(lab.catalogue)}", file=sys.stderr)
         return 2
-    results = play_all(os.path.abspath(berth), names or list(lab.catalogue))
+    results = play_all(os.path.abspath(berth), chosen)
     matrix_print(results)
     passed = sum(turn["passed"] for turns in results.values() for turn in turns)
     failed = sum(turn["failed"] for turns in results.values() for turn in turns)
