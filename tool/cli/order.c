@@ -11,8 +11,9 @@
 
 /* Room for each service's dependents, and who they are. */
 static bool dependents_make(struct watch *watch) {
-    for (size_t i = 0; i < watch->service_count; i++)
-        for (const struct spec_depend *d = watch->services[i].spec->depends; d; d = d->next)
+    const struct spec_service *first = watch->s->spec->services;
+    for (const struct spec_service *s = first; s != NULL; s = s->next)
+        for (const struct spec_depend *d = s->depends; d; d = d->next)
             watch->services[d->on->number].dependent_count++;
     for (size_t i = 0; i < watch->service_count; i++) {
         struct service *service = &watch->services[i];
@@ -21,12 +22,12 @@ static bool dependents_make(struct watch *watch) {
         if (service->dependents == NULL)
             return false;
     }
-    for (size_t i = 0; i < watch->service_count; i++) {
-        for (const struct spec_depend *d = watch->services[i].spec->depends; d; d = d->next) {
+    for (const struct spec_service *s = first; s != NULL; s = s->next) {
+        for (const struct spec_depend *d = s->depends; d; d = d->next) {
             struct service *on = &watch->services[d->on->number];
             on->dependents[on->dependent_count++] =
-                (struct dependent){&watch->services[i], d->condition, d->required};
-            watch->services[i].pending++;
+                (struct dependent){&watch->services[s->number], d->condition, d->required};
+            watch->services[s->number].pending++;
         }
     }
     return true;

@@ -212,7 +212,7 @@ static bool merges_apply(struct reader *reader, struct tree_node *map, int depth
     if (merge == NULL)
         return true;
     struct tree_node **link = &map->first;
-    while (*link != merge)
+    while (*link != NULL && *link != merge)
         link = &(*link)->next;
     *link = merge->next;
     merge->next = NULL;
