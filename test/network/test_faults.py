@@ -94,7 +94,10 @@ class Client:
 
 
 def ready(net, *hosts):
-    return until(lambda: all(f"{host} | ready" in net.berth("logs").stdout for host in hosts), 60)
+    def said():
+        return {line.split()[0] for line in net.berth("logs").stdout.splitlines() if line.endswith("| ready")}
+
+    check("its programs are ready", until(lambda: said() >= set(hosts), 60), hosts)
 
 
 def words():
