@@ -112,7 +112,8 @@ static int ask(const char *protocol, const char *address, const char *port, doub
         last = t;
     }
     qsort(took, count, sizeof *took, earlier);
-    printf("%.3f us\n", took[count / 2] / 1e3);
+    uint32_t median = took[count / 2];
+    printf("%.3f us\n", median / 1e3);
     free(took);
     return 0;
 }

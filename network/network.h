@@ -137,7 +137,8 @@ int port_impair_match(struct network_port *port, enum berth_direction direction,
 /* Puts a frame into the captures, if there are any; as captures_show(). */
 static inline void capture_frame(const struct network_port *from, const struct network_port *to,
                                  const struct berth_frame *frame, const char *cause) {
-    if ((from ? from : to)->network->captures)
+    const struct berth_network *network = from ? from->network : to ? to->network : NULL;
+    if (network && network->captures)
         captures_show(from, to, frame, cause);
 }
 

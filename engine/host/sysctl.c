@@ -85,7 +85,8 @@ static int sizes_set(struct berth_host_config *config, const struct sysctl *sysc
         int64_t number = number_at(text, &end);
         if (number < sysctl->least || number > sysctl->most || (i > 0 && number < numbers[i - 1]))
             return -EINVAL;
-        text = end + strspn(end, " \t");
+        for (text = end; *text == ' ' || *text == '\t';)
+            text++;
         if (i < 2 ? text == end : *end != '\0')
             return -EINVAL;
         numbers[i] = (uint32_t)number;

@@ -199,8 +199,7 @@ struct berth_tcp_info {
     /* Octets of those in flight that the peer holds (SACK); lost and to be sent again; sent again.
      */
     uint32_t sacked, lost, resent;
-    uint64_t pacing_rate;     /* octets a second: what the windows ask for; 0: not known yet */
-    uint32_t pacing_rate_max; /* SO_MAX_PACING_RATE; UINT32_MAX: none */
+    uint64_t pacing_rate; /* octets a second: what the windows ask for; 0: not known yet */
     /* Counters, from the beginning or (tcp_keep_tallies is 0) since the connection was idle.
      * Segments are counted as on the wire, a large frame as those that it becomes. */
     uint32_t retransmitted; /* segments */
@@ -217,6 +216,7 @@ struct berth_tcp_info {
     uint32_t
         reordering_degree;    /* segments that octets were late by at most; 3 at first, as Linux */
     uint32_t reordering_seen; /* how many times they were */
+    uint32_t pacing_rate_max; /* SO_MAX_PACING_RATE; UINT32_MAX: none */
     uint32_t marked;          /* segments whose acknowledgment echoed a mark (ECN) */
     uint64_t receive_rtt;     /* ns: of the receive buffer's tuning; 0: no sample yet */
     uint32_t receive_space;   /* octets that the application read in one, at most */

@@ -129,7 +129,7 @@ static bool variable(struct result *result, const char **at, const char *end, in
     if (rest == close)
         return plain(result, name);
     size_t colon = rest[0] == ':';
-    if (rest + colon < close && memchr("-+?", rest[colon], 3) != NULL)
+    if (rest + colon < close && strchr("-+?", rest[colon]) != NULL)
         return choose(result, name, rest, close, depth);
     return refuse(result, "after ${%.80s only :- - :+ + :? ? and } can follow", name);
 }

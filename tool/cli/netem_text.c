@@ -55,7 +55,9 @@ static void print_loss(FILE *file, const json_t *does) {
     if (model == NULL)
         return;
     fprintf(file, " loss %s", model);
-    json_array_foreach(chain, i, part) print_percent(file, json_number_value(part));
+    json_array_foreach(chain, i, part) {
+        print_percent(file, json_number_value(part));
+    }
 }
 
 static void print_part(FILE *file, const json_t *does, const char *word, const char *correlation) {
@@ -128,5 +130,7 @@ static void print_link(FILE *file, const json_t *link, bool alone) {
 void netem_print(FILE *file, const json_t *links) {
     const json_t *link;
     size_t i;
-    json_array_foreach(links, i, link) print_link(file, link, json_array_size(links) == 1);
+    json_array_foreach(links, i, link) {
+        print_link(file, link, json_array_size(links) == 1);
+    }
 }

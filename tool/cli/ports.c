@@ -34,7 +34,7 @@ static bool protocol_cut(char *text, bool *udp) {
 
 /* Cuts the address off: the ports behind it, or NULL. */
 static char *address_cut(char *text, char address[BERTH_IP_TEXT]) {
-    char *first = strchr(text, ':'), *last = strrchr(text, ':'), *ports = last;
+    char *first = strchr(text, ':'), *last = strrchr(text, ':'), *ports;
     struct berth_ip ip;
     if (text[0] == '[') {
         char *close = strchr(text, ']');

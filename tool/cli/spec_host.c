@@ -68,7 +68,8 @@ static bool links_inherit(const struct spec_service *service, struct spec_host *
     size_t plugs = 0;
     for (const struct spec_plug *plug = service->plugs; plug != NULL; plug = plug->next)
         plugs++;
-    host->links = calloc(plugs, sizeof(json_t *));
+    host->links = calloc(plugs + 1, sizeof(json_t *)); /* one has none */
+    ;
     for (const struct spec_plug *plug = service->plugs; host->links && plug; plug = plug->next)
         host->links[plug->number] = json_incref(plug->network->link);
     return host->links != NULL;

@@ -132,7 +132,7 @@ static bool link_read(const struct spec_reader *reader, const struct tree_node *
     bool fine = spec_link_properties(reader, link, path, &set);
     if (set == NULL)
         set = json_object();
-    fine = fine && link_apply(reader, link, path, host, network, set);
+    fine = fine && network != NULL && link_apply(reader, link, path, host, network, set);
     json_decref(set);
     return fine;
 }

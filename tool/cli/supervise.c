@@ -79,8 +79,9 @@ static void starts_ask(struct watch *watch) {
                                 NULL, &watch->ended, error, sizeof error);
     size_t i;
     json_t *name;
-    json_array_foreach(json_object_get(reply, "hosts"), i, name)
+    json_array_foreach(json_object_get(reply, "hosts"), i, name) {
         members_start_again(watch, json_string_value(name));
+    }
     json_decref(reply);
 }
 

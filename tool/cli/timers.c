@@ -41,7 +41,7 @@ bool timer_set(struct timers *timers, struct timer *timer, uint64_t at,
     if (timer->place == 0) {
         if (timers->count == timers->size) {
             size_t size = 2 * timers->size + 16;
-            struct timer **larger = realloc(timers->heap, size * sizeof *larger);
+            struct timer **larger = realloc(timers->heap, size * sizeof(struct timer *));
             if (larger == NULL)
                 return false;
             timers->heap = larger;

@@ -113,7 +113,9 @@ static char *text_keep(struct reader *reader, size_t line, const char *text) {
         return wrong(reader, line, "more than %d octets of text", TREE_TEXTS);
     reader->text += length;
     char *copy = strdup(text);
-    return copy != NULL ? copy : wrong(reader, line, "out of memory");
+    if (copy == NULL)
+        wrong(reader, line, "out of memory");
+    return copy;
 }
 
 /* ---- anchors, aliases, merge keys ----

@@ -274,7 +274,7 @@ static struct dump *dump_read(const json_t *request, char *error) {
 
 /* Its pipe; *reader is the other end. 0 or a negative errno. */
 static int pipes_open(struct daemon *daemon, struct dump *dump, int *reader) {
-    int ends[2];
+    int ends[2] = {-1, -1};
     int news = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (news < 0)
         return -errno;

@@ -148,7 +148,8 @@ static bool plugs_finish(struct daemon *daemon, const struct computer *computer,
     json_t *plug;
     json_array_foreach(plugs, i, plug) {
         json_t *link = json_object_get(plug, "link");
-        if ((link != NULL && !link_set(daemon, computer, wishes[i].lan->number, link, error)) ||
+        if ((link != NULL && wishes[i].lan != NULL &&
+             !link_set(daemon, computer, wishes[i].lan->number, link, error)) ||
             !aliases_add(daemon, computer, json_object_get(plug, "aliases"), error))
             return false;
     }
@@ -216,7 +217,7 @@ void request_host(struct connection *c, json_t *request) {
     const char *command = json_string_value(json_object_get(request, "command"));
     json_t *ports = json_object_get(request, "ports"), *plugs = json_object_get(request, "plugs");
     json_t *sysctls = json_object_get(request, "sysctls");
-    struct wish wishes[PLUGS_MAX];
+    struct wish wishes[PLUGS_MAX] = {0};
     char error[SENTENCE];
     if (daemon->up != c || name == NULL) {
         connection_refuse(c, "host comes after up, with a name");
