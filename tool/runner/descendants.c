@@ -105,7 +105,8 @@ int descendants_signal(int signal) {
         mark_ours(&all);
         for (size_t i = 0; i < all.count; i++)
             if (all.list[i].ours && kill(all.list[i].pid, signal) == 0) {
-                kill(all.list[i].pid, SIGCONT); /* one that is stopped would not hear it */
+                if (signal != SIGSTOP)
+                    kill(all.list[i].pid, SIGCONT); /* one that is stopped would not hear it */
                 r++;
             }
     }

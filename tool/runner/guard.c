@@ -195,7 +195,6 @@ static void run_end(struct guard *guard) {
     const struct run_request *request = guard->setup->request;
     guard->kill_at = milliseconds_now() + request->grace_ms;
     descendants_signal(request->stop_signal != 0 ? request->stop_signal : SIGTERM);
-    descendants_signal(SIGCONT); /* who stands still hears it, too */
 }
 
 /* Again until nothing was forked meanwhile by what did not stand still yet. */
