@@ -334,7 +334,11 @@ int main(int argc, char **argv) {
             day.anew = true;
         else if (strcmp(argv[i], "rough") == 0)
             day.rough = true;
-        else
+        else if (argv[i][0] == '-' && argv[i][1] != '\0') {
+            fputs("usage: day [COMPUTERS [SECONDS [SEED]]] [new] [rough] [FILE.pcapng|-]\n",
+                  stderr);
+            return 2;
+        } else
             capture = argv[i];
     }
     day.count = (int)numbers[0];
