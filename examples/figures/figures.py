@@ -108,12 +108,19 @@ class Figures:
             program.expect(f"one number, two sockets: {protocol}")
 
     def both_ways(self, table):
-        """Both FTP clients hold their control connection and a data connection now, and the web page is on its way."""
+        """Both FTP clients hold their control connection and a data connection now, and the web page is on its way. No
+        connection is half open or half closed: between two datagrams, one end knows more than the other."""
         mine = [row for row in table if row["host"] == "pc4" and row["state"] == "ESTAB"]
         control = [row for row in mine if row["peer"]["port"] == 21]
         active = [row for row in mine if row["peer"]["port"] == 20]
         passive = [row for row in mine if row["peer"]["port"] > 1023]
-        return len(control) == 2 and active and passive and any(row["peer"]["port"] == 80 for row in mine)
+        return (len(control) == 2 and active and passive and any(row["peer"]["port"] == 80 for row in mine)
+                and self.established("tcp", table) == {(p, b, a) for p, a, b in self.established("tcp", table)})
+
+    @staticmethod
+    def established(protocol, table):
+        return {(protocol, (row["local"]["address"], row["local"]["port"]), (row["peer"]["address"], row["peer"]["port"]))
+                for row in table if row["state"] == "ESTAB" and row["netid"] == protocol}
 
     # ---- what is seen ----
 
@@ -156,8 +163,7 @@ class Figures:
         self.check("each session of the table is in the capture, both ways, with the same four numbers", both)
 
     def compare(self):
-        table = {(row["netid"], (row["local"]["address"], row["local"]["port"]), (row["peer"]["address"], row["peer"]["port"]))
-                 for row in self.table if row["state"] == "ESTAB"}
+        table = self.established("tcp", self.table) | self.established("udp", self.table)
         ends = {(p, a, b) for p, a, b in table} | {(p, b, a) for p, a, b in table}
         seen = {(d.protocol, d.source, d.destination) for d in self.datagrams}
         tcp = {end for end in ends if end[0] == "tcp"}

@@ -141,14 +141,15 @@ def main():
     plays = [subprocess.Popen(PLAY, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) for _ in range(2)]
     for play in plays:
         said = play.communicate()[0]
-        result("two plays side by side: the figures hold", play.returncode == 0, said[-1500:])
+        told = [line.strip() for line in said.splitlines() if line.lstrip().startswith(("NO", "figures:"))] or said.splitlines()[-3:]
+        result("two plays side by side: the figures hold", play.returncode == 0, "; ".join(told))
     kinds, _, wrong = play_and_kill(None)
     result("while it plays, more than twenty kinds of process live", len(kinds) > 20, kinds)
-    result("a play without a kill leaves nothing", not wrong, "\n      ".join(wrong))
+    result("a play without a kill leaves nothing", not wrong, "; ".join(wrong))
     with ThreadPoolExecutor(AT_ONCE) as pool:
         for (what, turn), killed, wrong in pool.map(kill_one, targets(kinds)):
             if killed or wrong:
-                result(f"kill -9 of: {what} [{turn}]", not wrong, "\n      ".join(wrong))
+                result(f"kill -9 of: {what} [{turn}]", not wrong, "; ".join(wrong))
             else:
                 print(f"  -   kill -9 of: {what}: it was there only once", flush=True)
     print(f"{sum(results)} passed, {len(results) - sum(results)} failed")

@@ -12,6 +12,7 @@ import time
 BULK = bytes(range(251)) * 4000  # 1 MB, no power of two
 REPORT = 7000
 reported = {}
+news = threading.Condition()  # something was reported
 
 
 def read_all(s):
@@ -140,7 +141,10 @@ def listener(port):
 
 
 def serve_one(name, s, port):
-    reported[name, port] = SERVERS[name](s)
+    said = SERVERS[name](s)
+    with news:
+        reported[name, port] = said
+        news.notify_all()
     s.close()
 
 
@@ -157,9 +161,8 @@ def serve():
     while True:
         s, _ = at.accept()
         name, port = s.makefile().readline().rstrip("\n").split("\t")
-        end = time.monotonic() + 40
-        while (name, int(port)) not in reported and time.monotonic() < end:
-            time.sleep(0.01)
+        with news:
+            news.wait_for(lambda: (name, int(port)) in reported, 40)
         s.sendall(str(reported.get((name, int(port)), "nothing")).encode())
         s.close()
 

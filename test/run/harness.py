@@ -12,7 +12,7 @@ results = []
 def check(what, holds, detail=""):
     """Counts and prints one check."""
     results.append(bool(holds))
-    print(f"{'ok   ' if holds else 'WRONG'} {what}{'' if holds else '  ' + str(detail)[-1500:]}", flush=True)
+    print(f"{'ok   ' if holds else 'WRONG'} {what}{'' if holds else '  ' + str(detail)[-1500:].replace(chr(10), ' | ')}", flush=True)
     return holds
 
 

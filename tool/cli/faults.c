@@ -15,7 +15,7 @@ const char *const fault_words[] = {"netem", "link",    "partition", "heal", "kil
 static json_t *link_request(int count, char *const *operands, char *error, size_t size) {
     static const char *const states[] = {"up", "down"};
     if (count != 3) {
-        snprintf(error, size, "link takes a host, a network or another host, and up or down");
+        snprintf(error, size, "it takes a host, a network or another host, and up or down");
         return NULL;
     }
     bool up = strcmp(operands[2], "up") == 0;
@@ -55,7 +55,7 @@ static json_t *heal_request(int count, char *const *operands, char *error, size_
     (void)operands;
     if (count == 0)
         return json_pack("{s:s}", "do", "heal");
-    snprintf(error, size, "heal takes nothing: it heals all partitions and links");
+    snprintf(error, size, "it takes nothing: it heals all partitions and links");
     return NULL;
 }
 
@@ -67,7 +67,7 @@ static json_t *power_request(const char *word, int count, char *const *operands,
     if (count > 0)
         return json_pack("{s:s,s:o}", "do", word, "hosts", hosts);
     json_decref(hosts);
-    snprintf(error, size, "%s: which hosts?", word);
+    snprintf(error, size, "which hosts?");
     return NULL;
 }
 
@@ -88,7 +88,7 @@ json_t *fault_request(const char *word, int count, char *const *operands, char *
         return NULL;
     }
     if (strcmp(word, "netem") == 0 && count == 0) {
-        snprintf(error, size, "netem takes a host and what its link is to do");
+        snprintf(error, size, "it takes a host and what its link is to do");
         return NULL;
     }
     request = strcmp(word, "netem") == 0       ? netem_request(count, operands, error, size)

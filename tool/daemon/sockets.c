@@ -4,7 +4,7 @@
 #include "tool/daemon/requests.h"
 #include "tool/daemon/tcp_info.h"
 
-enum { ROWS = 128, OWNERS = 64 };
+enum { ROWS = 4096, OWNERS = 64 };
 
 /* iproute2's words, in the order of enum berth_tcp_state. */
 static const char *const states[] = {"UNKNOWN",    "ESTAB",      "SYN-SENT",  "SYN-RECV",
@@ -55,23 +55,45 @@ static json_t *row_pack(const char *host, const struct berth_socket_row *row,
     return object;
 }
 
-/* A few rows at a time, so that the network stands still only for moments. */
-static void computer_rows(struct daemon *daemon, const struct computer *computer,
-                          struct asked *asked, struct document *document) {
+/* Up to ROWS rows of one moment: so the ends of a connection agree, and the network stands still
+ * only for moments however many sockets there are. */
+struct moment {
     struct berth_socket_row rows[ROWS];
-    struct berth_tcp_info infos[ROWS] = {0};
-    uint64_t cursor = 0;
+    struct berth_tcp_info infos[ROWS];
+    const char *hosts[ROWS]; /* borrowed from the computers */
+    size_t count;
+    const struct computer *computer; /* where the next moment goes on, NULL: all are read */
+    uint64_t cursor;
+};
+
+static void moment_host(struct moment *moment, struct berth_host *host, const char *name,
+                        bool info) {
     size_t count;
     do {
-        struct berth_network *network = server_lock(daemon->server, &asked->now);
-        struct berth_host *host = berth_network_host(network, computer->number);
-        count = host != NULL ? berth_host_sockets(host, &cursor, rows, ROWS) : 0;
-        for (size_t i = 0; asked->info && i < count; i++)
-            berth_socket_tcp_info(host, rows[i].socket, &infos[i]);
-        server_unlock(daemon->server);
-        for (size_t i = 0; i < count; i++)
-            document_row(document, row_pack(computer->name, &rows[i], &infos[i], asked));
-    } while (count > 0 && !document->failed);
+        struct berth_socket_row *rows = moment->rows + moment->count;
+        count = berth_host_sockets(host, &moment->cursor, rows, ROWS - moment->count);
+        for (size_t i = 0; i < count; i++) {
+            moment->hosts[moment->count + i] = name;
+            if (info)
+                berth_socket_tcp_info(host, rows[i].socket, &moment->infos[moment->count + i]);
+        }
+        moment->count += count;
+    } while (count > 0 && moment->count < ROWS);
+}
+
+static void moment_take(struct daemon *daemon, struct moment *moment, struct asked *asked) {
+    struct berth_network *network = server_lock(daemon->server, &asked->now);
+    moment->count = 0;
+    while (moment->computer != NULL) {
+        struct berth_host *host = berth_network_host(network, moment->computer->number);
+        if (host != NULL)
+            moment_host(moment, host, moment->computer->name, asked->info);
+        if (moment->count == ROWS)
+            break; /* there may be more of this one */
+        moment->computer = moment->computer->next;
+        moment->cursor = 0;
+    }
+    server_unlock(daemon->server);
 }
 
 void request_ss(struct connection *c, json_t *request) {
@@ -79,11 +101,21 @@ void request_ss(struct connection *c, json_t *request) {
     struct server_owners *owners = json_is_true(json_object_get(request, "owners"))
                                        ? server_owners_find(c->daemon->server)
                                        : NULL;
+    struct moment *moment = calloc(1, sizeof *moment);
     struct document document;
     asked.owners = owners;
     document_open(&document);
-    for (struct computer *computer = c->daemon->computers; computer; computer = computer->next)
-        computer_rows(c->daemon, computer, &asked, &document);
+    if (moment == NULL)
+        document.failed = true;
+    else
+        moment->computer = c->daemon->computers;
+    while (!document.failed && moment->computer != NULL) {
+        moment_take(c->daemon, moment, &asked);
+        for (size_t i = 0; i < moment->count; i++)
+            document_row(&document,
+                         row_pack(moment->hosts[i], &moment->rows[i], &moment->infos[i], &asked));
+    }
+    free(moment);
     if (owners != NULL)
         server_owners_free(owners);
     document_send(&document, c);
