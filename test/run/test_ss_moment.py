@@ -16,7 +16,7 @@ CLIENT = """
 import socket, time
 while True:
     one = socket.create_connection(("10.0.0.1", 9000))
-    time.sleep(0.002)
+    time.sleep(0.004)
     one.close()
 """
 
@@ -31,7 +31,7 @@ with Net("moment") as net:
     net.start("client", "/usr/bin/python3", "-c", CLIENT)
     until(lambda: len(json.loads(net.berth("ss", "-t", "-n", "--json").stdout)) > 10)
     alone, seen = set(), 0
-    for _ in range(300):
+    for _ in range(200):
         states = ends(json.loads(net.berth("ss", "-a", "-t", "-n", "--json").stdout))
         for (address, port, *peer), state in states.items():
             # The other end may know one datagram more or less, and cannot be gone or at rest in TIME-WAIT.
@@ -39,5 +39,5 @@ with Net("moment") as net:
                 seen += 1
                 if states.get((*peer, address, port)) in (None, "TIME-WAIT"):
                     alone.add((address, port, *peer, states.get((*peer, address, port))))
-    check("300 pictures of connections that come and go: no end stands alone", seen > 10 and not alone, (seen, alone))
+    check("200 pictures of connections that come and go: no end stands alone", seen > 10 and not alone, (seen, alone))
 finish()

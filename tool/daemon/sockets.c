@@ -4,7 +4,7 @@
 #include "tool/daemon/requests.h"
 #include "tool/daemon/tcp_info.h"
 
-enum { ROWS = 4096, OWNERS = 64 };
+enum { ROWS = 16384, OWNERS = 64 };
 
 /* iproute2's words, in the order of enum berth_tcp_state. */
 static const char *const states[] = {"UNKNOWN",    "ESTAB",      "SYN-SENT",  "SYN-RECV",
