@@ -197,7 +197,7 @@ uint16_t connection_mss_for(const struct tcp *tcp, unsigned interface, bool v4) 
 }
 
 void connection_negotiate(struct tcp *tcp, struct tcp_connection *c,
-                          const struct tcp_options *options, bool we_offered) {
+                          const struct tcp_options *options, bool agreed) {
     bool v4 = berth_ip_is_v4(&c->tuple.remote);
     uint16_t ours = connection_mss_for(tcp, c->interface, v4);
     /* RFC 9293 MUST-15: no MSS option means 536 or 1220. A peer's absurd MSS is floored at 48
@@ -208,18 +208,17 @@ void connection_negotiate(struct tcp *tcp, struct tcp_connection *c,
     c->mss = theirs < ours ? theirs : ours;
     if (asked < c->mss)
         c->mss = (uint16_t)asked;
-    c->scales = 0;
-    if (we_offered && options->has_wscale &&
-        tcp->config.tcp_window_scaling) /* RFC 7323 2.2, 7323-W1: only if both did */
-        c->scales =
-            (uint8_t)((options->wscale > 14 ? 14 : options->wscale) | tuning_scale(tcp) << 4);
+    if (c->scales && options->has_wscale) /* RFC 7323 2.2, 7323-W1: only if both did */
+        c->scales = (uint8_t)((options->wscale > 14 ? 14 : options->wscale) | (c->scales & 0xf0));
+    else
+        c->scales = 0;
     c->flags &= (uint16_t)~TCP_F_TIMESTAMPS;
-    if (we_offered && options->has_timestamps && tcp->config.tcp_timestamps) {
+    if (options->has_timestamps && (agreed || tcp->config.tcp_timestamps)) {
         c->flags |= TCP_F_TIMESTAMPS;
         c->ts_recent = options->ts_value;
     }
-    c->sack =
-        we_offered && options->sack_permitted && tcp->config.tcp_sack; /* RFC 2018 section 2 */
+    /* RFC 2018 section 2 */
+    c->sack = options->sack_permitted && (agreed || tcp->config.tcp_sack);
     c->last_heard = tcp_ms(tcp);
     path_start(tcp, c);
 }

@@ -37,6 +37,8 @@
 #include <errno.h>
 
 enum tcp_kind { TCP_CONNECTION = 0, TCP_HALF_OPEN = 1, TCP_TIME_WAIT = 2 };
+/* TCP_RECORDS: a listener's index fits a half-open record beside the shift that it offered. */
+enum { TCP_RECORDS = (1 << 26) - 1 };
 enum { TCP_KIND_SHIFT = 30, TCP_INDEX_MASK = (1 << 30) - 1 };
 
 static inline uint32_t tcp_reference(enum tcp_kind kind, uint32_t index) {
@@ -96,7 +98,7 @@ struct tcp_connection {
     uint8_t congestion : 2;  /* enum berth_congestion: what survives idleness of the algorithm */
     uint8_t ecn : 1;         /* both ends are capable of ECN (RFC 3168) */
     uint8_t sack : 1;        /* both ends permitted SACK (RFC 2018) */
-    uint8_t scales;          /* theirs (for snd_wnd) | ours << 4 */
+    uint8_t scales; /* theirs (for snd_wnd) | ours << 4; until the peer's SYN: what ours offers */
     uint8_t interface : 5;
     uint8_t pingpong : 1;   /* requests and answers take turns: ACKs ride on them (Linux's word) */
     uint8_t unanswered : 1; /* octets came, and none were sent since */
@@ -202,7 +204,8 @@ struct tcp_listener {
     struct ring accept; /* indices of connections that wait for accept */
     uint32_t half_open; /* half-open records that name this listener */
     int backlog;
-    uint64_t cookies_sent_at; /* ns: the last SYN cookie; 0: none yet */
+    uint64_t cookies_sent_at;                  /* ns: the last SYN cookie; 0: none yet */
+    uint8_t cookie_shift, cookie_shift_before; /* that they offered last, and before it changed */
 };
 
 struct tcp_extra {
@@ -222,7 +225,8 @@ struct tcp_half_open {
     struct tuple tuple;
     uint32_t irs, iss;
     uint32_t ts_recent;     /* low bit kept; valid if timestamps */
-    uint32_t listener : 30; /* index of its connection record; 0: dead, to be freed by its queue */
+    uint32_t listener : 26; /* index of its connection record; 0: dead, to be freed by its queue */
+    uint32_t shift : 4;     /* of our windows, as the SYN-ACK offers it */
     uint32_t sack : 1;      /* the client's SYN permitted SACK, and we do */
     uint32_t ecn : 1;       /* the same with ECN */
     uint32_t due;           /* ms */
@@ -352,9 +356,10 @@ static inline uint32_t connection_timestamps_length(const struct tcp_connection 
 static inline uint32_t connection_payload_most(const struct tcp_connection *c) {
     return c->mss - connection_timestamps_length(c);
 }
-/* Sets mss, scales, timestamps, cwnd and the edge from what both SYNs said. options: the peer's. */
+/* Sets mss, scales (which hold our offer), timestamps, cwnd and the edge from what both SYNs said.
+ * options: the peer's. agreed: those that our SYN-ACK has taken up; else our settings are asked. */
 void connection_negotiate(struct tcp *tcp, struct tcp_connection *c,
-                          const struct tcp_options *options, bool we_offered);
+                          const struct tcp_options *options, bool agreed);
 
 /* ---- input.c and its steps (the lead) ---- */
 enum tcp_verdict {

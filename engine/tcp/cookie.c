@@ -15,7 +15,9 @@
  * With timestamps the rest of what was agreed upon is in the low bits of ours, which the client
  * echoes: the window scale, SACK, ECN. The clock is turned back by less than 64 ms for it, never
  * forward (RFC 7323, section 4: it must not run back for what follows). Without timestamps there
- * are none of these options. A client that forges its echo cheats itself only.
+ * are none of these options. Our own shift is what tcp_rmem asks for, which may change while the
+ * ACK is on its way: G knows it too, and an ACK is tried with the one before the change as well. A
+ * client that forges its echo cheats itself only.
  *
  * Any segment with the client's first octet or none validates a cookie, for its number says the
  * client's ISN. A later one that overtakes it says nothing of the kind, and would be reset, as
@@ -57,12 +59,12 @@ static uint32_t base(const struct tcp *tcp, const struct tuple *tuple, uint32_t 
     return (uint32_t)siphash(&tcp->cookie_key, tuple, sizeof *tuple) + irs;
 }
 
-static uint32_t mark(const struct tcp *tcp, const struct tuple *tuple, uint32_t irs,
-                     uint32_t slot) {
+static uint32_t mark(const struct tcp *tcp, const struct tuple *tuple, uint32_t irs, uint32_t slot,
+                     unsigned shift) {
     struct {
         struct tuple tuple;
         uint32_t irs, slot;
-    } all = {*tuple, irs, slot};
+    } all = {*tuple, irs, slot << 4 | shift};
     _Static_assert(sizeof all == sizeof(struct tuple) + 8, "no holes: it is hashed as octets");
     return (uint32_t)(siphash(&tcp->cookie_key, &all, sizeof all) >> 32);
 }
@@ -80,6 +82,16 @@ static uint32_t stamp(const struct tcp *tcp, uint32_t bits) {
     return (clock & mask) < bits ? marked - (1u << BITS) : marked;
 }
 
+/* The shift that the cookie offers. */
+static unsigned offer_shift(const struct tcp *tcp, struct tcp_listener *listener) {
+    uint8_t shift = tuning_scale(tcp);
+    if (shift != listener->cookie_shift) {
+        listener->cookie_shift_before = listener->cookie_shift;
+        listener->cookie_shift = shift;
+    }
+    return shift;
+}
+
 void cookie_answer(struct tcp *tcp, struct tcp_connection *listener,
                    const struct tcp_segment *segment, const struct tcp_options *options) {
     const struct tuple *tuple = &segment->tuple;
@@ -91,12 +103,14 @@ void cookie_answer(struct tcp *tcp, struct tcp_connection *listener,
     uint32_t bits = (scaled ? options->wscale : (uint32_t)BITS_SCALE) |
                     (sack ? (uint32_t)BIT_SACK : 0) | (ecn ? (uint32_t)BIT_ECN : 0);
     uint32_t slot = slot_now(tcp);
+    unsigned shift = offer_shift(tcp, listener->extra->listener);
     uint16_t ours = connection_mss_for(tcp, segment->interface, v4);
     int asked = tcp_option(listener, BERTH_TCP_MAXSEG, 65535);
     struct tcp_reply reply = {
         .tuple = *tuple,
-        .seq = base(tcp, tuple, segment->seq) + (slot << 24) +
-               ((mark(tcp, tuple, segment->seq, slot) + index_of(segment, options)) & 0xffffff),
+        .seq =
+            base(tcp, tuple, segment->seq) + (slot << 24) +
+            ((mark(tcp, tuple, segment->seq, slot, shift) + index_of(segment, options)) & 0xffffff),
         .ack = segment->seq + 1,
         .flags = (uint16_t)(TCP_SYN | TCP_ACK | (ecn ? TCP_ECE : 0)),
         .window = (uint16_t)tuning_first_window(tcp, listener, ours, stamps ? TCP_TIMESTAMPS : 0),
@@ -120,12 +134,12 @@ void cookie_answer(struct tcp *tcp, struct tcp_connection *listener,
 /* The index that the cookie holds; INDEXES or more: it is none of ours, or too old (4987-2).
  */
 static uint32_t verify(const struct tcp *tcp, const struct tuple *tuple, uint32_t irs,
-                       uint32_t cookie) {
+                       uint32_t cookie, unsigned shift) {
     uint32_t rest = cookie - base(tcp, tuple, irs), slot = slot_now(tcp);
     uint32_t age = (slot - (rest >> 24)) & 0xff;
     if (age >= SLOTS)
         return INDEXES;
-    return (rest - mark(tcp, tuple, irs, slot - age)) & 0xffffff;
+    return (rest - mark(tcp, tuple, irs, slot - age, shift)) & 0xffffff;
 }
 
 static bool sent_lately(const struct tcp *tcp, const struct tcp_listener *listener) {
@@ -139,7 +153,12 @@ bool cookie_input(struct tcp *tcp, struct tcp_connection *listener,
     /* 4987-2 */
     if (!tcp->config.tcp_syncookies || segment->flags & TCP_SYN || !sent_lately(tcp, l))
         return false;
-    uint32_t index = verify(tcp, &segment->tuple, irs, cookie);
+    uint8_t shift = l->cookie_shift;
+    uint32_t index = verify(tcp, &segment->tuple, irs, cookie, shift);
+    if (index >= INDEXES && l->cookie_shift_before != shift) {
+        shift = l->cookie_shift_before;
+        index = verify(tcp, &segment->tuple, irs, cookie, shift);
+    }
     if (index >= INDEXES) {
         tcp->counters->tcp_cookies_failed++;
         return false;
@@ -157,7 +176,8 @@ bool cookie_input(struct tcp *tcp, struct tcp_connection *listener,
         .irs = irs,
         .iss = cookie,
         .ts_recent = options->ts_value,
-        .listener = listener->self & TCP_INDEX_MASK,
+        .listener = listener->self & TCP_RECORDS,
+        .shift = shift & 15u,
         .sack = stamps && bits & BIT_SACK && tcp->config.tcp_sack,
         .ecn = stamps && bits & BIT_ECN && tcp->config.tcp_ecn,
         .mss = sizes[index],

@@ -67,7 +67,7 @@ bool half_open_synack(const struct tcp *tcp, const struct tcp_reply *reply,
     if (asked < options->mss)
         options->mss = (uint16_t)asked;
     options->has_wscale = (record->scale & HALF_OPEN_SCALE) != HALF_OPEN_SCALE;
-    options->wscale = tuning_scale(tcp);
+    options->wscale = record->shift;
     options->sack_permitted = record->sack; /* RFC 2018 section 2 */
     options->has_timestamps = record->scale & HALF_OPEN_TIMESTAMPS;
     options->ts_value = tcp_ms(tcp) + isn_ts_offset(tcp, &record->tuple);
@@ -111,7 +111,8 @@ bool half_open_make(struct tcp *tcp, struct tcp_connection *listener,
         .irs = segment->seq,
         .iss = iss,
         .ts_recent = options->ts_value,
-        .listener = listener->self & TCP_INDEX_MASK,
+        .listener = listener->self & TCP_RECORDS,
+        .shift = tuning_scale(tcp) & 15u,
         .sack = options->sack_permitted && tcp->config.tcp_sack,
         .ecn = ecn_asked(tcp, segment),
         .due = record_due(tcp, 0),

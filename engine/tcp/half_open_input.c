@@ -14,7 +14,7 @@ static void challenge(struct tcp *tcp, struct tcp_half_open *record) {
         .seq = record->iss + 1,
         .ack = record->irs + 1,
         .flags = TCP_ACK,
-        .window = (uint16_t)(half_open_window(tcp, record) >> (scaled ? tuning_scale(tcp) : 0)),
+        .window = (uint16_t)(half_open_window(tcp, record) >> (scaled ? record->shift : 0)),
         .interface = half_open_interface(record),
         .has_timestamps = record->scale & HALF_OPEN_TIMESTAMPS,
         .ts_value = tcp_ms(tcp) + isn_ts_offset(tcp, &record->tuple),
@@ -89,6 +89,7 @@ static struct tcp_connection *promote(struct tcp *tcp, const struct tcp_half_ope
     c->rcv_nxt = record->irs + 1;
     c->rcv_edge = c->rcv_nxt + half_open_window(tcp, record);
     c->ts_offset = isn_ts_offset(tcp, &c->tuple);
+    c->scales = tuning_offer(said.has_wscale, record->shift);
     connection_negotiate(tcp, c, &said, true);
     c->ecn = record->ecn;
     c->snd_wnd = (uint32_t)segment->window << (c->scales & 15);

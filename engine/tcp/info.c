@@ -57,10 +57,11 @@ int tcp_info(const struct tcp *tcp, uint32_t socket, struct berth_tcp_info *info
     const struct tcp_active *a = c->active;
     memset(info, 0, sizeof *info);
     info->state = c->state;
-    info->send_wscale = c->scales & 15;
-    info->receive_wscale = c->scales >> 4;
+    uint8_t scales = (c->scales & 15) == 15 ? 0 : c->scales; /* an offer is no agreement */
+    info->send_wscale = scales & 15;
+    info->receive_wscale = scales >> 4;
     info->options = (uint8_t)((c->flags & TCP_F_TIMESTAMPS ? 1 : 0) | (c->sack ? 2 : 0) |
-                              (c->scales ? 4 : 0) | (c->ecn ? 8 : 0));
+                              (scales ? 4 : 0) | (c->ecn ? 8 : 0));
     info->send_mss = c->mss ? connection_payload_most(c) : 0;
     info->receive_mss = connection_mss_for(tcp, c->interface, berth_ip_is_v4(&c->tuple.remote));
     info->mtu = tcp->interfaces[c->interface % TCP_INTERFACES].mtu;

@@ -124,8 +124,8 @@ static bool send_syn(struct tcp *tcp, struct tcp_connection *c, struct tcp_emit 
     options.mss = connection_mss_for(tcp, c->interface, v4);
     if (asked < options.mss)
         options.mss = (uint16_t)asked;
-    options.has_wscale = tcp->config.tcp_window_scaling && (!reply || c->scales);
-    options.wscale = tuning_scale(tcp);
+    options.has_wscale = c->scales != 0;
+    options.wscale = c->scales >> 4;
     options.has_timestamps =
         tcp->config.tcp_timestamps && (!reply || (c->flags & TCP_F_TIMESTAMPS));
     options.sack_permitted = tcp->config.tcp_sack && (!reply || c->sack);

@@ -180,7 +180,7 @@ int tcp_connect(struct tcp *tcp, uint32_t socket, const struct berth_ip *local, 
     c->flags &= (uint16_t) ~(TCP_F_FIN_READ | TCP_F_SND_SHUT | TCP_F_RCV_SHUT | TCP_F_TIMESTAMPS |
                              TCP_F_WAS_FULL);
     c->srtt = c->rttvar = 0;
-    c->scales = 0;
+    c->scales = tuning_offer(tcp->config.tcp_window_scaling, tuning_scale(tcp));
     c->ecn = 0;
     c->unanswered = 0;
     return start(tcp, c, local, interface, remote);

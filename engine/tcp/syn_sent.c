@@ -36,7 +36,7 @@ static void take_syn(struct tcp *tcp, struct tcp_connection *c, const struct tcp
     struct tcp_active *a = c->active;
     c->rcv_nxt = segment->seq + 1;
     c->rcv_edge = c->rcv_nxt + offered;
-    connection_negotiate(tcp, c, options, true);
+    connection_negotiate(tcp, c, options, false);
     c->snd_wnd = segment->window;
     c->snd_wl1 = segment->seq;
     a->snd_wnd_max = c->snd_wnd;

@@ -73,8 +73,7 @@ struct tcp *tcp_new(const struct berth_host_config *config, struct random *rando
         config->allocator.release(config->allocator.context, tcp, sizeof *tcp);
         return NULL;
     }
-    uint32_t most =
-        config->tcp_max_sockets < TCP_INDEX_MASK ? config->tcp_max_sockets : TCP_INDEX_MASK;
+    uint32_t most = config->tcp_max_sockets < TCP_RECORDS ? config->tcp_max_sockets : TCP_RECORDS;
     pool_init(&tcp->connections, config->allocator, sizeof(struct tcp_connection), most);
     pool_init(&tcp->actives, config->allocator, sizeof(struct tcp_active), most);
     pool_init(&tcp->half_opens, config->allocator, sizeof(struct tcp_half_open),

@@ -51,5 +51,10 @@ uint32_t tuning_first_window(const struct tcp *tcp, const struct tcp_connection 
                              uint32_t options);
 /* The window shift that the largest receive buffer asks for (0..14). */
 uint8_t tuning_scale(const struct tcp *tcp);
+/* The scales of a connection that offers such a shift, or (false) none. The offer is kept, for the
+ * largest buffer may change before the answer comes. */
+static inline uint8_t tuning_offer(bool scales, unsigned shift) {
+    return scales ? (uint8_t)(15 | shift << 4) : 0;
+}
 
 #endif

@@ -54,7 +54,7 @@ struct berth_host_config {
     uint16_t port_first;          /* ephemeral range, inclusive: 1024 */
     uint16_t port_last;           /* 65535 */
     size_t memory_limit;          /* bytes of socket buffers in all; 0: none */
-    uint32_t tcp_max_sockets;     /* records of connections; default 16 million */
+    uint32_t tcp_max_sockets;     /* records of connections; default 16 million, at most 64 */
     uint32_t tcp_send_buffer;     /* octets that a send buffer grows to: 4 MiB */
     uint32_t tcp_receive_buffer;  /* the same of a receive buffer: 6 MiB; its half is the window,
                                      whose scale follows it */
