@@ -77,21 +77,7 @@ static bool config_read(struct berth_host_config *to, const struct berth_host_co
 /* An error about a datagram of ours goes to the protocol that sent it. */
 static bool host_error(void *context, const struct ip_error *error, uint64_t now) {
     struct berth_host *host = context;
-    const struct tuple tuple = {.local = error->local.ip,
-                                .remote = error->remote.ip,
-                                .local_port = error->local.port,
-                                .remote_port = error->remote.port};
-    if (error->protocol == IPV4_UDP)
-        return udp_error(host->sockets.udp, &tuple, error->error, error->hard);
-    if (error->protocol != IPV4_TCP) {
-        struct echo *echo = host->sockets.echo;
-        return echo && udp_error(echo->sockets, &tuple, error->error, error->hard);
-    }
-    /* Linux ends an attempt to connect for any of them (a host that is not there at once, not after
-     * all retries), and no connection that is up for any; which TCP does for hard ones. */
-    tcp_icmp_error(host->sockets.tcp, &tuple, error->seq, error->error, error->mtu == 0, error->mtu,
-                   now);
-    return false; /* TCP keeps what it learns of the path with the connection */
+    return socket_error_input(&host->sockets, error, now);
 }
 
 /* RFC 1122 3.2.2.6, 1122-IC8, RFC 4443 4.2, 4443-7: the answer is for who asked. */
@@ -143,6 +129,7 @@ void berth_host_free(struct berth_host *host) {
     udp_free(host->sockets.udp);
     echo_free(host->sockets.echo, allocator);
     divert_clear(&host->sockets.divert, allocator);
+    reports_clear(&host->sockets.reports, allocator);
     strays_clear(&host->strays, allocator);
     loop_clear(host);
     ip_clear(&host->sockets.ip);

@@ -85,7 +85,7 @@ static bool error_of_ports(const struct ip *ip, uint8_t protocol, const uint8_t 
 }
 
 /* The same from a quoted datagram data[0..length) of either family. *total: its own length, as its
- * header says. False when it has none. */
+ * header says. error->quote_at: where its transport begins. False when it has none. */
 static bool error_of_quote(const struct ip *ip, const uint8_t *data, size_t length,
                            struct ip_error *error, uint32_t *total) {
     struct icmp_quote quote;
@@ -96,6 +96,7 @@ static bool error_of_quote(const struct ip *ip, const uint8_t *data, size_t leng
         error->local.ip = quote6.ip.source;
         error->remote.ip = quote6.ip.destination;
         *total = IPV6_HEADER + (uint32_t)quote6.ip.payload_length;
+        error->quote_at = (uint32_t)(quote6.transport - data);
         return error_of_ports(ip, quote6.protocol, quote6.transport, error);
     }
     if (icmp_quote_parse(data, length, &quote) != 0)
@@ -103,6 +104,7 @@ static bool error_of_quote(const struct ip *ip, const uint8_t *data, size_t leng
     error->local.ip = berth_ip_v4(quote.ip.source);
     error->remote.ip = berth_ip_v4(quote.ip.destination);
     *total = quote.ip.total_length;
+    error->quote_at = (uint32_t)(quote.transport - data);
     return error_of_ports(ip, quote.ip.protocol, quote.transport, error);
 }
 
@@ -113,6 +115,25 @@ static uint32_t error_mtu(const struct icmp_header *header, bool v6, uint32_t to
     return header->type == ICMP_UNREACHABLE && header->code == ICMP_FRAGMENTATION_NEEDED
                ? ip_path_said(header->rest & 0xffff, total)
                : 0;
+}
+
+/* What a program is told of it beside the errno, as Linux does (ee_info). */
+static uint32_t error_info(const struct icmp_header *header, bool v6) {
+    if (v6)
+        return header->rest;
+    if (header->type == ICMP_PARAMETER_PROBLEM)
+        return header->rest >> 24;
+    return header->type == ICMP_UNREACHABLE && header->code == ICMP_FRAGMENTATION_NEEDED
+               ? header->rest & 0xffff
+               : 0;
+}
+
+/* Where the quote is in the message: `at`, `length` of all after ICMP's header. */
+static void error_place(struct ip_error *error, const struct frame_view *view, uint32_t at,
+                        uint32_t length) {
+    error->view = view;
+    error->quote_length = length - error->quote_at;
+    error->quote_at += at;
 }
 
 enum { QUOTE_READ = IPV6_HEADER + IPV6_CHAIN_MAX + IPV6_TRANSPORT_MAX };
@@ -137,6 +158,15 @@ void icmp_error_input(struct ip *ip, const struct ip_packet *packet, uint64_t no
     error.error = meaning.error;
     error.hard = meaning.hard;
     error.mtu = error_mtu(&header, v6, total);
+    error.info = error_info(&header, v6);
+    error.type = header.type;
+    error.code = header.code;
+    error.ttl = packet->ttl;
+    error.tos = packet->tos;
+    error.interface = packet->interface;
+    error.from = packet->source;
+    error.to = packet->destination;
+    error_place(&error, &packet->view, packet->at + ICMP_HEADER, packet->length - ICMP_HEADER);
     if (ip->ops.error(ip->ops.context, &error, now) && error.mtu)
         ip_path_learn(ip, &error.remote.ip, error.mtu, now);
 }
@@ -153,18 +183,21 @@ static void addresses_of(const uint8_t *header, struct berth_ip *source,
     }
 }
 
+/* A frame that waits, as a view of all of it. */
+static struct frame_view view_of_waiting(const struct waiting_frame *frame) {
+    return (struct frame_view){.head = (const uint8_t *)&frame->parts[frame->part_count],
+                               .head_length = frame->header_length,
+                               .rest = frame->parts,
+                               .rest_count = frame->part_count,
+                               .rest_length = frame->octets - frame->header_length};
+}
+
 /* RFC 1812 5.2.7.1, RFC 4443 3.1: a router tells the datagram's source. */
-static void tell_source(struct ip *ip, const struct waiting_frame *frame, const uint8_t *header,
-                        bool v6, uint64_t now) {
+static void tell_source(struct ip *ip, const struct waiting_frame *frame, bool v6, uint64_t now) {
     struct icmp_header message = {.type = v6 ? ICMP6_UNREACHABLE : ICMP_UNREACHABLE,
                                   .code = v6 ? ICMP6_ADDRESS_UNREACHABLE : ICMP_HOST_UNREACHABLE};
-    struct ip_packet packet = {.header = header + ETHERNET_HEADER,
-                               .interface = IP_ANY_INTERFACE,
-                               .view = {.head = header,
-                                        .head_length = frame->header_length,
-                                        .rest = frame->parts,
-                                        .rest_count = frame->part_count,
-                                        .rest_length = frame->octets - frame->header_length}};
+    struct ip_packet packet = {.interface = IP_ANY_INTERFACE, .view = view_of_waiting(frame)};
+    packet.header = packet.view.head + ETHERNET_HEADER;
     addresses_of(packet.header, &packet.source, &packet.destination);
     packet.header_length = v6 ? IPV6_HEADER : (uint16_t)((packet.header[0] & 15) * 4);
     packet.protocol = packet.header[v6 ? 6 : 9];
@@ -173,20 +206,27 @@ static void tell_source(struct ip *ip, const struct waiting_frame *frame, const 
     icmp_about_forwarded(ip, &packet, &message, now);
 }
 
+/* A program of ours is told what it would be by a message from ourselves, as on Linux. */
 void icmp_host_unreachable(struct ip *ip, const struct waiting_frame *frame, uint64_t now) {
-    const uint8_t *header = (const uint8_t *)&frame->parts[frame->part_count];
+    const struct frame_view view = view_of_waiting(frame);
+    const uint8_t *header = view.head + ETHERNET_HEADER;
     struct ip_error error = {0};
-    uint32_t total;
+    uint32_t total, length = frame->octets - ETHERNET_HEADER;
     struct berth_ip source, destination;
-    bool v6 = header[ETHERNET_HEADER] >> 4 == 6;
-    addresses_of(header + ETHERNET_HEADER, &source, &destination);
+    bool v6 = header[0] >> 4 == 6;
+    addresses_of(header, &source, &destination);
     if (!ip_takes_address(ip, &source)) {
-        tell_source(ip, frame, header, v6, now);
+        tell_source(ip, frame, v6, now);
         return;
     }
-    if (!error_of_quote(ip, header + ETHERNET_HEADER, frame->header_length - ETHERNET_HEADER,
-                        &error, &total))
+    if (!error_of_quote(ip, header, frame->header_length - ETHERNET_HEADER, &error, &total))
         return;
     error.error = EHOSTUNREACH;
+    error.type = v6 ? ICMP6_UNREACHABLE : ICMP_UNREACHABLE;
+    error.code = v6 ? ICMP6_ADDRESS_UNREACHABLE : ICMP_HOST_UNREACHABLE;
+    error.ttl = ip->default_ttl;
+    error.from = error.to = source;
+    uint32_t most = icmp_quote_max(v6);
+    error_place(&error, &view, ETHERNET_HEADER, length < most ? length : most);
     ip->ops.error(ip->ops.context, &error, now);
 }

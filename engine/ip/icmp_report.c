@@ -53,9 +53,7 @@ static bool is_about_size(const struct icmp_header *header, bool v6) {
 /* RFC 792, 1122-IC2, RFC 4443 2.4 (c): the header and what fits of the data. */
 static struct berth_block *quote_new(struct ip *ip, const struct ip_packet *packet,
                                      uint32_t *length) {
-    /* RFC 1812 4.3.2.3; RFC 4443 3.1: what passes everywhere. */
-    uint32_t most = packet_is_v6(packet) ? IPV6_MTU_MIN - IPV6_HEADER - ICMP_HEADER
-                                         : 576 - IPV4_HEADER_MIN - ICMP_HEADER;
+    uint32_t most = icmp_quote_max(packet_is_v6(packet));
     uint32_t data = packet->length;
     if (packet->header_length + data > most)
         data = most - packet->header_length;

@@ -34,6 +34,11 @@ struct ip_error {
     int error;                           /* errno, positive */
     uint8_t protocol;
     bool hard;
+    uint8_t type, code, ttl, tos, interface; /* of the message */
+    uint32_t info;                 /* what else it says: an MTU, the place of what is wrong */
+    struct berth_ip from, to;      /* who says it, and which address of ours it came to */
+    const struct frame_view *view; /* where the quoted datagram is, and in it its transport: */
+    uint32_t quote_at, quote_length;
 };
 
 struct ip_ops {
@@ -322,6 +327,11 @@ int ip_parts_to_keep(struct ip *ip, const struct frame_view *view, uint32_t offs
 /* True, and charged, when the rate limits let a message to that destination go; NULL: only the
  * common one. */
 bool icmp_may_send(struct ip *ip, const struct berth_ip *destination, uint64_t now);
+/* Octets of a datagram that an error about it quotes at most: what passes everywhere (RFC 1812
+ * 4.3.2.3; RFC 4443 3.1). */
+static inline uint32_t icmp_quote_max(bool v6) {
+    return v6 ? IPV6_MTU_MIN - IPV6_HEADER - ICMP_HEADER : 576 - IPV4_HEADER_MIN - ICMP_HEADER;
+}
 /* Takes an error that quotes a datagram of ours. */
 void icmp_error_input(struct ip *ip, const struct ip_packet *packet, uint64_t now);
 /* Tells who sent the datagram of that frame (Ethernet header first), a socket of ours or another

@@ -72,15 +72,20 @@ static int check_size(struct sockets *sockets, struct socket_ref ref, const stru
     if (ref.echo)
         length -= ICMP_HEADER; /* as long as UDP's, and there already */
     size_t whole = (v4 ? IPV4_HEADER_MIN : IPV6_HEADER) + UDP_HEADER + length;
-    if (length > (v4 ? UDP_PAYLOAD_MAX : UDP_PAYLOAD_MAX_V6))
-        return -EMSGSIZE;
-    if (whole <= 552 || way->interface == IP_ANY_INTERFACE)
+    bool endless = length > (v4 ? UDP_PAYLOAD_MAX : UDP_PAYLOAD_MAX_V6);
+    if (!endless && (whole <= 552 || way->interface == IP_ANY_INTERFACE))
         return 0;
+    if (way->interface == IP_ANY_INTERFACE)
+        return -EMSGSIZE;
     udp_get_option(ref.udp, ref.index, BERTH_IP_MTU_DISCOVER, &mode);
     uint32_t mtu = sockets->ip.interfaces[way->interface].mtu;
-    if (mode == UDP_MTU_DO)
+    if (mode <= UDP_MTU_DO)
         mtu = ip_path_mtu(&sockets->ip, &way->remote.ip, way->interface, now);
-    return mode >= UDP_MTU_DO && whole > mtu ? -EMSGSIZE : 0;
+    if (!endless && (mode < UDP_MTU_DO || whole <= mtu))
+        return 0;
+    if (!v4 || length <= UINT16_MAX) /* Linux looks no further at what is longer */
+        socket_report_size(sockets, ref, &way->remote, mtu);
+    return -EMSGSIZE;
 }
 
 static ssize_t send_way(struct sockets *sockets, struct socket_ref ref, const struct udp_way *way,

@@ -41,6 +41,7 @@ int berth_socket_close(struct berth_host *host, berth_handle socket, uint64_t no
     int error = socket_find(sockets, socket, &ref);
     if (error)
         return error;
+    reports_forget(&sockets->reports, sockets->ip.allocator, socket);
     return ref.udp ? udp_close(ref.udp, ref.index)
                    : tcp_close(sockets->tcp, ref.index, sockets_clock(sockets, now));
 }
@@ -51,6 +52,7 @@ int berth_socket_abort(struct berth_host *host, berth_handle socket, uint64_t no
     int error = socket_find(sockets, socket, &ref);
     if (error)
         return error;
+    reports_forget(&sockets->reports, sockets->ip.allocator, socket);
     return ref.udp ? udp_close(ref.udp, ref.index)
                    : tcp_abort(sockets->tcp, ref.index, sockets_clock(sockets, now));
 }
@@ -104,7 +106,8 @@ int berth_socket_readiness(const struct berth_host *host, berth_handle socket) {
     int error = socket_find(sockets, socket, &ref);
     if (error)
         return error;
-    return ref.udp ? udp_readiness(ref.udp, ref.index) : tcp_readiness(sockets->tcp, ref.index);
+    int bits = ref.udp ? udp_readiness(ref.udp, ref.index) : tcp_readiness(sockets->tcp, ref.index);
+    return reports_first(&sockets->reports, socket) ? bits | BERTH_ERROR : bits;
 }
 
 int berth_socket_set_option(struct berth_host *host, berth_handle socket, enum berth_option option,

@@ -9,6 +9,7 @@
 #include "engine/ip/ip.h"
 #include "engine/socket/divert.h"
 #include "engine/socket/echo.h"
+#include "engine/socket/reports.h"
 #include "engine/tcp/tcp.h"
 #include "engine/udp/udp.h"
 #include <berth/socket.h>
@@ -22,6 +23,7 @@ struct sockets {
     struct echo *echo; /* NULL before the first socket of its kind */
     const struct berth_host_config *config;
     struct divert divert;
+    struct reports reports;
     uint64_t now;    /* the latest time the caller has said, less what we are behind */
     uint64_t behind; /* how long the host was suspended */
     bool suspended;
@@ -88,6 +90,13 @@ bool socket_refuses_v4(const struct sockets *sockets, struct socket_ref ref,
 /* remote NULL dissolves the connection. */
 int socket_connect_udp(struct sockets *sockets, struct socket_ref ref,
                        const struct berth_endpoint *remote);
+
+/* ---- error.c ---- */
+/* An error about something that was sent. True if a datagram's socket may have sent it. */
+bool socket_error_input(struct sockets *sockets, const struct ip_error *error, uint64_t now);
+/* A datagram socket's own message was longer than the MTU lets it be. */
+void socket_report_size(struct sockets *sockets, struct socket_ref ref,
+                        const struct berth_endpoint *remote, uint32_t mtu);
 
 /* A family 4 socket deals in IPv4 addresses only. */
 static inline bool family_takes(int family, const struct berth_ip *ip) {

@@ -267,28 +267,29 @@ static void soft_error(struct tcp *tcp, struct tcp_connection *c, int error) {
     }
 }
 
-void tcp_icmp_error(struct tcp *tcp, const struct tuple *tuple, uint32_t seq, int error, bool hard,
-                    uint32_t mtu, uint64_t now) {
+uint32_t tcp_icmp_error(struct tcp *tcp, const struct tuple *tuple, uint32_t seq, int error,
+                        bool hard, uint32_t mtu, uint64_t now) {
     uint32_t reference = ports_find(tcp->ports, tuple);
     tcp_clock(tcp, now);
     if (reference == 0 || tcp_kind_of(reference) == TCP_TIME_WAIT)
-        return;
+        return 0;
     if (tcp_kind_of(reference) == TCP_HALF_OPEN) {
         half_open_icmp(tcp, tcp_index_of(reference), seq, hard);
-        return;
+        return 0;
     }
     struct tcp_connection *c = tcp_at(tcp, tcp_index_of(reference));
     if (!c->active || tcp_flight(c) == 0 || !seq_in(seq, c->snd_una, tcp_flight(c)))
-        return; /* RFC 5927 4, 5927-1: it must quote what is in flight */
+        return 0; /* RFC 5927 4, 5927-1: it must quote what is in flight */
+    bool attempt = c->state == BERTH_SYN_SENT && !mtu;
+    uint32_t reporter = attempt && tcp_option(c, BERTH_IP_RECVERR, 0) ? reference : 0;
     if (mtu) {
         path_shrink(tcp, c, mtu);
-    } else if (hard &&
-               c->state ==
-                   BERTH_SYN_SENT) { /* RFC 5927 5, 5927-2: only before it is synchronized */
+    } else if (hard && attempt) { /* RFC 5927 5, 5927-2: only before it is synchronized */
         connection_abort(tcp, c, error);
-        return;
+        return reporter;
     } else {
         soft_error(tcp, c, error);
     }
     connection_settle(tcp, c);
+    return reporter;
 }

@@ -79,9 +79,10 @@ uint64_t tcp_deadline(const struct tcp *tcp);
 void tcp_advance(struct tcp *tcp, uint64_t now);
 /* An ICMP error that quotes a segment of ours: errno for the application, hard or soft (RFC
  * 9293 3.9.2.2, RFC 5927: `seq` must lie in what is in flight). mtu: the next hop's for
- * "fragmentation needed", else 0. */
-void tcp_icmp_error(struct tcp *tcp, const struct tuple *tuple, uint32_t seq, int error, bool hard,
-                    uint32_t mtu, uint64_t now);
+ * "fragmentation needed", else 0. The socket whose attempt to connect it is about and who asked for
+ * reports (BERTH_IP_RECVERR), else 0. */
+uint32_t tcp_icmp_error(struct tcp *tcp, const struct tuple *tuple, uint32_t seq, int error,
+                        bool hard, uint32_t mtu, uint64_t now);
 
 /* ---- sockets ---- */
 /* *socket: the record's reference, *generation: its generation. */

@@ -80,16 +80,36 @@ bool udp_input(struct udp *udp, const struct udp_arrival *arrival) {
 }
 
 /* RFC 1122 4.1.3.3, 1122-U2, as Linux does it: a connected socket hears of hard errors, any socket
- * of all when it asked for that (IP_RECVERR). False: nobody sent it, so it is not believed
+ * of all when it asked for that (IP_RECVERR). That a path carries less is for those to hear who do
+ * not let their datagrams be fragmented on the way. False: nobody sent it, so it is not believed
  * (1191-1). */
-bool udp_error(struct udp *udp, const struct tuple *tuple, int error, bool hard) {
+bool udp_error(struct udp *udp, const struct tuple *tuple, int error, bool hard,
+               uint32_t *reporter) {
     uint32_t found = find_socket(udp, tuple);
+    *reporter = 0;
     if (!found)
         return false;
     struct udp_socket *socket = udp_at(udp, found);
-    if (socket->receive_errors || (socket->connected && hard)) {
-        socket->error = (uint16_t)error;
+    bool about_size = error == EMSGSIZE, fragments = socket->mtu_discover == UDP_MTU_DONT;
+    if (about_size && fragments && berth_ip_is_v4(&tuple->remote))
+        return true;
+    if (socket->receive_errors || (socket->connected && (about_size ? !fragments : hard))) {
+        udp_set_error(udp, found, error);
         udp_event(udp, socket, BERTH_ERROR);
     }
+    if (socket->receive_errors)
+        *reporter = found;
     return true;
+}
+
+void udp_set_error(struct udp *udp, uint32_t socket, int error) {
+    udp_at(udp, socket)->error = (uint16_t)error;
+}
+
+void udp_raise_error(struct udp *udp, uint32_t socket) {
+    udp_event(udp, udp_at(udp, socket), BERTH_ERROR);
+}
+
+bool udp_reports(const struct udp *udp, uint32_t socket) {
+    return udp_at(udp, socket)->receive_errors;
 }

@@ -52,8 +52,10 @@ struct ports *udp_ports(struct udp *udp);
 bool udp_input(struct udp *udp, const struct udp_arrival *arrival);
 bool udp_output(struct udp *udp, struct udp_emit *emit);
 bool udp_has_output(const struct udp *udp);
-/* An error about a datagram of ours: errno, positive. True if a socket may have sent it. */
-bool udp_error(struct udp *udp, const struct tuple *tuple, int error, bool hard);
+/* An error about a datagram of ours: errno, positive. True if a socket may have sent it. *reporter:
+ * that socket, if it asked for reports (BERTH_IP_RECVERR), else 0. */
+bool udp_error(struct udp *udp, const struct tuple *tuple, int error, bool hard,
+               uint32_t *reporter);
 
 /* ---- sockets ---- */
 int udp_open(struct udp *udp, int family, uint32_t *socket, uint32_t *generation);
@@ -84,6 +86,11 @@ int udp_set_option(struct udp *udp, uint32_t socket, enum berth_option option, i
 int udp_get_option(struct udp *udp, uint32_t socket, enum berth_option option, int *value);
 /* The pending error as a negative errno, cleared; 0 if none. */
 int udp_take_error(struct udp *udp, uint32_t socket);
+/* What SO_ERROR is to say: errno, positive, or 0. */
+void udp_set_error(struct udp *udp, uint32_t socket, int error);
+/* A report waits: BERTH_ERROR. */
+void udp_raise_error(struct udp *udp, uint32_t socket);
+bool udp_reports(const struct udp *udp, uint32_t socket);
 /* The address it is bound to, or the wildcard; connections aside. */
 void udp_bound(const struct udp *udp, uint32_t socket, struct berth_ip *bound);
 /* True when it may send no more. */

@@ -103,6 +103,31 @@ ssize_t berth_socket_send_to(struct berth_host *host, berth_handle socket, const
 ssize_t berth_socket_receive_from(struct berth_host *host, berth_handle socket, void *data,
                                   size_t length, struct berth_datagram *meta, unsigned flags);
 
+/* ---- what went wrong (BERTH_IP_RECVERR) ---- */
+
+enum berth_error_origin { BERTH_BY_HOST = 1, BERTH_BY_ICMP, BERTH_BY_ICMP6 }; /* SO_EE_ORIGIN_* */
+
+/* An ICMP error about what the socket sent (TCP: about its attempt to connect), or that a datagram
+ * was too long. */
+struct berth_error_report {
+    struct berth_endpoint remote; /* where it was to go */
+    struct berth_ip offender;     /* who said so; unspecified for BERTH_BY_HOST */
+    struct berth_ip local;        /* the address of ours that was told */
+    int error;                    /* errno, positive */
+    uint32_t info;                /* an MTU, or the place of what is wrong */
+    size_t length;                /* octets that are quoted, even if cut */
+    int interface;
+    uint8_t origin, type, code; /* enum berth_error_origin; ICMP's */
+    uint8_t ttl, tos;           /* of the message */
+};
+/* Takes the oldest report; returns the octets copied of what it quotes: the datagram's payload, an
+ * echo request or a segment from its header on. Reports wait as long as they fit into the receive
+ * buffer; what comes then is not reported. With BERTH_MSG_PEEK it stays. The pending error becomes
+ * the next report's, or none. -EAGAIN; BERTH_ERROR holds while there are any. */
+ssize_t berth_socket_receive_report(struct berth_host *host, berth_handle socket, void *data,
+                                    size_t length, struct berth_error_report *report,
+                                    unsigned flags);
+
 /* ---- the end ---- */
 
 enum berth_how { BERTH_SHUT_RD = 0, BERTH_SHUT_WR = 1, BERTH_SHUT_RDWR = 2 };

@@ -217,7 +217,7 @@ static void errors_told(void **state) {
         {3, 0, EHOSTUNREACH, 0},
         {3, 1, EHOSTUNREACH, 0},
         {4, 1, EPROTO, EPROTO},
-        {2, 0, EMSGSIZE, 0},
+        {2, 0, EMSGSIZE, EMSGSIZE},
         {77, 0, 0, 0},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
