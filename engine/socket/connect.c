@@ -56,6 +56,10 @@ berth_handle berth_socket_port_owner(struct berth_host *host, enum berth_protoco
                                                                : 0;
 }
 
+bool berth_socket_port_listened(struct berth_host *host, const struct berth_endpoint *local) {
+    return ports_lookup(tcp_ports(sockets_of(host)->tcp), &local->ip, local->port, 0) != 0;
+}
+
 /* 0.0.0.0 or `::` as a destination is this host (Linux; RFC 1122 3.2.1.3 and RFC 4291 2.5.2 keep
  * them off the wire). */
 static void remote_settle(struct berth_ip *remote, const struct berth_ip *bound) {

@@ -34,6 +34,9 @@ int berth_socket_bind(struct berth_host *host, berth_handle socket,
  * or 0. */
 berth_handle berth_socket_port_owner(struct berth_host *host, enum berth_protocol protocol,
                                      const struct berth_endpoint *local);
+/* True if a connection that comes for `local`, one of the host's own addresses, finds a listener.
+ */
+bool berth_socket_port_listened(struct berth_host *host, const struct berth_endpoint *local);
 /* Makes it a listener (an unbound one gets an ephemeral port), or changes its backlog. backlog is
  * clamped to 0..4096. -EADDRINUSE, -EINVAL (connected). */
 int berth_socket_listen(struct berth_host *host, berth_handle socket, int backlog);

@@ -1,4 +1,5 @@
 """Published ports: real clients of this machine at programs of the network, which see who comes."""
+import errno
 import hashlib
 import os
 import re
@@ -28,6 +29,11 @@ STUCK = "import socket,time\ns=socket.socket(); s.bind(('',11)); s.listen(9); c=
         "while d:=c.recv(65536): n+=len(d)\nc.sendall(str(n).encode()); c.close()"
 
 
+OPENS = "import socket,sys\nfor line in sys.stdin:\n all=[socket.create_server(('',port)) for port in (80,81)]; print('listening',flush=True)\n" \
+        " clients=[s.accept()[0] for s in all]; [s.close() for s in all]; print('closed',flush=True)\n" \
+        " for c in clients: c.sendall(c.recv(5)); c.close()"
+
+
 def curl(*words):
     return subprocess.run(["curl", "-sS", "--max-time", "60", *words], capture_output=True, timeout=90)
 
@@ -40,6 +46,25 @@ def ask(port, data, family=socket.AF_INET, to="127.0.0.1", source=None):
         client.connect((to, port))
         client.send(data)
         return client.recv(65536), client.getsockname()
+
+
+def tried(port):
+    """What a client of this machine hears."""
+    with socket.socket() as client:
+        client.settimeout(60)
+        return errno.errorcode.get(client.connect_ex(("127.0.0.1", port)), "open")
+
+
+def taken(port):
+    """What a server of this machine hears that wants the port, too."""
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            other.bind(("127.0.0.1", port))
+            other.listen()
+            return "bound"
+        except OSError as error:
+            return errno.errorcode[error.errno]
 
 
 with Net("publish") as net:
@@ -91,10 +116,28 @@ print(sum(s.recv(12).startswith(b"HTTP/1.1 200") for s in all))"""], capture_out
         done = net.run("other", "/bin/true", extra=["-p", words])
         check(f"refused: -p {words or 'nothing'}", done.returncode == 125 and said in done.stderr and done.stderr.startswith("berth: "), done)
 
-    # Nobody listens there: the client hears of it.
-    net.start("closed", "sleep", "1000", extra=["-p", "127.0.0.1:8090:80"])
-    check("published though nobody listens", until(lambda: "8090" in net.berth("port", "closed").stdout))
-    check("nobody listens: a reset", (done := curl("http://127.0.0.1:8090/")).returncode in (7, 56), done)
+    # While nobody listens there the client is refused, and nobody else gets the port.
+    opens = net.start("opens", "python3", "-c", OPENS, extra=["-p", "127.0.0.1:8090:80", "-p", "127.0.0.1::81"], stdin=subprocess.PIPE)
+    check("published though nobody listens", until(lambda: net.berth("port", "opens").stdout.count("\n") == 2))
+    chosen = int(re.search(r"81/tcp -> 127\.0\.0\.1:(\d+)", net.berth("port", "opens").stdout)[1])
+    for turn in range(3):
+        for port in (8090, chosen):
+            check(f"{port} is refused, as inside", until(lambda: tried(port) == "ECONNREFUSED"), tried(port))
+            check("but it is the network's", (said := taken(port)) == "EADDRINUSE", said)
+        opens.stdin.write("open\n")
+        opens.stdin.flush()
+        check("a program listens", (said := opens.stdout.readline()) == "listening\n", said)
+        clients = [socket.create_connection(("127.0.0.1", port), timeout=60) for port in (8090, chosen)]
+        check("it has its clients, and listens no more", (said := opens.stdout.readline()) == "closed\n", said)
+        check("refused again", until(lambda: tried(8090) == tried(chosen) == "ECONNREFUSED"), (tried(8090), tried(chosen)))
+        for client in clients:
+            client.sendall(b"still")
+            check("who was connected goes on", (said := client.recv(5)) == b"still", said)
+            client.close()
+    opens.stdin.write("open\n")
+    opens.stdin.flush()
+    check("open", opens.stdout.readline() == "listening\n" and tried(8090) == "open")
+    check("switched off: refused", net.berth("kill", "opens").returncode == 0 and tried(8090) == "ECONNREFUSED", tried(8090))
 
     net.start("tcp", "python3", "-c", HALF, extra=["-p", "127.0.0.1:8009:9"])
     net.start("tcp", "python3", "-c", RESET, extra=["-p", "127.0.0.1:8010:10"])

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "tool/daemon/addresses.h"
 #include "tool/daemon/call.h"
+#include "tool/daemon/gateway.h"
 #include "tool/daemon/waiters.h"
 
 #include <errno.h>
@@ -130,6 +131,7 @@ long call_listen(struct call *call) {
         }
         conduit->state = CONDUIT_LISTENING;
         bound_now(conduit);
+        gateway_listeners_changed(call->server, conduit->host);
     }
     if (host)
         server_touch(call->server, conduit);
@@ -154,6 +156,7 @@ static long stream_shutdown(struct call *call, struct conduit *conduit, int how)
         waiters_fail(conduit, EINVAL);
         if (host)
             berth_socket_shutdown(host, conduit->socket, BERTH_SHUT_RD, call->now);
+        gateway_listeners_changed(call->server, conduit->host);
         shutdown(call->end, SHUT_RDWR);
         end_unstuff(call->server, conduit);
         return 0;

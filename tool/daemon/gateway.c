@@ -7,7 +7,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-enum { KEY_BITS = 16, SERVE_BATCH = 64, ADDRESS_TRIES = 16, PUBLISHED_BATCH = 64 };
+enum { KEY_BITS = 16, SERVE_BATCH = 64, ADDRESS_TRIES = 16 };
 
 /* ---- outlets ---- */
 
@@ -232,130 +232,6 @@ void gateway_tick(struct server *server, uint64_t now) {
             outlet->drop(server, outlet);
     }
     flows_expire(server, now);
-}
-
-/* ---- published ports ---- */
-
-static void clients_take(struct server *server, struct outlet *outlet, uint32_t events,
-                         uint64_t now) {
-    struct published *published = (struct published *)(void *)outlet;
-    (void)events;
-    for (int i = 0; i < PUBLISHED_BATCH; i++) {
-        union address client;
-        socklen_t length = sizeof client;
-        memset(&client, 0, sizeof client);
-        if (published->port.udp) {
-            if (!flow_client(server, published, now))
-                return;
-            continue;
-        }
-        int fd = accept4(outlet->fd, &client.any, &length, SOCK_CLOEXEC | SOCK_NONBLOCK);
-        if (fd < 0)
-            return;
-        struct berth_endpoint from = endpoint_of(&client);
-        relay_client(server, published, fd, &from, now);
-    }
-}
-
-static void published_drop(struct server *server, struct outlet *outlet) {
-    struct published *published = (struct published *)(void *)outlet;
-    struct published **link = &server->gateway->published;
-    while (*link != published)
-        link = &(*link)->next;
-    *link = published->next;
-    flows_forget(server, published);
-    outlet_close(server, outlet);
-    free(published);
-}
-
-static int socket_bind(const struct berth_endpoint *outside, bool udp, uint16_t *port) {
-    union address address;
-    socklen_t length = address_of(outside, &address);
-    int on = 1, fd = socket(address.any.sa_family,
-                            (udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return -errno;
-    if (!udp)
-        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (address.any.sa_family == AF_INET6)
-        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
-    /* Answers are to come from the address that was asked. */
-    if (udp && address.any.sa_family == AF_INET6)
-        setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof on);
-    else if (udp)
-        setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof on);
-    if (bind(fd, &address.any, length) < 0 || (!udp && listen(fd, SOMAXCONN) < 0) ||
-        getsockname(fd, &address.any, &length) < 0) {
-        int error = errno;
-        close(fd);
-        return -error;
-    }
-    *port = endpoint_of(&address).port;
-    return fd;
-}
-
-int gateway_publish(struct server *server, int host, const struct berth_endpoint *outside,
-                    uint16_t inside, bool udp) {
-    int result = gateway_need(server);
-    if (result < 0)
-        return result;
-    struct published *published = calloc(1, sizeof *published);
-    if (!published)
-        return -ENOMEM;
-    published->outlet = (struct outlet){
-        .ready = clients_take, .drop = published_drop, .host = host, .expires = BERTH_NEVER};
-    published->port = (struct gateway_port){host, *outside, inside, udp};
-    int fd = socket_bind(outside, udp, &published->port.outside.port);
-    published->outlet.fd = fd;
-    result = fd < 0 ? fd : outlet_add(server, &published->outlet, EPOLLIN);
-    if (result < 0) {
-        free(published);
-        return result;
-    }
-    struct published **link = &server->gateway->published;
-    while (*link)
-        link = &(*link)->next;
-    *link = published;
-    return published->port.outside.port;
-}
-
-static struct published *published_find(const struct server *server, uint16_t outside, bool udp) {
-    struct published *published = server->gateway ? server->gateway->published : NULL;
-    while (published && !(published->port.udp == udp && published->port.outside.port == outside))
-        published = published->next;
-    return published;
-}
-
-bool gateway_find_port(const struct server *server, uint16_t outside, bool udp,
-                       struct gateway_port *port) {
-    const struct published *published = published_find(server, outside, udp);
-    if (published)
-        *port = published->port;
-    return published;
-}
-
-void gateway_withdraw(struct server *server, uint16_t outside, bool udp) {
-    struct published *published = published_find(server, outside, udp);
-    if (published)
-        published_drop(server, &published->outlet);
-}
-
-void gateway_unpublish(struct server *server, int host) {
-    struct published *next;
-    for (struct published *p = server->gateway ? server->gateway->published : NULL; p; p = next) {
-        next = p->next;
-        if (p->port.host == host)
-            published_drop(server, &p->outlet);
-    }
-}
-
-size_t gateway_ports(const struct server *server, struct gateway_port *ports, size_t max) {
-    size_t count = 0;
-    const struct published *published = server->gateway ? server->gateway->published : NULL;
-    for (; published; published = published->next, count++)
-        if (count < max)
-            ports[count] = published->port;
-    return count;
 }
 
 /* ---- the end ---- */

@@ -1,8 +1,9 @@
 /* The world outside, without root: sockets of this machine joined to a host of the network that
  * stands for all addresses that are not the network's (berth_host_set_gateway).
  *
- * Published ports: a client outside connects to a port of this machine; the gateway's host connects
- * to the computer inside from the client's own address and port, so that the server sees who comes.
+ * Published ports: a client outside connects to a port of this machine, which is open while the
+ * computer's is (published.c); the gateway's host connects to the computer inside from the client's
+ * own address and port, so that the server sees who comes.
  * Where that address cannot be one inside (the machine's loopback, an address of the network, the
  * other family), it is the gateway's own.
  *
@@ -46,6 +47,8 @@ struct gateway_port {
 /* The published port there, if there is one. */
 bool gateway_find_port(const struct server *server, uint16_t outside, bool udp,
                        struct gateway_port *port);
+/* A program of the host has begun or ceased to listen. */
+void gateway_listeners_changed(struct server *server, int host);
 /* Takes that port back. */
 void gateway_withdraw(struct server *server, uint16_t outside, bool udp);
 /* ... and all of a host. */

@@ -107,6 +107,14 @@ struct berth_endpoint address_outward(const struct server *server,
     return outside;
 }
 
+bool computer_address(const struct server *server, int host, bool v4, struct berth_ip *ip) {
+    struct berth_link link;
+    if (berth_network_links(server->network, host, &link, 1) == 0)
+        return false;
+    *ip = v4 ? link.address : link.ipv6;
+    return !berth_ip_is_any(ip);
+}
+
 bool gateway_allows(const struct server *server, const struct berth_endpoint *inside) {
     const struct gateway *gateway = server->gateway;
     struct berth_endpoint outside = address_outward(server, inside);

@@ -32,6 +32,7 @@ struct published {
     struct outlet outlet; /* first */
     struct published *next;
     struct gateway_port port;
+    bool listening; /* TCP */
 };
 
 union address {
@@ -109,6 +110,8 @@ struct berth_endpoint address_inward(const struct server *server,
 /* Whom a computer means that sends to that address. */
 struct berth_endpoint address_outward(const struct server *server,
                                       const struct berth_endpoint *inside);
+/* The computer's first address of that family; false: it has none. */
+bool computer_address(const struct server *server, int host, bool v4, struct berth_ip *ip);
 /* May a computer reach it? port 0: by echo requests. */
 bool gateway_allows(const struct server *server, const struct berth_endpoint *inside);
 enum berth_refusal refusal_of(int error);

@@ -1,5 +1,6 @@
 /* How conduits come into the daemon's sight and leave it. */
 #define _GNU_SOURCE
+#include "tool/daemon/gateway.h"
 #include "tool/daemon/sealed.h"
 #include "tool/daemon/waiters.h"
 
@@ -107,6 +108,8 @@ static void socket_release(struct server *server, struct conduit *conduit, bool 
         else
             berth_socket_close(host, conduit->socket, now);
         server_touch(server, conduit);
+        if (conduit->state == CONDUIT_LISTENING)
+            gateway_listeners_changed(server, conduit->host);
     }
     conduit->socket = 0;
 }

@@ -4,6 +4,7 @@
  * or RST of a program that is killed is heard. The programs' guards are told next. When the last of
  * them has left, the computer's sockets are forgotten. */
 #include "tool/daemon/faults.h"
+#include "tool/daemon/gateway.h"
 #include "tool/daemon/requests.h"
 #include "tool/daemon/runs.h"
 
@@ -80,6 +81,7 @@ static void power_gone(struct daemon *daemon, struct computer *computer) {
     uint64_t now;
     struct berth_network *network = server_lock(daemon->server, &now);
     int result = berth_network_reset_host(network, computer->number, now);
+    gateway_listeners_changed(daemon->server, computer->number);
     server_unlock(daemon->server);
     computer->dying = false;
     /* Without memory its connections stay, and end as those of any program that ended. */

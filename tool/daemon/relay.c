@@ -358,15 +358,6 @@ static void door_serve(struct server *server, struct door *door, uint64_t now) {
 
 /* ---- inward ---- */
 
-/* The computer's address of that family, else of the other one. False: it has none. */
-static bool computer_address(const struct server *server, int host, bool v4, struct berth_ip *ip) {
-    struct berth_link link;
-    if (berth_network_links(server->network, host, &link, 1) == 0)
-        return false;
-    *ip = v4 ? link.address : link.ipv6;
-    return !berth_ip_is_any(ip);
-}
-
 /* From the client's own numbers where they are free. */
 static int connect_from(struct server *server, struct relay *relay,
                         const struct berth_endpoint *from, const struct berth_endpoint *to,

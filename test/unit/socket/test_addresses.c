@@ -144,6 +144,31 @@ static void test_owner(void **state) {
     peer_stop(&peer);
 }
 
+/* A listener, not who is merely bound; at the addresses that it covers; until it ends. */
+static void test_listens(void **state) {
+    (void)state;
+    struct peer peer;
+    berth_handle any, one;
+    struct berth_endpoint at = endpoint(HOST_IP, 80), other = endpoint(0x7f000001, 80),
+                          any6 = {.ip = {.bytes = {[15] = 1}}, .port = 80};
+    peer_start(&peer, BERTH_LINK_RAW_IP, 1500, 0);
+    assert_int_equal(bind_new(&peer, 4, BERTH_TCP, berth_ip_v4(HOST_IP), 80, &one), 0);
+    assert_false(berth_socket_port_listened(peer.host, &at));
+    assert_int_equal(berth_socket_listen(peer.host, one, 1), 0);
+    assert_true(berth_socket_port_listened(peer.host, &at));
+    assert_false(berth_socket_port_listened(peer.host, &other));
+    assert_int_equal(berth_socket_close(peer.host, one, peer.now), 0);
+    assert_false(berth_socket_port_listened(peer.host, &at));
+    assert_int_equal(bind_new(&peer, 6, BERTH_TCP, (struct berth_ip){{0}}, 80, &any), 0);
+    assert_int_equal(berth_socket_listen(peer.host, any, 1), 0);
+    assert_true(berth_socket_port_listened(peer.host, &at));
+    assert_true(berth_socket_port_listened(peer.host, &other));
+    assert_true(berth_socket_port_listened(peer.host, &any6));
+    assert_int_equal(berth_socket_shutdown(peer.host, any, BERTH_SHUT_RD, peer.now), 0);
+    assert_false(berth_socket_port_listened(peer.host, &at));
+    peer_stop(&peer);
+}
+
 static void test_interfaces(void **state) {
     (void)state;
     struct peer peer;
@@ -207,7 +232,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bind),       cmocka_unit_test(test_connect_tcp),
         cmocka_unit_test(test_dual_stack), cmocka_unit_test(test_owner),
-        cmocka_unit_test(test_interfaces),
+        cmocka_unit_test(test_listens),    cmocka_unit_test(test_interfaces),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
