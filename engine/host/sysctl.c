@@ -41,6 +41,7 @@ static const struct sysctl sysctls[] = {
     OCTET("net.ipv4.ip_default_ttl", default_ttl, 1, 255),
     OCTET("net.ipv4.neigh.default.mcast_solicit", arp_requests, 1, 255),
     OCTET("net.ipv6.neigh.default.mcast_solicit", nd_requests, 1, 255),
+    OCTET("net.ipv6.mld_qrv", mld_robustness, 0, 7),
     SECONDS("net.ipv4.tcp_keepalive_time", keepalive_idle),
     SECONDS("net.ipv4.tcp_keepalive_intvl", keepalive_interval),
     SECONDS("net.ipv4.tcp_fin_timeout", tcp_fin_wait_2),

@@ -98,6 +98,8 @@ static void address_put(struct ip *ip, int interface, const struct berth_ip *add
     if (v4 && prefix < 31) /* a subnet of two hosts has no broadcast address (RFC 3021) */
         added->broadcast = berth_ip_v4(berth_ip_to_v4(address) | UINT32_MAX >> prefix);
     ip->version++;
+    if (!v4)
+        mld_join(ip, (unsigned)interface, address);
     if (ip->notify && !v4 && interface != IP_LOOPBACK)
         nd_announce(ip, (uint8_t)interface, address);
 }

@@ -22,6 +22,10 @@ void ip_set_config(struct ip *ip, const struct berth_host_config *config) {
     ip->default_ttl = config->default_ttl;
     ip->forward = config->ip_forward != 0;
     ip->forward6 = config->ip6_forward != 0;
+    bool silent = ip->mld_robustness == 0;
+    ip->mld_robustness = config->mld_robustness;
+    for (unsigned i = 0; silent && i < ip->interface_count; i++)
+        mld_join_all(ip, i);
 }
 
 int ip_init(struct ip *ip, const struct berth_host_config *config, struct random *random,
@@ -61,8 +65,9 @@ int ip_init(struct ip *ip, const struct berth_host_config *config, struct random
 static void drop_all(struct ip *ip) {
     for (unsigned i = 0; i < ip->interface_count; i++) {
         frame_queue_clear(&ip->interfaces[i].ready, ip->allocator);
-        ip->interfaces[i].mld_due = 0;
+        ip->interfaces[i].mld_due = ip->interfaces[i].mld_change_due = 0;
     }
+    memset(ip->mld_left, 0, sizeof ip->mld_left);
     ip->ready = 0;
     neighbors_clear(ip);
     reassembly_clear(ip, &ip->reassembly);
@@ -75,6 +80,8 @@ void ip_reset(struct ip *ip, uint64_t now) {
     memset(&ip->neighbors, 0, sizeof ip->neighbors);
     neighbors_init(ip, limit, now);
     memset(ip->paths, 0, sizeof ip->paths);
+    for (unsigned i = 0; i < ip->interface_count; i++)
+        mld_join_all(ip, i);
     ip->version++; /* hops that were looked up name neighbours */
 }
 

@@ -20,6 +20,7 @@ enum {
     IP_CACHE = 64,
     IP_PATHS = 64,
     IP_ICMP_SLOTS = 256,
+    MLD_LEFT = 8,
     IP_LOOPBACK = 0,         /* the loopback's number */
     IP_ANY_INTERFACE = 0xff, /* wherever the routes lead */
     IP_READY_FRAMES = 4096,  /* that wait for one interface's pull */
@@ -56,6 +57,7 @@ struct ip_interface {
     uint8_t offloads;
     bool mld_old;             /* the router that asked last speaks RFC 2710 */
     uint64_t mld_due;         /* when to report our groups; 0: nobody has asked */
+    uint64_t mld_change_due;  /* when to report those that were joined and left; 0: it is done */
     struct frame_queue ready; /* complete frames that wait for the pull */
 };
 
@@ -64,6 +66,13 @@ struct ip_address {
     struct berth_ip broadcast; /* of its subnet; the address itself where there is none */
     uint8_t prefix;            /* 0..128: IPv4's count from 96 on */
     uint8_t interface;
+    uint8_t reports; /* of its group that are owed unasked (mld.c) */
+};
+
+/* A group that was left, until that has been said. */
+struct mld_left {
+    struct berth_ip group;
+    uint8_t interface, reports;
 };
 
 struct ip_route {
@@ -114,7 +123,9 @@ struct ip {
     struct ip_route *routes; /* longest prefix first */
     uint64_t neighbor_reachable, path_lifetime;
     uint8_t neighbor_requests[2]; /* of IPv4, IPv6 */
-    uint32_t ready;               /* frames in all ready queues */
+    uint8_t mld_robustness;
+    struct mld_left mld_left[MLD_LEFT];
+    uint32_t ready; /* frames in all ready queues */
     uint32_t id_counter;
     struct siphash_key id_key;
     struct ip_cached cache[IP_CACHE];
@@ -300,6 +311,12 @@ uint32_t ip_identification(struct ip *ip, const struct berth_ip *source,
 /* ---- mld.c ---- */
 /* A query for listeners. */
 void mld_query(struct ip *ip, const struct ip_packet *packet, uint64_t now);
+/* The address is there now: its group is joined, unless it was. */
+void mld_join(struct ip *ip, unsigned interface, const struct berth_ip *address);
+/* It is not any more. */
+void mld_leave(struct ip *ip, unsigned interface, const struct berth_ip *address);
+/* All groups of the interface are as good as new to the link. */
+void mld_join_all(struct ip *ip, unsigned interface);
 uint64_t mld_deadline(const struct ip *ip);
 void mld_advance(struct ip *ip, uint64_t now);
 

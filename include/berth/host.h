@@ -121,6 +121,10 @@ struct berth_host_config {
     /* Requests for a neighbour's link address, one a second, before it counts as not there: 3 (RFC
      * 4861 10; Linux's net.ipv4.neigh.default.mcast_solicit, net.ipv6...) */
     uint8_t arp_requests, nd_requests;
+    /* How often a group is reported unasked when it is joined or left (RFC 3810, RFC 2710; Linux's
+     * net.ipv6.mld_qrv: 2). For links whose switches pass on what is for a group to its listeners
+     * only; computers that have only each other need none: 0 */
+    uint8_t mld_robustness;
 };
 
 void berth_host_config_init(struct berth_host_config *config);

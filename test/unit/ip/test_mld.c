@@ -32,9 +32,13 @@ static struct query general(size_t length, uint16_t code) {
     return (struct query){length, code, peer_local6, any6, 1, true};
 }
 
-/* The next frame reports that group. */
-static void reports(struct peer *peer, bool old, const char *text) {
+/* The next frame says that of the group: the record's type, or what RFC 2710 has for it. */
+static void says(struct peer *peer, bool old, uint8_t record, const char *text) {
+    static const struct berth_ip all_routers = {{0xff, 2, [15] = 2}};
     struct berth_ip group = ip6(text), to = old ? group : routers;
+    const uint8_t new_head[8] = {0, 0, 0, 1, record};
+    if (old && record == 3)
+        to = all_routers;
     uint8_t mac[6];
     struct checksum sum = {0};
     struct ipv6_header ip;
@@ -54,10 +58,15 @@ static void reports(struct peer *peer, bool old, const char *text) {
     checksum_add_pseudo(&sum, &ip.source, &ip.destination, IPV6_ICMP, length);
     checksum_add(&sum, message, length);
     assert_int_equal(checksum_finish(&sum), 0);
-    assert_int_equal(message[0], old ? 131 : 143);
-    if (!old) /* one record: all sources, and no more */
-        assert_memory_equal(message + 4, "\0\0\0\1\2\0\0\0", 8);
+    assert_int_equal(message[0], !old ? 143 : record == 3 ? 132 : 131);
+    if (!old) /* one record: all sources or none, and no more */
+        assert_memory_equal(message + 4, new_head, 8);
     assert_memory_equal(message + length - 16, group.bytes, 16);
+}
+
+/* The next frame reports that group. */
+static void reports(struct peer *peer, bool old, const char *text) {
+    says(peer, old, 2, text);
 }
 
 /* Each group once, within the time that the router gives, in the router's version. [3810-1] */
@@ -112,7 +121,87 @@ static void not_asked(void **state) {
     peer_stop(&peer);
 }
 
+/* A group is reported when it is joined, and once more within the interval of the router's version;
+ * one that was joined already is not. [3810-3] */
+static void joins(void **state) {
+    (void)state;
+    for (int old = 0; old < 2; old++) {
+        struct peer peer;
+        struct berth_ip second = ip6("fd00::7:8"), third = ip6("fd00:1::7:8");
+        peer_config(&peer);
+        peer.config.mld_robustness = 3;
+        peer_start_bare(&peer);
+        peer_add_link(&peer, BERTH_LINK_ETHERNET, 1500, 0);
+        peer_wait(&peer, BERTH_SECOND);
+        peer_expect_silence(&peer); /* IPv4 has nothing to report */
+        assert_int_equal(berth_host_add_address(peer.host, peer.interface, &host_ip6, 64), 0);
+        if (old) {
+            asks(&peer, general(24, 0));
+            peer_wait(&peer, 0);
+            reports(&peer, true, "ff02::1:ff00:1");
+        }
+        peer_wait(&peer, 0);
+        for (int i = 0; i < 3; i++) { /* the link-local address has the same group */
+            says(&peer, old, 4, "ff02::1:ff00:1");
+            peer_expect_silence(&peer);
+            uint64_t due = berth_host_deadline(peer.host);
+            if (i < 2)
+                assert_in_range(due, peer.now + 1, peer.now + (old ? 10 : 1) * BERTH_SECOND);
+            if (i < 2)
+                peer_wait(&peer, due - peer.now);
+        }
+        assert_int_equal(berth_host_deadline(peer.host), BERTH_NEVER);
+        assert_int_equal(berth_host_add_address(peer.host, peer.interface, &second, 64), 0);
+        peer_wait(&peer, 0);
+        says(&peer, old, 4, "ff02::1:ff07:8");
+        assert_int_equal(berth_host_add_address(peer.host, peer.interface, &third, 64), 0);
+        peer_wait(&peer, 0);
+        peer_expect_silence(&peer);
+        for (int i = 0; i < 2; i++) {
+            peer_wait(&peer, berth_host_deadline(peer.host) - peer.now);
+            says(&peer, old, 4, "ff02::1:ff07:8");
+        }
+        peer_wait(&peer, 60 * BERTH_SECOND);
+        peer_expect_silence(&peer);
+        peer_stop(&peer);
+    }
+}
+
+/* Power that came back is a new start; and so is a setting that comes late. */
+static void joins_again(void **state) {
+    (void)state;
+    struct peer peer;
+    peer6_start(&peer, BERTH_LINK_ETHERNET, 1500, 0);
+    peer_expect_silence(&peer);
+    assert_int_equal(berth_host_set_sysctl(peer.host, "net.ipv6.mld_qrv", "1"), 0);
+    peer_wait(&peer, 0);
+    says(&peer, false, 4, "ff02::1:ff00:1");
+    peer_expect_silence(&peer);
+    assert_int_equal(berth_host_set_sysctl(peer.host, "net.ipv6.mld_qrv", "2"), 0);
+    peer_wait(&peer, 60 * BERTH_SECOND);
+    peer_expect_silence(&peer);
+    assert_int_equal(berth_host_reset(peer.host, peer.now), 0);
+    peer_wait(&peer, 60 * BERTH_SECOND);
+    for (int i = 0; i < 2; i++)
+        says(&peer, false, 4, "ff02::1:ff00:1");
+    peer_expect_silence(&peer);
+    peer_stop(&peer);
+    /* Nobody is listening to groups at the end of a line. */
+    peer_config(&peer);
+    peer.config.mld_robustness = 2;
+    peer_start_bare(&peer);
+    peer_add_link(&peer, BERTH_LINK_RAW_IP, 1500, 0);
+    assert_int_equal(berth_host_add_address(peer.host, peer.interface, &host_ip6, 64), 0);
+    assert_int_equal(berth_host_deadline(peer.host), BERTH_NEVER);
+    peer_stop(&peer);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(answers), cmocka_unit_test(not_asked)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(answers),
+        cmocka_unit_test(not_asked),
+        cmocka_unit_test(joins),
+        cmocka_unit_test(joins_again),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
