@@ -7,7 +7,7 @@ packages() {
     case $1 in
     build) echo gcc libc6-dev make meson ninja-build pkg-config libseccomp-dev libyaml-dev libjansson-dev libpcap-dev libcmocka-dev ;;
     run) echo python3 python3-pyftpdlib inetutils-inetd inetutils-telnetd inetutils-telnet tnftp vsftpd nginx-light curl netcat-openbsd ;;
-    test) echo python3-jsonschema python3-yaml clang libclang-rt-14-dev tshark iproute2 iputils-ping ethtool iperf3 redis-server redis-tools procps \
+    test) echo python3-jsonschema python3-yaml clang libclang-rt-14-dev tshark iproute2 iputils-ping iputils-tracepath ethtool iperf3 redis-server redis-tools procps \
         bind9-dnsutils openssl nmap ;;
     check) echo clang-format clang-tidy cppcheck shellcheck ;;
     coverage) echo gcovr ;;

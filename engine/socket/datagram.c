@@ -69,6 +69,7 @@ static int check_size(struct sockets *sockets, struct socket_ref ref, const stru
                       size_t length, uint64_t now) {
     int mode = UDP_MTU_WANT;
     bool v4 = berth_ip_is_v4(&way->remote.ip);
+    bool unseen = (v4 || ref.echo) && length > UINT16_MAX; /* Linux looks no further at it */
     if (ref.echo)
         length -= ICMP_HEADER; /* as long as UDP's, and there already */
     size_t whole = (v4 ? IPV4_HEADER_MIN : IPV6_HEADER) + UDP_HEADER + length;
@@ -83,7 +84,7 @@ static int check_size(struct sockets *sockets, struct socket_ref ref, const stru
         mtu = ip_path_mtu(&sockets->ip, &way->remote.ip, way->interface, now);
     if (!endless && (mode < UDP_MTU_DO || whole <= mtu))
         return 0;
-    if (!v4 || length <= UINT16_MAX) /* Linux looks no further at what is longer */
+    if (!unseen)
         socket_report_size(sockets, ref, &way->remote, mtu);
     return -EMSGSIZE;
 }

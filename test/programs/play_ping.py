@@ -8,8 +8,7 @@ def lost(done, count):
 
 @program("ping", "its own statistics: nothing lost of small ones, of 8,000 octets in fragments and of the largest there are; its answers bear the "
          "TTL; a computer with no such address is 100% loss; two at once hear only their own answers",
-         differs="works by datagram sockets, as raw ones are refused (EPERM) to any ordinary user; of errors that routers and hosts send it "
-         "counts the loss only, without a line like `Destination Host Unreachable`: there is no error queue (MSG_ERRQUEUE)")
+         differs="works by datagram sockets, as raw ones are refused (EPERM) to any ordinary user")
 def ping(lab):
     lab.start("server", "sleep", "300")
     for way in lab.ways():

@@ -84,6 +84,9 @@ bool datagram_offer(struct server *server, struct conduit *conduit, const uint8_
 /* Forgets datagrams that were taken by calls that are not notified, and takes back wakes for what
  * has been told. */
 void datagrams_settle(struct call *call, struct conduit *conduit);
+/* Answers MSG_ERRQUEUE: calls_report.c. With the lock; lets go of it. */
+struct message;
+long report_receive(struct call *call, struct conduit *conduit, const struct message *message);
 /* Gives the pending error to the oldest caller that waits for a datagram. True if one took it. */
 bool datagram_error_answer(struct conduit *conduit);
 

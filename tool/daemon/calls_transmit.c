@@ -35,8 +35,8 @@ static ssize_t datagram_read(struct call *call, const struct message *message, i
             remote->ip = berth_ip_v4(0x7f000001);
         *to = remote;
     }
-    if (message->room > DATAGRAM_LARGEST)
-        return -EMSGSIZE;
+    if (message->room > DATAGRAM_LARGEST) /* the engine says so, and reports it */
+        return message->room < SSIZE_MAX ? (ssize_t)message->room : -EMSGSIZE;
     return message_gather(message, reach, call->thread, call->run->message, MESSAGE_MAX);
 }
 

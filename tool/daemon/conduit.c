@@ -180,6 +180,7 @@ void conduit_free(struct conduit *conduit) {
         close(conduit->spare_end);
     free(conduit->datagrams.notes);
     free(conduit->datagram_returned);
+    free(conduit->report_returned);
     options_forget(conduit);
     free(conduit);
 }

@@ -58,10 +58,16 @@ struct datagram_returned {
     size_t length;
     uint8_t data[];
 };
+/* ... and a report, likewise. */
+struct report_returned {
+    struct berth_error_report what;
+    uint8_t quote[];
+};
 struct datagram_queue {
     struct datagram_note *notes; /* a ring */
     unsigned first, count, capacity;
-    size_t octets; /* of the datagrams in the queue */
+    unsigned wakes; /* of the notes, those that are no datagram */
+    size_t octets;  /* of the datagrams in the queue */
 };
 
 struct conduit {
@@ -115,6 +121,7 @@ struct conduit {
     struct waiter *waiters;
     struct datagram_queue datagrams;
     struct datagram_returned *datagram_returned;
+    struct report_returned *report_returned;
     struct option_memory *options;    /* what is only remembered: options_values.c */
     struct berth_endpoint last_local; /* of a ghost */
     /* Where it was seen last, to find the program's end again. */
@@ -133,6 +140,7 @@ enum conduit_option_bits {
     CONDUIT_PKTINFO = 1u << 0,
     CONDUIT_RECVTTL = 1u << 1,
     CONDUIT_RECVTOS = 1u << 2,
+    CONDUIT_2292HOPLIMIT = 1u << 3, /* RFC 2292's name for CONDUIT_RECVTTL */
 };
 
 /* Finds conduits by id and by cookie. */

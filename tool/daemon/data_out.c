@@ -156,10 +156,12 @@ void datagram_wake(struct conduit *conduit) {
         datagram_give(conduit, NULL, 0, &note);
 }
 
-void datagram_error(struct conduit *conduit, int error) {
-    if (error == 0)
-        return;
-    conduit->error = error;
-    if (!datagram_error_answer(conduit))
+void datagram_error(struct conduit *conduit, int error, bool reported) {
+    bool heard = false;
+    if (error) {
+        conduit->error = error;
+        heard = datagram_error_answer(conduit);
+    }
+    if ((reported || (error && !heard)) && conduit->datagrams.wakes == 0)
         datagram_wake(conduit);
 }

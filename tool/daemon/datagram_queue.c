@@ -28,6 +28,7 @@ int datagram_queue_reserve(struct datagram_queue *queue) {
 void datagram_queue_push(struct datagram_queue *queue, const struct datagram_note *note) {
     queue->notes[place(queue, queue->count)] = *note;
     queue->count++;
+    queue->wakes += note->is_wake;
     queue->octets += note->meta.length;
 }
 
@@ -37,6 +38,7 @@ struct datagram_note *datagram_queue_first(struct datagram_queue *queue) {
 
 void datagram_queue_pop(struct datagram_queue *queue) {
     queue->octets -= queue->notes[queue->first].meta.length;
+    queue->wakes -= queue->notes[queue->first].is_wake;
     queue->first = place(queue, 1);
     queue->count--;
 }

@@ -48,8 +48,10 @@ static void datagram_event(struct server *server, struct conduit *conduit, uint3
     struct berth_host *host = conduit_host(server, conduit);
     if (bits & BERTH_READABLE)
         datagrams_deliver(server, conduit, now);
-    if (host && (bits & BERTH_ERROR))
-        datagram_error(conduit, socket_error(host, conduit));
+    if (host && (bits & BERTH_ERROR)) {
+        int error = socket_error(host, conduit); /* clears it: what is left is a report */
+        datagram_error(conduit, error, berth_socket_readiness(host, conduit->socket) & BERTH_ERROR);
+    }
 }
 
 void event_handle(struct server *server, const struct berth_network_event *event, uint64_t now) {

@@ -149,8 +149,9 @@ void event_handle(struct server *server, const struct berth_network_event *event
 /* Gives the program what the engine holds for it, as far as it fits. */
 void stream_deliver(struct server *server, struct conduit *conduit, uint64_t now);
 void datagrams_deliver(struct server *server, struct conduit *conduit, uint64_t now);
-/* An error waits for a datagram socket: answers who waits, or makes it readable. */
-void datagram_error(struct conduit *conduit, int error);
+/* An error waits for a datagram socket (0: none): answers who waits, or makes it readable.
+ * reported: a report waits too, which makes it readable in any case. */
+void datagram_error(struct conduit *conduit, int error, bool reported);
 /* Makes a datagram socket readable without a datagram. */
 void datagram_wake(struct conduit *conduit);
 

@@ -1,0 +1,31 @@
+/* What a receiving call gives its program: octets, an address, control data, flags. */
+#ifndef TOOL_DAEMON_RECEIPT_H
+#define TOOL_DAEMON_RECEIPT_H
+
+#include "tool/daemon/conduit.h"
+#include "tool/daemon/message.h"
+
+struct control {
+    uint8_t data[192];
+    size_t length;
+};
+
+struct receipt {
+    const uint8_t *data;
+    size_t length;
+    struct berth_datagram meta;
+    struct control control;
+    int family;
+    int flags; /* more of those that recvmsg says */
+};
+
+/* The control data that the program has asked for by options. */
+void receipt_control(struct receipt *receipt, const struct conduit *conduit);
+/* All but the octets, of a report that MSG_ERRQUEUE is answered with. */
+void receipt_of_report(struct receipt *receipt, const struct conduit *conduit,
+                       const struct berth_error_report *report);
+/* Writes it into the program's memory; returns what the call shall return. */
+long receipt_write(const struct message *message, struct reach *reach, pid_t thread, int number,
+                   const struct receipt *receipt);
+
+#endif
