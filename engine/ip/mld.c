@@ -45,7 +45,7 @@ static uint32_t response_time(uint16_t code, bool old) {
     return old || code < 0x8000 ? code : (0x1000u | (code & 0xfff)) << ((code >> 12 & 7) + 3);
 }
 
-/* RFC 3810 6.2, 3810-2 */
+/* RFC 3810 6.2, 3810-1, 3810-2 */
 void mld_query(struct ip *ip, const struct ip_packet *packet, uint64_t now) {
     struct ip_interface *at = &ip->interfaces[packet->interface];
     uint8_t octets[QUERY_OLD];

@@ -60,7 +60,7 @@ def of_statement(source, start, end):
         return [] if value and is_last(source, start, end) else [(start, end, ";", "deleted")]
     if code.startswith("(void)"):
         return []
-    if re.search(r"counters(?:->|\.)\w+(?:\+\+| \+= )", code):
+    if re.search(r"counters(?:->|\.)\w+(?:\+\+| \+= )|\btally(?:_\w+\(|\.\w+ \+= )", code):
         return []  # no requirement asks to count
     truth = re.match(r"(?:const )?bool (\w+) = ", code)
     if truth and "," not in code[truth.end():].split("(")[0]:

@@ -218,6 +218,10 @@ static void test_silence(void **state) {
     side(&peer, 2, 0);
     peer_expect_silence(&peer);
     assert_int_equal(berth_host_counters(peer.host)->ip_forw_datagrams, 0);
+    side(&peer, 1, 14);
+    give(&peer, octets, (struct ipv4_header){.destination = AWAY}, 10); /* as all others are */
+    side(&peer, 2, 0);
+    assert_int_equal(peer_drain(&peer), 1);
     peer_stop(&peer);
 }
 
@@ -276,6 +280,35 @@ static void test_fragments(void **state) {
         assert_memory_equal(joined, octets + 14 + 28, whole);
     }
     assert_int_equal(berth_host_counters(peer.host)->ip_frag_oks, 2);
+    /* A checksum that the sender left to its link is made for the whole before. */
+    uint8_t udp[8 + 500] = {0};
+    store_be16(udp + 4, sizeof udp);
+    memcpy(udp + 8, data, 500);
+    side(&peer, 1, 14);
+    size_t made =
+        make_ip(&peer, octets, (struct ipv4_header){.destination = AWAY, .protocol = IPV4_UDP}, udp,
+                sizeof udp);
+    struct berth_frame frame = {.header_length = 42,
+                                .transport_offset = 34,
+                                .flags = BERTH_FRAME_NO_CHECKSUM,
+                                .part_count = 1};
+    memcpy(frame.header, octets, 42);
+    frame.parts[0] = (struct berth_part){.data = octets + 42, .length = (uint32_t)(made - 42)};
+    assert_int_equal(berth_host_input(peer.host, 1, &frame, 1, peer.now), 0);
+    size_t at = 0;
+    side(&peer, 2, 0);
+    while (peer_pull(&peer)) {
+        const uint8_t *payload = out_ip(&peer, &ip);
+        memcpy(joined + at, payload, ipv4_payload_length(&ip));
+        at += ipv4_payload_length(&ip);
+    }
+    assert_int_equal(at, sizeof udp);
+    assert_int_not_equal(load_be16(joined + 6), 0);
+    struct checksum sum = {0};
+    struct berth_ip source = berth_ip_v4(SOURCE), destination = berth_ip_v4(AWAY);
+    checksum_add_pseudo(&sum, &source, &destination, IPV4_UDP, sizeof udp);
+    checksum_add(&sum, joined, at);
+    assert_int_equal(checksum_finish(&sum), 0);
     peer_stop(&peer);
 }
 

@@ -105,7 +105,7 @@ static void test_errors(void **state) {
     peer_stop(&peer);
 }
 
-/* [4291-2] RFC 4291 2.5.2, 2.5.3, 2.5.6: what stays on its link. */
+/* [4291-2, 4443-6] RFC 4291 2.5.2, 2.5.3, 2.5.6: what stays on its link. */
 static void test_scope(void **state) {
     (void)state;
     static const char *const to[] = {"fe80::9", "ff02::1:ff00:9", "ff0e::5", "::1",

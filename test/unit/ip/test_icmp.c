@@ -42,7 +42,8 @@ static void test_echo(void **state) {
     peer_stop(&peer);
 }
 
-/* No answer to a wrong checksum, a short message, an unknown type, or to everyone's echo.
+/* No answer to a wrong checksum, a short message, an unknown type, or to everyone's echo; nor
+ * without memory for one.
  * [1122-IC6, 792-1, 1122-IC3] */
 static void test_silence(void **state) {
     (void)state;
@@ -69,6 +70,10 @@ static void test_silence(void **state) {
         give_ip(&peer, ip, message, made);
         peer_expect_silence(&peer);
     }
+    counting_fail_after(&peer.counting, 0);
+    give_icmp(&peer, ICMP_ECHO, 0, 1, data, 1400);
+    counting_recover(&peer.counting);
+    peer_expect_silence(&peer);
     peer_stop(&peer);
 }
 
@@ -101,6 +106,12 @@ static void test_port_unreachable(void **state) {
         peer_wait(&peer, 2 * BERTH_SECOND);
     }
     assert_int_equal(berth_host_counters(peer.host)->udp_no_ports, 6);
+    size_t made = make_udp(message, PEER_IP, HOST_IP, 7, 9999, data, 10);
+    made = make_ip(&peer, octets, (struct ipv4_header){.protocol = IPV4_UDP}, message, made);
+    counting_fail_after(&peer.counting, 0); /* nothing to quote it with */
+    peer_give(&peer, octets, made);
+    counting_recover(&peer.counting);
+    peer_expect_silence(&peer);
     peer_stop(&peer);
 }
 

@@ -196,6 +196,24 @@ static void test_errors(void **state) {
     peer_stop(&peer);
 }
 
+/* [8085-1] What the path does not take whole is refused, if its sender wants no fragments. */
+static void test_sizes(void **state) {
+    (void)state;
+    struct peer peer;
+    struct berth_endpoint to = endpoint(PEER_IP, 0);
+    uint8_t large[1481] = {ICMP_ECHO};
+    peer_start(&peer, BERTH_LINK_RAW_IP, 1500, 0);
+    berth_handle socket = echo_socket(&peer, 4);
+    assert_int_equal(berth_socket_set_option(peer.host, socket, BERTH_IP_MTU_DISCOVER, 2, peer.now),
+                     0);
+    assert_int_equal(berth_socket_send_to(peer.host, socket, large, 1480, &to, peer.now), 1480);
+    assert_int_equal(peer_drain(&peer), 1);
+    assert_int_equal(berth_socket_send_to(peer.host, socket, large, 1481, &to, peer.now),
+                     -EMSGSIZE);
+    peer_expect_silence(&peer);
+    peer_stop(&peer);
+}
+
 /* Handles do not outlive their socket, nor the host's reset; memory that is out is said so. */
 static void test_ends(void **state) {
     (void)state;
@@ -226,7 +244,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_request), cmocka_unit_test(test_request6),
         cmocka_unit_test(test_refused), cmocka_unit_test(test_loopback),
-        cmocka_unit_test(test_errors),  cmocka_unit_test(test_ends),
+        cmocka_unit_test(test_errors),  cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

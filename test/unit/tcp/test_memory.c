@@ -140,6 +140,7 @@ static void keepalive_without_memory(void **state) {
     counting_fail_after(&p.counting, 0);
     peer_waits(&p, 7300 * BERTH_SECOND);
     peer_silent(&p);
+    assert_in_range(tcp_deadline(p.tcp), p.now + 1, p.now + BERTH_SECOND);
     counting_recover(&p.counting);
     peer_waits(&p, 2 * BERTH_SECOND);
     peer_gets(&p, "A seq %u", p.ack - 1);
