@@ -51,6 +51,11 @@ size_t berth_host_routes(const struct berth_host *host, struct berth_route *rout
     return ip->route_count;
 }
 
+size_t berth_host_neighbors(const struct berth_host *host, struct berth_neighbor *neighbors,
+                            size_t max, uint64_t now) {
+    return neighbors_list(&host->sockets.ip, neighbors, max, now);
+}
+
 int berth_host_find_route(const struct berth_host *host, const struct berth_ip *destination,
                           struct berth_route *route) {
     const struct ip *ip = &host->sockets.ip;

@@ -280,3 +280,37 @@ void neighbor_set(struct ip *ip, struct neighbor *entry, const uint8_t *mac,
     timer_cancel(&ip->neighbors.wheel, entry->index);
     neighbor_release_queue(ip, entry);
 }
+
+/* ---- what is shown ---- */
+
+static enum berth_neighbor_state state_shown(const struct neighbor *entry, uint64_t now) {
+    switch (entry->state) {
+    case NEIGHBOR_INCOMPLETE:
+        return BERTH_NEIGHBOR_INCOMPLETE;
+    case NEIGHBOR_REACHABLE: /* what has aged is seen to at its next use */
+        return now < entry->reachable_until ? BERTH_NEIGHBOR_REACHABLE : BERTH_NEIGHBOR_STALE;
+    case NEIGHBOR_DELAY:
+        return BERTH_NEIGHBOR_DELAY;
+    case NEIGHBOR_PROBE:
+        return BERTH_NEIGHBOR_PROBE;
+    default:
+        return BERTH_NEIGHBOR_STALE;
+    }
+}
+
+size_t neighbors_list(const struct ip *ip, struct berth_neighbor *list, size_t max, uint64_t now) {
+    const struct neighbors *neighbors = &ip->neighbors;
+    size_t count = 0;
+    for (int kind = NEIGHBOR_LISTS; kind-- > 0;)
+        for (uint32_t at = neighbors->heads[kind]; at; at = neighbor_at(neighbors, at)->next) {
+            const struct neighbor *entry = neighbor_at(neighbors, at);
+            if (count < max) {
+                list[count] = (struct berth_neighbor){.interface = entry->interface,
+                                                      .state = state_shown(entry, now),
+                                                      .ip = entry->ip};
+                memcpy(list[count].mac, entry->mac, ETHERNET_MAC);
+            }
+            count++;
+        }
+    return count;
+}

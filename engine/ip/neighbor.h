@@ -21,7 +21,7 @@
 #include "engine/base/timer_wheel.h"
 #include "engine/ip/frame_queue.h"
 #include "engine/wire/arp.h"
-#include <berth/addr.h>
+#include <berth/host.h>
 
 struct ip;
 struct ip_packet;
@@ -78,6 +78,9 @@ bool neighbor_use(struct ip *ip, struct neighbor *entry, uint64_t now);
 /* Queues a frame (given) until the neighbour answers; the oldest goes when too many wait. */
 void neighbor_wait(struct ip *ip, struct neighbor *entry, struct berth_frame *frame);
 void neighbors_advance(struct ip *ip, uint64_t now);
+
+/* Writes up to `max` entries; returns how many there are. */
+size_t neighbors_list(const struct ip *ip, struct berth_neighbor *list, size_t max, uint64_t now);
 
 /* ---- for arp.c and nd.c ---- */
 struct neighbor *neighbor_find(struct ip *ip, uint8_t interface, const struct berth_ip *address);

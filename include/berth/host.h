@@ -200,6 +200,24 @@ struct berth_address {
 };
 size_t berth_host_addresses(const struct berth_host *host, struct berth_address *addresses,
                             size_t max);
+/* Who is on the links, as far as it is known (ARP, neighbour discovery). States as Linux's NUD_*.
+ */
+enum berth_neighbor_state {
+    BERTH_NEIGHBOR_INCOMPLETE = 1, /* asked for; no link address yet */
+    BERTH_NEIGHBOR_REACHABLE = 2,
+    BERTH_NEIGHBOR_STALE = 4,
+    BERTH_NEIGHBOR_DELAY = 8,
+    BERTH_NEIGHBOR_PROBE = 16,
+};
+struct berth_neighbor {
+    int interface;
+    enum berth_neighbor_state state;
+    struct berth_ip ip;
+    uint8_t mac[6];
+};
+/* Writes up to `max` neighbours as they are at `now`; returns how many there are. */
+size_t berth_host_neighbors(const struct berth_host *host, struct berth_neighbor *neighbors,
+                            size_t max, uint64_t now);
 /* True if `ip` is one of the host's own addresses (127.0.0.0/8 is). */
 bool berth_host_has_address(const struct berth_host *host, const struct berth_ip *ip);
 

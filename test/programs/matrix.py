@@ -90,6 +90,8 @@ def matrix_print(results):
 def document_write(path):
     rows = "".join(f"| {entry.name} | {' | '.join('yes' if way in entry.ways else '-' for way in lab.WAYS)} | {entry.proof} |"
                    f" {entry.differs or 'works'} |\n" for entry in lab.catalogue.values())
+    with open(path) as file:
+        rest = file.read().partition("\n## ")  # what is written by hand, below the table
     with open(path, "w") as file:
         file.write(f"""# Programs that were played
 
@@ -99,7 +101,7 @@ on different ones over IPv4 and over IPv6, and on one computer over 127.0.0.1 an
 
 | program | between computers v4 | v6 | 127.0.0.1 | ::1 | what shows it | works / what differs |
 |---|---|---|---|---|---|---|
-{rows}""")
+{rows}{"".join(rest[1:])}""")
 
 
 def one(name, pipe):

@@ -59,6 +59,10 @@ long netlink_socket(struct call *call);
 /* True if the call was about such a socket: *result is what to answer. */
 bool netlink_call(struct call *call, long *result);
 void netlinks_forget(struct server *server);
+/* Answers what `ss` asks, with the lock: calls_diag.c. */
+struct netlink_asker;
+void diag_answer(struct call *call, const struct netlink_asker *asker, const uint8_t *request,
+                 size_t length);
 
 /* ---- listeners: calls_accept.c ---- */
 

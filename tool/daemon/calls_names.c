@@ -86,6 +86,7 @@ static int interface_answer(unsigned request, const struct berth_address *addres
     bool loopback = address->interface == 0;
     switch (request) {
     case SIOCGIFADDR:
+    case SIOCGIFDSTADDR: /* no link here has but one other end */
         sockaddr_write(&answer->ifr_addr, v4);
         return 0;
     case SIOCGIFNETMASK:
@@ -109,6 +110,9 @@ static int interface_answer(unsigned request, const struct berth_address *addres
         return 0;
     case SIOCGIFTXQLEN:
         answer->ifr_qlen = 1000;
+        return 0;
+    case SIOCGIFMAP:
+        memset(&answer->ifr_map, 0, sizeof answer->ifr_map); /* no interrupts, no memory */
         return 0;
     case SIOCGIFHWADDR:
         answer->ifr_hwaddr.sa_family = loopback ? ARPHRD_LOOPBACK : ARPHRD_ETHER;

@@ -1,11 +1,11 @@
-/* Sockets of AF_NETLINK: what programs ask to learn a computer's links, addresses and routes
- * (getifaddrs(), ip). They are the virtual computer's.
+/* Sockets of AF_NETLINK: what programs ask to learn a computer's links, addresses, routes and
+ * neighbours (getifaddrs(), ip) and its sockets (ss). They are the virtual computer's.
  *
  * The program has one end of a SEQPACKET pair, numbered in the range whose reads and writes are
  * notified. A request is answered while it is sent: the answer's datagrams go into the pair, where
- * poll() sees them, and a receive takes them out and adds the kernel's address. A receive that
- * finds none is left to the kernel, to wait in as it likes: nothing will come, as nothing of a
- * virtual computer changes.
+ * poll() sees them, and a receive takes them out and adds the kernel's address. What the pair has
+ * no room for waits, and follows as the program receives. A receive that finds none is left to the
+ * kernel, to wait in as it likes: nothing will come, as changes are not told.
  *
  * A close is not heard, and nobody needs it: what was closed is looked for when the next socket is
  * made. */
@@ -13,12 +13,14 @@
 #include "tool/daemon/call.h"
 #include "tool/daemon/message.h"
 #include "tool/daemon/netlink_answer.h"
+#include "tool/loop/clock.h"
 #include "tool/runner/range.h"
 
 #include <errno.h>
 #include <linux/netlink.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -27,17 +29,37 @@
 #endif
 enum { NETLINK_BUFFER = 1 << 20, ADDRESSES = 256 };
 
+/* A datagram of an answer that the pair has no room for yet. */
+struct netlink_held {
+    struct netlink_held *next;
+    size_t length;
+    uint8_t octets[];
+};
+
 struct netlink_socket {
     struct netlink_socket *next;
-    uint64_t cookie; /* of the program's end */
+    struct netlink_held *first, **last; /* oldest first */
+    uint64_t cookie;                    /* of the program's end */
     int held;
     int host;
     int type;      /* SOCK_RAW or SOCK_DGRAM: the same */
+    int protocol;  /* NETLINK_ROUTE or NETLINK_SOCK_DIAG */
     uint32_t port; /* 0 until it is bound or has sent */
     uint32_t groups;
+    bool lost; /* a part of an answer, and the program has not been told */
 };
 
 /* ---- the sockets ---- */
+
+static void netlink_free(struct netlink_socket *netlink) {
+    while (netlink->first) {
+        struct netlink_held *held = netlink->first;
+        netlink->first = held->next;
+        free(held);
+    }
+    close(netlink->held);
+    free(netlink);
+}
 
 static void closed_forget(struct server *server) {
     struct netlink_socket **at = &server->netlinks;
@@ -46,8 +68,7 @@ static void closed_forget(struct server *server) {
         struct pollfd end = {.fd = netlink->held};
         if (poll(&end, 1, 0) > 0 && (end.revents & POLLHUP)) {
             *at = netlink->next;
-            close(netlink->held);
-            free(netlink);
+            netlink_free(netlink);
         } else {
             at = &netlink->next;
         }
@@ -58,8 +79,7 @@ void netlinks_forget(struct server *server) {
     while (server->netlinks) {
         struct netlink_socket *netlink = server->netlinks;
         server->netlinks = netlink->next;
-        close(netlink->held);
-        free(netlink);
+        netlink_free(netlink);
     }
 }
 
@@ -87,7 +107,8 @@ long netlink_socket(struct call *call) {
     uint64_t type = call->arguments[1] & UINT32_MAX, kind = type & 0xf;
     if (kind != SOCK_RAW && kind != SOCK_DGRAM)
         return -ESOCKTNOSUPPORT;
-    if ((call->arguments[2] & UINT32_MAX) != NETLINK_ROUTE)
+    int protocol = (int)call->arguments[2];
+    if (protocol != NETLINK_ROUTE && protocol != NETLINK_SOCK_DIAG)
         return -EPROTONOSUPPORT;
     int ends[2], size = NETLINK_BUFFER, wanted = descriptor_choose(call);
     if (wanted < 0)
@@ -104,7 +125,9 @@ long netlink_socket(struct call *call) {
     *netlink = (struct netlink_socket){.cookie = descriptor_cookie(ends[1]),
                                        .held = ends[0],
                                        .host = call->run->host,
-                                       .type = (int)kind};
+                                       .type = (int)kind,
+                                       .protocol = protocol};
+    netlink->last = &netlink->first;
     server_take(call->server);
     closed_forget(call->server);
     netlink->next = call->server->netlinks;
@@ -156,7 +179,7 @@ static long option_tell(struct call *call, const struct netlink_socket *netlink)
         value = AF_NETLINK;
         break;
     case SO_PROTOCOL:
-        value = NETLINK_ROUTE;
+        value = netlink->protocol;
         break;
     default:
         return CALL_CONTINUE;
@@ -173,39 +196,88 @@ static long option_tell(struct call *call, const struct netlink_socket *netlink)
 
 /* ---- requests and answers ---- */
 
+static bool datagram_pass(const struct netlink_socket *netlink, const uint8_t *datagram,
+                          size_t length) {
+    return send(netlink->held, datagram, length, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0 ||
+           errno != EAGAIN; /* a pair that has hung up takes all */
+}
+
 static void answer_give(void *context, const uint8_t *datagram, size_t length) {
-    const struct netlink_socket *netlink = context;
-    send(netlink->held, datagram, length, MSG_DONTWAIT | MSG_NOSIGNAL);
+    struct netlink_socket *netlink = context;
+    if (!netlink->first && datagram_pass(netlink, datagram, length))
+        return;
+    struct netlink_held *held = malloc(sizeof *held + length);
+    if (!held) {
+        netlink->lost = true;
+        return;
+    }
+    held->next = NULL;
+    held->length = length;
+    memcpy(held->octets, datagram, length);
+    *netlink->last = held;
+    netlink->last = &held->next;
+}
+
+/* There may be room again. */
+static void answer_continue(struct netlink_socket *netlink) {
+    struct netlink_held *held = netlink->first;
+    while (held && datagram_pass(netlink, held->octets, held->length)) {
+        netlink->first = held->next;
+        free(held);
+        held = netlink->first;
+    }
+    if (!held)
+        netlink->last = &netlink->first;
+}
+
+/* Links, addresses, routes, neighbours. */
+static long route_answer(struct call *call, const struct netlink_asker *asker, size_t length) {
+    struct berth_address addresses[ADDRESSES];
+    struct berth_host *host = berth_network_host(call->server->network, call->run->host);
+    size_t count = host ? berth_host_addresses(host, addresses, ADDRESSES) : 0;
+    size_t route_count = host ? berth_host_routes(host, NULL, 0) : 0;
+    struct berth_route *routes = calloc(route_count + 1, sizeof *routes);
+    uint64_t now = clock_now();
+    size_t neighbor_count = host ? berth_host_neighbors(host, NULL, 0, now) : 0;
+    struct berth_neighbor *neighbors = calloc(neighbor_count + 1, sizeof *neighbors);
+    if (!routes || !neighbors) {
+        free(routes);
+        free(neighbors);
+        return -ENOMEM;
+    }
+    if (host) {
+        berth_host_routes(host, routes, route_count);
+        berth_host_neighbors(host, neighbors, neighbor_count, now);
+    }
+    struct netlink_computer computer = {.addresses = addresses,
+                                        .count = count < ADDRESSES ? count : ADDRESSES,
+                                        .routes = routes,
+                                        .route_count = route_count,
+                                        .neighbors = neighbors,
+                                        .neighbor_count = neighbor_count,
+                                        .asker = *asker};
+    netlink_answer(&computer, call->run->message, length);
+    free(routes);
+    free(neighbors);
+    return (long)length;
 }
 
 static long request_take(struct call *call, struct netlink_socket *netlink,
                          const struct message *message) {
-    struct berth_address addresses[ADDRESSES];
     ssize_t length =
         message_gather(message, call->run->reach, call->thread, call->run->message, MESSAGE_MAX);
     if (length < 0)
         return length;
     if ((size_t)length < message->room)
         return -EMSGSIZE;
-    struct berth_host *host = berth_network_host(call->server->network, netlink->host);
-    size_t count = host ? berth_host_addresses(host, addresses, ADDRESSES) : 0;
-    size_t route_count = host ? berth_host_routes(host, NULL, 0) : 0;
-    struct berth_route *routes = calloc(route_count + 1, sizeof *routes);
-    if (!routes)
-        return -ENOMEM;
-    if (host)
-        berth_host_routes(host, routes, route_count);
+    if (netlink->first) /* who asks on without taking what was answered */
+        return -ENOBUFS;
     if (!netlink->port)
         port_choose(call, netlink);
-    struct netlink_computer computer = {.addresses = addresses,
-                                        .count = count < ADDRESSES ? count : ADDRESSES,
-                                        .routes = routes,
-                                        .route_count = route_count,
-                                        .port = netlink->port,
-                                        .give = answer_give,
-                                        .context = netlink};
-    netlink_answer(&computer, call->run->message, (size_t)length);
-    free(routes);
+    struct netlink_asker asker = {netlink->port, answer_give, netlink};
+    if (netlink->protocol == NETLINK_ROUTE)
+        return route_answer(call, &asker, (size_t)length);
+    diag_answer(call, &asker, call->run->message, (size_t)length);
     return length;
 }
 
@@ -229,12 +301,18 @@ static long frame_tell(struct call *call, const struct message *message, bool cu
     return count ? reach_write(call->run->reach, call->thread, pieces, count) : 0;
 }
 
-static long answer_take(struct call *call, const struct message *message) {
+static long answer_take(struct call *call, struct netlink_socket *netlink,
+                        const struct message *message) {
     uint8_t *octets = call->run->message;
     ssize_t length =
         recv(call->end, octets, MESSAGE_MAX, MSG_DONTWAIT | (message->flags & MSG_PEEK));
+    if (length < 0 && errno == EAGAIN && netlink->lost) {
+        netlink->lost = false;
+        return -ENOBUFS;
+    }
     if (length < 0)
         return errno == EAGAIN ? CALL_CONTINUE : -errno;
+    answer_continue(netlink);
     long r = message_scatter(message, call->run->reach, call->thread, octets, (size_t)length);
     bool cut = (size_t)length > message->room;
     if (r == 0)
@@ -250,7 +328,7 @@ static long data_move(struct call *call, struct netlink_socket *netlink, bool se
                                     call->arguments, 0)
                      : -ENOMEM;
     if (r == 0)
-        r = sending ? request_take(call, netlink, message) : answer_take(call, message);
+        r = sending ? request_take(call, netlink, message) : answer_take(call, netlink, message);
     free(message);
     return r;
 }

@@ -21,73 +21,6 @@ void netlink_link_name(int interface, char name[NETLINK_NAME]) {
         snprintf(name, NETLINK_NAME, "eth%d", interface - 1);
 }
 
-/* ---- writing ---- */
-
-struct writer {
-    const struct netlink_computer *computer;
-    uint32_t sequence;
-    bool dump;
-    size_t used, message; /* of octets; where the message begins */
-    _Alignas(NLMSG_ALIGNTO) uint8_t octets[NETLINK_DATAGRAM];
-};
-
-enum { MESSAGE_MOST = 512 }; /* no message of ours is longer */
-
-static void writer_flush(struct writer *writer) {
-    if (writer->used)
-        writer->computer->give(writer->computer->context, writer->octets, writer->used);
-    writer->used = 0;
-}
-
-static void append(struct writer *writer, const void *data, size_t length) {
-    size_t padded = NLMSG_ALIGN(length);
-    memset(writer->octets + writer->used, 0, padded);
-    memcpy(writer->octets + writer->used, data, length);
-    writer->used += padded;
-}
-
-static void message_begin(struct writer *writer, uint16_t type, const void *body, size_t length) {
-    if (writer->used + MESSAGE_MOST > sizeof writer->octets)
-        writer_flush(writer);
-    struct nlmsghdr header = {.nlmsg_type = type,
-                              .nlmsg_flags = writer->dump ? NLM_F_MULTI : 0,
-                              .nlmsg_seq = writer->sequence,
-                              .nlmsg_pid = writer->computer->port};
-    writer->message = writer->used;
-    append(writer, &header, sizeof header);
-    append(writer, body, length);
-}
-
-static void message_end(struct writer *writer) {
-    uint32_t length = (uint32_t)(writer->used - writer->message);
-    memcpy(writer->octets + writer->message, &length, sizeof length);
-}
-
-static void attribute(struct writer *writer, uint16_t type, const void *data, size_t length) {
-    struct rtattr header = {.rta_len = (uint16_t)RTA_LENGTH(length), .rta_type = type};
-    append(writer, &header, sizeof header);
-    append(writer, data, length);
-}
-
-static void attribute_number(struct writer *writer, uint16_t type, uint32_t number) {
-    attribute(writer, type, &number, sizeof number);
-}
-
-static void error_write(struct writer *writer, const struct nlmsghdr *request, int error) {
-    struct nlmsgerr body = {.error = error, .msg = *request};
-    writer->dump = false;
-    message_begin(writer, NLMSG_ERROR, &body, sizeof body);
-    message_end(writer);
-    writer_flush(writer);
-}
-
-static void done_write(struct writer *writer) {
-    int status = 0;
-    message_begin(writer, NLMSG_DONE, &status, sizeof status);
-    message_end(writer);
-    writer_flush(writer);
-}
-
 /* ---- a computer's parts ---- */
 
 /* An address's octets as its family writes them. */
@@ -101,7 +34,7 @@ static size_t family_length(uint8_t family) {
     return family == AF_INET ? 4 : 16;
 }
 
-static void link_write(struct writer *writer, const struct berth_address *address) {
+static void link_write(struct netlink_writer *writer, const struct berth_address *address) {
     static const uint8_t all_ones[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, zero[6];
     bool loopback = address->interface == 0;
     char name[NETLINK_NAME];
@@ -112,19 +45,19 @@ static void link_write(struct writer *writer, const struct berth_address *addres
                              .ifi_flags = LINK_FLAGS | (loopback ? (unsigned)IFF_LOOPBACK
                                                                  : IFF_BROADCAST | IFF_MULTICAST)};
     netlink_link_name(address->interface, name);
-    message_begin(writer, RTM_NEWLINK, &body, sizeof body);
-    attribute(writer, IFLA_IFNAME, name, strlen(name) + 1);
-    attribute_number(writer, IFLA_TXQLEN, 1000);
-    attribute(writer, IFLA_OPERSTATE, &up, sizeof up);
-    attribute(writer, IFLA_LINKMODE, &mode, sizeof mode);
-    attribute_number(writer, IFLA_MTU, address->mtu);
-    attribute(writer, IFLA_QDISC, "noqueue", sizeof "noqueue");
-    attribute(writer, IFLA_ADDRESS, loopback ? zero : address->mac, sizeof zero);
-    attribute(writer, IFLA_BROADCAST, loopback ? zero : all_ones, sizeof zero);
-    message_end(writer);
+    netlink_begin(writer, RTM_NEWLINK, &body, sizeof body);
+    netlink_attribute(writer, IFLA_IFNAME, name, strlen(name) + 1);
+    netlink_number(writer, IFLA_TXQLEN, 1000);
+    netlink_attribute(writer, IFLA_OPERSTATE, &up, sizeof up);
+    netlink_attribute(writer, IFLA_LINKMODE, &mode, sizeof mode);
+    netlink_number(writer, IFLA_MTU, address->mtu);
+    netlink_attribute(writer, IFLA_QDISC, "noqueue", sizeof "noqueue");
+    netlink_attribute(writer, IFLA_ADDRESS, loopback ? zero : address->mac, sizeof zero);
+    netlink_attribute(writer, IFLA_BROADCAST, loopback ? zero : all_ones, sizeof zero);
+    netlink_end(writer);
 }
 
-static void address_write(struct writer *writer, const struct berth_address *address) {
+static void address_write(struct netlink_writer *writer, const struct berth_address *address) {
     const uint8_t *octets;
     char name[NETLINK_NAME];
     uint8_t family = address_octets(&address->ip, &octets);
@@ -137,19 +70,19 @@ static void address_write(struct writer *writer, const struct berth_address *add
     if (family == AF_INET6 && octets[0] == 0xfe && (octets[1] & 0xc0) == 0x80)
         body.ifa_scope = RT_SCOPE_LINK;
     netlink_link_name(address->interface, name);
-    message_begin(writer, RTM_NEWADDR, &body, sizeof body);
-    attribute(writer, IFA_ADDRESS, octets, family_length(family));
+    netlink_begin(writer, RTM_NEWADDR, &body, sizeof body);
+    netlink_attribute(writer, IFA_ADDRESS, octets, family_length(family));
     if (family == AF_INET) {
         uint32_t v4 = berth_ip_to_v4(&address->ip);
         uint32_t rest = address->prefix < 32 ? UINT32_MAX >> address->prefix : 0;
         uint32_t broadcast = htonl(v4 | rest);
-        attribute(writer, IFA_LOCAL, octets, 4);
+        netlink_attribute(writer, IFA_LOCAL, octets, 4);
         if (!loopback && rest > 1)
-            attribute(writer, IFA_BROADCAST, &broadcast, sizeof broadcast);
-        attribute(writer, IFA_LABEL, name, strlen(name) + 1);
+            netlink_attribute(writer, IFA_BROADCAST, &broadcast, sizeof broadcast);
+        netlink_attribute(writer, IFA_LABEL, name, strlen(name) + 1);
     }
-    attribute_number(writer, IFA_FLAGS, IFA_F_PERMANENT);
-    message_end(writer);
+    netlink_number(writer, IFA_FLAGS, IFA_F_PERMANENT);
+    netlink_end(writer);
 }
 
 /* ---- routes ---- */
@@ -172,39 +105,41 @@ static const struct berth_address *source_of(const struct netlink_computer *comp
 
 /* `asked`: NULL for the table's row, else the destination that was asked for. What leads to a link
  * came with its address; the rest was set. */
-static void route_write(struct writer *writer, const struct berth_route *route,
+static void route_write(struct netlink_writer *writer, const struct berth_route *route,
                         const struct berth_ip *asked) {
     const uint8_t *octets, *gateway;
     uint8_t family = address_octets(&route->prefix, &octets);
     size_t length = family_length(family);
     bool on_link = berth_ip_is_any(&route->gateway), local = route->interface == 0;
     const struct berth_address *source =
-        local ? NULL : source_of(writer->computer, route->interface, family);
+        local ? NULL : source_of(writer->subject, route->interface, family);
+    uint8_t protocol = asked ? RTPROT_UNSPEC : on_link ? RTPROT_KERNEL : RTPROT_STATIC;
     uint32_t table = local ? RT_TABLE_LOCAL : RT_TABLE_MAIN;
     struct rtmsg body = {.rtm_family = family,
                          .rtm_dst_len = (uint8_t)(asked ? length * 8 : route->length),
                          .rtm_table = (uint8_t)table,
-                         .rtm_protocol = on_link ? RTPROT_KERNEL : RTPROT_STATIC,
+                         .rtm_protocol = protocol,
+                         .rtm_flags = asked ? RTM_F_CLONED : 0,
                          .rtm_scope = on_link && !asked ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE,
                          .rtm_type = local ? RTN_LOCAL : RTN_UNICAST};
     if (asked)
         address_octets(asked, &octets);
-    message_begin(writer, RTM_NEWROUTE, &body, sizeof body);
-    attribute_number(writer, RTA_TABLE, table);
+    netlink_begin(writer, RTM_NEWROUTE, &body, sizeof body);
+    netlink_number(writer, RTA_TABLE, table);
     if (body.rtm_dst_len > 0)
-        attribute(writer, RTA_DST, octets, length);
-    attribute_number(writer, RTA_OIF, (uint32_t)route->interface + 1);
+        netlink_attribute(writer, RTA_DST, octets, length);
+    netlink_number(writer, RTA_OIF, (uint32_t)route->interface + 1);
     if (!on_link) {
         address_octets(&route->gateway, &gateway);
-        attribute(writer, RTA_GATEWAY, gateway, length);
+        netlink_attribute(writer, RTA_GATEWAY, gateway, length);
     }
     if (asked || (on_link && family == AF_INET)) {
         const uint8_t *from = octets;
         if (source)
             address_octets(&source->ip, &from);
-        attribute(writer, RTA_PREFSRC, from, length);
+        netlink_attribute(writer, RTA_PREFSRC, from, length);
     }
-    message_end(writer);
+    netlink_end(writer);
 }
 
 /* Linux has the groups of IPv6 in its table of local ones, which nobody asks for. */
@@ -214,12 +149,12 @@ static bool route_is_shown(const struct berth_route *route, uint8_t family) {
 }
 
 /* The shortest prefix, which is the default route, first. */
-static void routes_dump(struct writer *writer, uint8_t family) {
-    const struct netlink_computer *computer = writer->computer;
+static void routes_dump(struct netlink_writer *writer, uint8_t family) {
+    const struct netlink_computer *computer = writer->subject;
     for (size_t i = computer->route_count; i-- > 0;)
         if (route_is_shown(&computer->routes[i], family))
             route_write(writer, &computer->routes[i], NULL);
-    done_write(writer);
+    netlink_done(writer);
 }
 
 static bool covers(const struct berth_route *route, const struct berth_ip *address) {
@@ -233,23 +168,49 @@ static bool covers(const struct berth_route *route, const struct berth_ip *addre
 }
 
 /* `ip route get`. */
-static void route_find_write(struct writer *writer, const struct nlmsghdr *header,
+static void route_find_write(struct netlink_writer *writer, const struct nlmsghdr *header,
                              const struct berth_ip *destination) {
-    const struct netlink_computer *computer = writer->computer;
+    const struct netlink_computer *computer = writer->subject;
     struct berth_route own = {.prefix = *destination};
     for (size_t i = 0; i < computer->count; i++)
         if (berth_ip_equal(&computer->addresses[i].ip, destination)) {
             route_write(writer, &own, destination);
-            writer_flush(writer);
+            netlink_flush(writer);
             return;
         }
     for (size_t i = 0; i < computer->route_count; i++)
         if (covers(&computer->routes[i], destination)) {
             route_write(writer, &computer->routes[i], destination);
-            writer_flush(writer);
+            netlink_flush(writer);
             return;
         }
-    error_write(writer, header, -ENETUNREACH);
+    netlink_error(writer, header, -ENETUNREACH);
+}
+
+/* ---- neighbours ---- */
+
+static void neighbor_write(struct netlink_writer *writer, const struct berth_neighbor *neighbor) {
+    const uint8_t *octets;
+    uint8_t family = address_octets(&neighbor->ip, &octets);
+    struct ndmsg body = {.ndm_family = family,
+                         .ndm_ifindex = neighbor->interface + 1,
+                         .ndm_state = (uint16_t)neighbor->state,
+                         .ndm_type = RTN_UNICAST};
+    netlink_begin(writer, RTM_NEWNEIGH, &body, sizeof body);
+    netlink_attribute(writer, NDA_DST, octets, family_length(family));
+    if (neighbor->state != BERTH_NEIGHBOR_INCOMPLETE)
+        netlink_attribute(writer, NDA_LLADDR, neighbor->mac, sizeof neighbor->mac);
+    netlink_end(writer);
+}
+
+static void neighbors_dump(struct netlink_writer *writer, uint8_t family) {
+    const struct netlink_computer *computer = writer->subject;
+    for (size_t i = 0; i < computer->neighbor_count; i++) {
+        uint8_t own = berth_ip_is_v4(&computer->neighbors[i].ip) ? AF_INET : AF_INET6;
+        if (family == AF_UNSPEC || family == own)
+            neighbor_write(writer, &computer->neighbors[i]);
+    }
+    netlink_done(writer);
 }
 
 /* ---- dumps ---- */
@@ -262,10 +223,14 @@ static bool first_of_link(const struct netlink_computer *computer, size_t index)
     return true;
 }
 
-static void dump_write(struct writer *writer, uint16_t type, uint8_t family) {
-    const struct netlink_computer *computer = writer->computer;
+static void dump_write(struct netlink_writer *writer, uint16_t type, uint8_t family) {
+    const struct netlink_computer *computer = writer->subject;
     if (type == RTM_GETROUTE) {
         routes_dump(writer, family);
+        return;
+    }
+    if (type == RTM_GETNEIGH) {
+        neighbors_dump(writer, family);
         return;
     }
     for (size_t i = 0; i < computer->count; i++) {
@@ -277,33 +242,15 @@ static void dump_write(struct writer *writer, uint16_t type, uint8_t family) {
         else if (type == RTM_GETADDR && wanted)
             address_write(writer, address);
     }
-    done_write(writer);
+    netlink_done(writer);
 }
 
 /* ---- requests ---- */
 
-/* The attribute of that type among octets[0..length): its value and length, or NULL. */
-static const uint8_t *attribute_find(const uint8_t *octets, size_t length, uint16_t type,
-                                     size_t *value) {
-    while (length >= sizeof(struct rtattr)) {
-        struct rtattr header;
-        memcpy(&header, octets, sizeof header);
-        if (header.rta_len < sizeof header || header.rta_len > length)
-            return NULL;
-        size_t step = RTA_ALIGN(header.rta_len);
-        *value = header.rta_len - sizeof header;
-        if (header.rta_type == type)
-            return octets + sizeof header;
-        octets += step < length ? step : length;
-        length -= step < length ? step : length;
-    }
-    return NULL;
-}
-
 /* The name that a question about one link may carry. */
 static bool name_find(const uint8_t *octets, size_t length, char name[NETLINK_NAME]) {
     size_t size;
-    const uint8_t *value = attribute_find(octets, length, IFLA_IFNAME, &size);
+    const uint8_t *value = netlink_attribute_find(octets, length, IFLA_IFNAME, &size);
     if (!value || size == 0 || size > NETLINK_NAME)
         return false;
     memcpy(name, value, size);
@@ -311,18 +258,19 @@ static bool name_find(const uint8_t *octets, size_t length, char name[NETLINK_NA
     return true;
 }
 
-static void route_answer(struct writer *writer, const struct nlmsghdr *header, const uint8_t *body,
-                         size_t length) {
+static void route_answer(struct netlink_writer *writer, const struct nlmsghdr *header,
+                         const uint8_t *body, size_t length) {
     struct rtmsg wanted;
     struct berth_ip destination = {{0}};
     size_t size = 0;
     const uint8_t *octets = NULL;
     if (length >= sizeof wanted) {
         memcpy(&wanted, body, sizeof wanted);
-        octets = attribute_find(body + sizeof wanted, length - sizeof wanted, RTA_DST, &size);
+        octets =
+            netlink_attribute_find(body + sizeof wanted, length - sizeof wanted, RTA_DST, &size);
     }
     if (!octets || size != family_length(wanted.rtm_family)) {
-        error_write(writer, header, -EINVAL);
+        netlink_error(writer, header, -EINVAL);
         return;
     }
     if (size == 4)
@@ -331,13 +279,13 @@ static void route_answer(struct writer *writer, const struct nlmsghdr *header, c
     route_find_write(writer, header, &destination);
 }
 
-static void link_answer(struct writer *writer, const struct nlmsghdr *header, const uint8_t *body,
-                        size_t length) {
-    const struct netlink_computer *computer = writer->computer;
+static void link_answer(struct netlink_writer *writer, const struct nlmsghdr *header,
+                        const uint8_t *body, size_t length) {
+    const struct netlink_computer *computer = writer->subject;
     struct ifinfomsg wanted;
     char name[NETLINK_NAME] = "", own[NETLINK_NAME];
     if (length < sizeof wanted) {
-        error_write(writer, header, -EINVAL);
+        netlink_error(writer, header, -EINVAL);
         return;
     }
     memcpy(&wanted, body, sizeof wanted);
@@ -347,51 +295,35 @@ static void link_answer(struct writer *writer, const struct nlmsghdr *header, co
         if (wanted.ifi_index > 0 ? computer->addresses[i].interface + 1 == wanted.ifi_index
                                  : named && strcmp(own, name) == 0) {
             link_write(writer, &computer->addresses[i]);
-            writer_flush(writer);
+            netlink_flush(writer);
             return;
         }
     }
-    error_write(writer, header, -ENODEV);
+    netlink_error(writer, header, -ENODEV);
 }
 
 /* Types come in fours: new, delete, get, set. */
 enum { TYPE_KIND = 3, TYPE_GET = 2 };
 
-static void request_answer(struct writer *writer, const struct nlmsghdr *header,
+static void request_answer(struct netlink_writer *writer, const struct nlmsghdr *header,
                            const uint8_t *body, size_t length) {
     uint16_t type = header->nlmsg_type;
-    bool dump = (header->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP;
-    if (type < NLMSG_MIN_TYPE || !(header->nlmsg_flags & NLM_F_REQUEST))
-        return;
-    writer->sequence = header->nlmsg_seq;
-    writer->dump = dump;
     if (type < RTM_BASE || length == 0)
-        error_write(writer, header, type < RTM_BASE ? -EOPNOTSUPP : -EINVAL);
+        netlink_error(writer, header, type < RTM_BASE ? -EOPNOTSUPP : -EINVAL);
     else if ((type & TYPE_KIND) != TYPE_GET) /* what a computer has is the network's matter */
-        error_write(writer, header, -EPERM);
-    else if (dump)
+        netlink_error(writer, header, -EPERM);
+    else if (writer->dump)
         dump_write(writer, type, body[0]);
     else if (type == RTM_GETLINK)
         link_answer(writer, header, body, length);
     else if (type == RTM_GETROUTE)
         route_answer(writer, header, body, length);
     else
-        error_write(writer, header, -EOPNOTSUPP);
+        netlink_error(writer, header, -EOPNOTSUPP);
 }
 
 void netlink_answer(const struct netlink_computer *computer, const uint8_t *request,
                     size_t length) {
-    struct writer writer = {.computer = computer};
-    while (length >= sizeof(struct nlmsghdr)) {
-        struct nlmsghdr header;
-        memcpy(&header, request, sizeof header);
-        if (header.nlmsg_len < sizeof header || header.nlmsg_len > length)
-            return;
-        request_answer(&writer, &header, request + sizeof header, header.nlmsg_len - sizeof header);
-        size_t step = NLMSG_ALIGN(header.nlmsg_len);
-        if (step >= length)
-            return;
-        request += step;
-        length -= step;
-    }
+    struct netlink_writer writer = {.asker = computer->asker, .subject = computer};
+    netlink_requests(&writer, request, length, request_answer);
 }

@@ -3,23 +3,21 @@
 #ifndef TOOL_DAEMON_NETLINK_ANSWER_H
 #define TOOL_DAEMON_NETLINK_ANSWER_H
 
+#include "tool/daemon/netlink_writer.h"
+
 #include <berth/host.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-/* An answer's datagram: at most this, as the kernel's. */
-enum { NETLINK_DATAGRAM = 8192 };
 
 struct netlink_computer {
     const struct berth_address *addresses;
     size_t count;
     const struct berth_route *routes; /* longest prefix first */
     size_t route_count;
-    uint32_t port; /* the asking socket's number, which answers carry */
-    /* Takes one datagram of the answer. */
-    void (*give)(void *context, const uint8_t *datagram, size_t length);
-    void *context;
+    const struct berth_neighbor *neighbors;
+    size_t neighbor_count;
+    struct netlink_asker asker;
 };
 
 /* Answers all requests of a datagram. What is cut short or malformed ends it. */

@@ -29,6 +29,18 @@ static uint32_t delivered(const struct berth_tcp_info *from, uint32_t unacked) {
     return fresh + 1 > unacked ? fresh + 1 - unacked : 0;
 }
 
+/* All that Linux tells of a listener, and its use of two fields for its queue. */
+enum { LISTENER_CWND = 10 }; /* segments: Linux's TCP_INIT_CWND */
+static void listener_translate(const struct berth_tcp_info *from, struct tcp_info *to) {
+    *to = (struct tcp_info){.tcpi_state = to->tcpi_state,
+                            .tcpi_snd_cwnd = LISTENER_CWND,
+                            .tcpi_reordering = to->tcpi_reordering,
+                            .tcpi_pacing_rate = to->tcpi_pacing_rate,
+                            .tcpi_max_pacing_rate = to->tcpi_max_pacing_rate,
+                            .tcpi_unacked = from->receive_queue,
+                            .tcpi_sacked = from->send_queue};
+}
+
 void tcp_info_translate(const struct berth_tcp_info *from, uint64_t now, struct tcp_info *to) {
     to->tcpi_state = from->state;
     to->tcpi_retransmits = from->retransmits;
@@ -87,10 +99,8 @@ void tcp_info_translate(const struct berth_tcp_info *from, uint64_t now, struct 
     to->tcpi_notsent_bytes =
         from->send_queue > from->unacked ? from->send_queue - from->unacked : 0;
     to->tcpi_snd_wnd = from->send_window;
-    if (from->state == BERTH_LISTEN) { /* Linux's use of the two for a listener */
-        to->tcpi_unacked = from->receive_queue;
-        to->tcpi_sacked = from->send_queue;
-    }
+    if (from->state == BERTH_LISTEN)
+        listener_translate(from, to);
 }
 
 /* ---- iproute2's words ---- */

@@ -61,12 +61,13 @@ static const struct call_rule rules[] = {
     IF_FAMILY(AF_INET6),
     IF_FAMILY(AF_NETLINK),
     IF_FAMILY(AF_PACKET),
-    /* SIOCGIFNAME ... SIOCSIFTXQLEN, SIOCETHTOOL: they would ask the real machine about its
-       interfaces. */
+    /* SIOCGIFNAME ... SIOCSIFTXQLEN, SIOCETHTOOL, SIOCGIFMAP: they would ask the real machine about
+       its interfaces. */
     IF_REQUEST(0x8910),
     IF_REQUEST(0x8920),
     IF_REQUEST(0x8930),
     IF_REQUEST(0x8940),
+    IF_REQUEST(0x8970),
     ALWAYS(uname), /* the computer's name */
     /* A ring would do socket calls past the filter; libraries fall back. */
     {.number = SYS_io_uring_setup, .action = SCMP_ACT_ERRNO(ENOSYS)},

@@ -67,6 +67,17 @@ static void test_probe(void **state) {
     peer_stop(&peer);
 }
 
+/* What the cache says of the one neighbour. */
+static enum berth_neighbor_state neighbor_state(const struct peer *peer) {
+    struct berth_neighbor neighbor;
+    assert_int_equal(berth_host_neighbors(peer->host, &neighbor, 1, peer->now), 1);
+    assert_int_equal(berth_ip_to_v4(&neighbor.ip), PEER_IP);
+    assert_int_equal(neighbor.interface, 1);
+    if (neighbor.state != BERTH_NEIGHBOR_INCOMPLETE)
+        assert_memory_equal(neighbor.mac, peer_mac, 6);
+    return neighbor.state;
+}
+
 /* A datagram waits for the answer; three requests, a second apart. [826-2, 826-3, 826-1] */
 static void test_resolution(void **state) {
     (void)state;
@@ -91,6 +102,7 @@ static void test_resolution(void **state) {
     out_arp(&peer, &packet);
     peer_expect_silence(&peer);
     send_to(&peer, socket, PEER_IP);
+    assert_int_equal(neighbor_state(&peer), BERTH_NEIGHBOR_INCOMPLETE);
     peer_expect_silence(&peer); /* no second question within the second */
     give_arp(&peer, ARP_REPLY, peer_mac, PEER_IP, HOST_IP);
     for (int i = 0; i < 2; i++) {
@@ -101,6 +113,7 @@ static void test_resolution(void **state) {
         assert_int_equal(udp.source_port, 4000);
     }
     peer_expect_silence(&peer);
+    assert_int_equal(neighbor_state(&peer), BERTH_NEIGHBOR_REACHABLE);
     peer_wait(&peer, 20 * BERTH_SECOND);
     peer_expect_silence(&peer);
     peer_stop(&peer);
@@ -156,8 +169,10 @@ static void test_reconfirmation(void **state) {
     send_to(&peer, socket, PEER_IP);
     assert_int_equal(peer_drain(&peer), 1);
     peer_wait(&peer, 2 * BERTH_SECOND);
+    assert_int_equal(neighbor_state(&peer), BERTH_NEIGHBOR_STALE);
     send_to(&peer, socket, PEER_IP);
     assert_true(peer_pull(&peer));
+    assert_int_equal(neighbor_state(&peer), BERTH_NEIGHBOR_PROBE);
     out_udp(&peer, &udp);
     assert_true(peer_pull(&peer));
     out_arp(&peer, &packet);

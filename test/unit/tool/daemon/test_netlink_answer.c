@@ -17,11 +17,13 @@ enum { PORT = 77, SEQUENCE = 5 };
 
 /* What was answered, message by message. */
 struct answers {
-    unsigned links, addresses, routes, done, datagrams;
+    unsigned links, addresses, routes, neighbors, done, datagrams;
     int error; /* of NLMSG_ERROR; 1: none */
     struct ifinfomsg link;
     struct ifaddrmsg address;
     struct rtmsg route;
+    struct ndmsg neighbor;
+    size_t link_address; /* octets of it */
     uint8_t to[4], gateway[4];
     bool has_gateway;
     char name[IFNAMSIZ];
@@ -59,6 +61,11 @@ static void message_take(struct answers *answers, const struct nlmsghdr *header)
         memcpy(&answers->route, body, sizeof answers->route);
         answers->routes++;
         route_take(answers, RTM_RTA((const struct rtmsg *)body), (int)RTM_PAYLOAD(header));
+        break;
+    case RTM_NEWNEIGH:
+        memcpy(&answers->neighbor, body, sizeof answers->neighbor);
+        answers->neighbors++;
+        answers->link_address = NLMSG_PAYLOAD(header, sizeof answers->neighbor);
         break;
     case NLMSG_ERROR:
         memcpy(&answers->error, body, sizeof answers->error);
@@ -102,10 +109,17 @@ static const struct berth_route routes[] = {
 };
 enum { ROUTES = sizeof routes / sizeof routes[0] };
 
+static const struct berth_neighbor neighbors[] = {
+    {1, BERTH_NEIGHBOR_STALE, {{[10] = 0xff, 0xff, 10, 1, 2, 8}}, {2, 0, 0, 0, 0, 8}},
+    {1, BERTH_NEIGHBOR_REACHABLE, {{0xfe, 0x80, [15] = 8}}, {2, 0, 0, 0, 0, 8}},
+    {1, BERTH_NEIGHBOR_INCOMPLETE, {{[10] = 0xff, 0xff, 10, 1, 2, 9}}, {0}},
+};
+
 static struct answers ask_with(const void *request, size_t length,
                                const struct berth_address *addresses, size_t count) {
     struct answers answers = {.error = 1};
-    struct netlink_computer asked = {addresses, count, routes, ROUTES, PORT, take, &answers};
+    struct netlink_computer asked = {
+        addresses, count, routes, ROUTES, neighbors, 3, {PORT, take, &answers}};
     netlink_answer(&asked, request, length);
     return answers;
 }
@@ -153,6 +167,24 @@ static void test_dumps(void **state) {
     assert_int_equal(answers.route.rtm_scope, RT_SCOPE_LINK);
     request.body.ifi_family = AF_INET6; /* groups are not told */
     assert_int_equal(ask(&request).routes, 0);
+}
+
+/* `ip neigh`: one that is still asked for has no link address. */
+static void test_neighbors(void **state) {
+    (void)state;
+    struct request request = request_of(RTM_GETNEIGH, NLM_F_DUMP);
+    request.body.ifi_family = AF_INET6;
+    struct answers answers = ask(&request);
+    assert_int_equal(answers.neighbors, 1);
+    assert_int_equal(answers.neighbor.ndm_state, NUD_REACHABLE);
+    assert_int_equal(answers.neighbor.ndm_ifindex, 2);
+    assert_int_equal(answers.link_address, RTA_SPACE(16) + RTA_SPACE(6));
+    request.body.ifi_family = AF_UNSPEC;
+    answers = ask(&request);
+    assert_int_equal(answers.neighbors, 3);
+    assert_int_equal(answers.done, 1);
+    assert_int_equal(answers.neighbor.ndm_state, NUD_INCOMPLETE);
+    assert_int_equal(answers.link_address, RTA_SPACE(4));
 }
 
 /* `ip route get`: the way that a destination takes. */
@@ -248,9 +280,10 @@ static void test_bounds(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_dumps),    cmocka_unit_test(test_long_dump),
-        cmocka_unit_test(test_one_link), cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_bounds),   cmocka_unit_test(test_one_route),
+        cmocka_unit_test(test_dumps),     cmocka_unit_test(test_long_dump),
+        cmocka_unit_test(test_one_link),  cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_bounds),    cmocka_unit_test(test_one_route),
+        cmocka_unit_test(test_neighbors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
