@@ -41,11 +41,15 @@ struct bind {
     bool listening;
 };
 
+enum { PORTS_RECENT = 64 };
+
 struct ports {
     struct berth_allocator allocator;
     struct random *random; /* the host's */
     struct ports_owner_ops ops;
-    uint16_t first, last; /* the ephemeral range */
+    uint16_t first, last;          /* the ephemeral range */
+    uint16_t recent[PORTS_RECENT]; /* drawn for connections, the newest at recent_next - 1 */
+    uint32_t recent_next;
 
     struct ref_index connections;
     struct siphash_key connection_key;

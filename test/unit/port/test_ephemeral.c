@@ -77,6 +77,24 @@ static void filled_in_order(void **state) {
     world_clear(&world);
 }
 
+/* RFC 6191 2: whoever connects, ends and connects again within a tick of the clocks gets another
+ * port, so that the server's TIME-WAIT does not take the SYN for an old one. */
+static void no_port_twice_in_a_moment(void **state) {
+    (void)state;
+    enum { CALLS = 50000, MOMENT = 64 };
+    static uint32_t last[PORT_COUNT];
+    world_init(&world, 2, 7);
+    memset(last, 0, sizeof last);
+    for (uint32_t call = 1; call <= CALLS; call++) {
+        uint16_t port = 0;
+        assert_int_equal(world_connect(&world, 1, v4(HOME), &port, v4(SERVER), 80), 0);
+        assert_true(last[port] == 0 || call - last[port] > MOMENT);
+        last[port] = call;
+        world_disconnect(&world, 1);
+    }
+    world_clear(&world);
+}
+
 static void random_opening_and_closing_stays_true(void **state) {
     (void)state;
     enum { FIRST_PORT = 20000, RANGE = 900 };
@@ -423,6 +441,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_port_then_none),
         cmocka_unit_test(filled_in_order),
+        cmocka_unit_test(no_port_twice_in_a_moment),
         cmocka_unit_test(random_opening_and_closing_stays_true),
         cmocka_unit_test(bound_ports_are_skipped),
         cmocka_unit_test(a_bound_port_stays_bound_when_its_connection_ends),
