@@ -36,14 +36,22 @@ static int line_of(const struct member *member) {
     return member->process->expect.given ? member->process->expect.line : member->process->line;
 }
 
+/* A fault will restart its computer. */
+static bool begins_anew(const struct member *member) {
+    return member->state->restarts > 0 || member->again;
+}
+
 /* ---- exit statuses ---- */
 
-void judge_over(struct watch *watch, const struct member *member) {
+void judge_over(struct watch *watch, struct member *member) {
     const struct spec_expect *expect = &member->process->expect;
     char name[SPEC_PATH];
     member_name(member, name);
+    if (begins_anew(member))
+        return; /* and then that counts */
     if (expect->exited) {
-        watch->unknown--;
+        watch->unknown -= !member->known;
+        member->known = true;
         if (member->began && member->status != expect->status)
             judge_wrong(watch, expect->line, name, "exited with %d, not with %d", member->status,
                         expect->status);
@@ -51,7 +59,7 @@ void judge_over(struct watch *watch, const struct member *member) {
         judge_wrong(watch, expect->line, name, "has ended with %d, and should be running",
                     member->status);
     } else if (watch->s->wait && !expect->given && !watch->expects && member->began &&
-               member->status != 0) {
+               member->status != 0 && !member->state->host->killed) {
         judge_wrong(watch, line_of(member), name, "ended with %d", member->status);
     }
 }
@@ -95,6 +103,14 @@ static bool listen_open(struct watch *watch, struct member *member) {
     return fine;
 }
 
+void judge_again(struct watch *watch, struct member *member) {
+    bool left = false;
+    for (const struct wanted *wanted = member->wanted; wanted != NULL; wanted = wanted->next)
+        left = left || !wanted->found;
+    if (left && member->listening < 0)
+        listen_open(watch, member);
+}
+
 bool judge_listen(struct watch *watch) {
     for (size_t i = 0; i < watch->member_count; i++) {
         struct member *member = &watch->members[i];
@@ -134,7 +150,7 @@ static void output_over(struct watch *watch, struct member *member) {
     char name[SPEC_PATH];
     member_name(member, name);
     for (struct wanted *wanted = member->wanted; wanted != NULL; wanted = wanted->next) {
-        if (wanted->found)
+        if (wanted->found || begins_anew(member))
             continue;
         judge_wrong(watch, line_of(member), name, "its output has no \"%.120s\"", wanted->text);
         wanted->found = true; /* it is known now */
@@ -209,7 +225,7 @@ static void judge_finish(struct watch *watch) {
 void judge_look(struct watch *watch) {
     if (!watch->s->wait || watch->judged || watch->ended || watch->asked)
         return;
-    if (watch->waiting == 0 && watch->unwell == 0 && watch->unknown == 0)
+    if (watch->waiting == 0 && watch->unwell == 0 && watch->unknown == 0 && watch->plan_over)
         judge_finish(watch);
 }
 
@@ -217,7 +233,7 @@ static void late_say(struct watch *watch, const struct member *member) {
     const struct spec_expect *expect = &member->process->expect;
     char name[SPEC_PATH];
     member_name(member, name);
-    if (expect->exited && !member->over)
+    if (expect->exited && !member->known)
         judge_wrong(watch, expect->line, name, "has not exited in time");
     for (const struct wanted *wanted = member->wanted; wanted != NULL; wanted = wanted->next)
         if (!wanted->found)

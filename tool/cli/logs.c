@@ -28,15 +28,17 @@ int command_logs(int argc, char **argv) {
     static const struct option words[] = {{"follow", no_argument, NULL, 'f'}, {NULL, 0, NULL, 0}};
     bool follow = false;
     const char *net;
-    const struct cli_options options = {
-        .usage = "logs [--net NET] [-f] [HOST]",
-        .help = "Shows what the commands of berth up wrote to their standard output and error.\n\n"
-                "  -f, --follow   go on until they end",
-        .letters = "f",
-        .words = words,
-        .take = logs_take,
-        .context = &follow,
-        .most = 1};
+    const struct cli_options options = {.usage = "logs [--net NET] [-f] [HOST]",
+                                        .help =
+                                            "Shows what the commands of berth up wrote to their "
+                                            "standard output and error, and\nwhen "
+                                            "which of the file's faults came (HOST: faults).\n\n"
+                                            "  -f, --follow   go on until they end",
+                                        .letters = "f",
+                                        .words = words,
+                                        .take = logs_take,
+                                        .context = &follow,
+                                        .most = 1};
     int status = cli_parse(argc, argv, &options, &net);
     if (status >= 0)
         return status;

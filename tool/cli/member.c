@@ -238,6 +238,7 @@ static void member_ended(struct watch *watch, struct child *child, int status) {
     if (member->again && !watch->ended && !watch->asked) {
         member->again = false;
         if (member->output >= 0 || member_log(watch, member)) {
+            judge_again(watch, member);
             member_start(watch, member);
             return;
         }
@@ -280,6 +281,7 @@ void members_start_again(struct watch *watch, const char *host) {
         struct state *state = &watch->states[i];
         if (strcmp(state->host->name, host) != 0)
             continue;
+        state->restarts -= state->restarts > 0;
         for (size_t m = 0; m < state->count; m++) {
             struct member *member = &state->members[m];
             member->again = !member->over && member->child.pid > 0;
@@ -289,6 +291,7 @@ void members_start_again(struct watch *watch, const char *host) {
             watch->left++;
             state->over--;
             state->failed -= member->status != 0;
+            judge_again(watch, member);
             member_start(watch, member);
         }
     }

@@ -203,9 +203,17 @@ static json_t *read_all(struct reading *r) {
     return r->set;
 }
 
-json_t *netem_read(int count, char *const *words, char *error, size_t size) {
-    struct reading r = {words, count, 0, NULL, error, size};
-    return read_all(&r);
+json_t *netem_property(int count, char *const *words, char *error, size_t size) {
+    struct reading r = {words, count, 0, json_object(), error, size};
+    bool delay = strcmp(next(&r), "delay") == 0, fine = r.set != NULL && read_word(&r);
+    if (fine && delay && take(&r, "distribution"))
+        fine = read_distribution(&r, "distribution");
+    if (fine && r.at < r.count)
+        fine = wrong(&r, "\"%.40s\" is a value too many", next(&r));
+    if (fine)
+        return r.set;
+    json_decref(r.set);
+    return NULL;
 }
 
 /* ---- a whole request ---- */

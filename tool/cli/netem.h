@@ -7,9 +7,10 @@
 #include <stddef.h>
 #include <stdio.h>
 
-/* Reads `count` words into an object of the fields of struct berth_impairment. NULL with a sentence
- * in error[size]. */
-json_t *netem_read(int count, char *const *words, char *error, size_t size);
+/* Reads one word with what belongs to it, and nothing else ("delay 50ms 5ms 25% distribution
+ * normal"), into an object of the fields of struct berth_impairment. NULL with a sentence in
+ * error[size]. */
+json_t *netem_property(int count, char *const *words, char *error, size_t size);
 /* Reads "TARGET [egress|ingress] [only ...] [del | [replace] WORD VALUE...]" into a request. NULL
  * with a sentence. */
 json_t *netem_request(int count, char *const *words, char *error, size_t size);

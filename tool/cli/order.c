@@ -43,7 +43,7 @@ static size_t process_count(const struct spec_service *service) {
 static void state_make(struct watch *watch, struct service *service, const struct spec_host *host,
                        size_t *members) {
     struct state *state = &watch->states[watch->state_count++];
-    *state = (struct state){.host = host, .service = service};
+    *state = (struct state){.host = host, .service = service, .restarts = host->restarts};
     state->members = &watch->members[*members];
     if (service->spec->health.argv != NULL) {
         state->health = HEALTH_STARTING;

@@ -29,8 +29,8 @@ bool spec_read(struct spec *spec, FILE *file, const char *name, char *error) {
     if (spec_map_check(&reader, root, "", SPEC_MAP_FILE) && spec_gateway_read(&reader, root) &&
         spec_networks_read(&reader, tree_member(root, "networks")) &&
         hosts_read(&reader, tree_member(root, "hosts")) && spec_networks_settle(&reader) &&
-        spec_depends_read(&reader) &&
-        (links == NULL || tree_is_null(links) || spec_links_read(&reader, links)))
+        spec_depends_read(&reader) && spec_links_read(&reader, links) &&
+        spec_faults_read(&reader, tree_member(root, "faults")))
         return true;
     spec_clear(spec);
     return false;
@@ -74,6 +74,8 @@ static void name_keep(void *name) {
 
 void spec_clear(struct spec *spec) {
     json_decref(spec->gateway);
+    json_decref(spec->setup);
+    json_decref(spec->faults);
     tdestroy(spec->names, name_keep);
     while (spec->hosts != NULL) {
         struct spec_host *host = spec->hosts;

@@ -19,7 +19,8 @@ struct spec_network {
     int line;            /* 0: it is not in the file */
     unsigned number;     /* from 0 */
     json_t *link;        /* of its links by default: fields of an impairment, or NULL */
-    char made[32];       /* the text of a subnet that the reader chose */
+    const struct tree_node *netem; /* of all its links: netem's lines, or NULL */
+    char made[32];                 /* the text of a subnet that the reader chose */
 };
 
 /* A computer's interface on a network. */
@@ -110,7 +111,9 @@ struct spec_host {
     struct spec_host *next;
     char name[SPEC_NAME]; /* "pc2" */
     const struct spec_service *service;
-    json_t **links; /* of each plug, by its number: fields of an impairment, or NULL */
+    json_t **links;      /* of each plug, by its number: fields of an impairment, or NULL */
+    unsigned restarts;   /* how often faults restart it */
+    bool killed, is_off; /* by faults: at some time, and in the end */
 };
 
 struct spec {
@@ -121,6 +124,8 @@ struct spec {
     unsigned network_count, service_count, host_count;
     json_t *gateway; /* what it lets through; json_null(): everything; NULL: there is none */
     void *names;     /* of hosts: a tree (search.h) */
+    json_t *setup;   /* what links do before anything starts: [{fault: a request, place}] */
+    json_t *faults;  /* what happens when, in that order: [{at: ns, fault, place, text}] */
 };
 
 /* Reads it; the spec is empty on failure, with "FILE:LINE: KEY: what is wrong" in

@@ -8,12 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LINK_KEYS "delay", "loss", "duplicate", "corrupt", "reorder", "rate", "limit"
+#define LINK_KEYS                                                                                  \
+    "delay", "distribution", "loss", "duplicate", "corrupt", "reorder", "gap", "rate", "limit",    \
+        "netem"
 #define PROCESS_KEYS                                                                               \
     "command", "environment", "env_file", "working_dir", "user", "restart", "stop_signal",         \
         "stop_grace_period", "expect"
 
-static const char *const file_keys[] = {"networks", "hosts", "links", "gateway"};
+static const char *const file_keys[] = {"networks", "hosts", "links", "gateway", "faults"};
 static const char *const gateway_keys[] = {"allow"};
 static const char *const network_keys[] = {"subnet", "enable_ipv6", "ipam", LINK_KEYS};
 static const char *const ipam_keys[] = {"config"};
@@ -30,6 +32,8 @@ static const char *const dependency_keys[] = {"condition", "required"};
 static const char *const port_keys[] = {"target", "published", "protocol", "host_ip"};
 static const char *const expect_keys[] = {"exited", "running", "output"};
 static const char *const link_keys[] = {"endpoints", LINK_KEYS};
+static const char *const fault_keys[] = {"at",   "netem", "link",    "partition", "heal",
+                                         "kill", "pause", "unpause", "restart"};
 
 #define TABLE(name, keys)                                                                          \
     { name, keys, sizeof(keys) / sizeof(keys)[0] }
@@ -47,6 +51,7 @@ static const struct spec_table tables[SPEC_MAPS] = {
     [SPEC_MAP_EXPECT] = TABLE("expect", expect_keys),
     [SPEC_MAP_GATEWAY] = TABLE("gateway", gateway_keys),
     [SPEC_MAP_LINK] = TABLE("link", link_keys),
+    [SPEC_MAP_FAULT] = TABLE("fault", fault_keys),
 };
 
 const struct spec_table *spec_table(enum spec_map map) {
@@ -186,6 +191,58 @@ bool spec_argv(const struct spec_reader *reader, const struct tree_node *node, c
         }
         (*argv)[at++] = word->text;
     }
+    return true;
+}
+
+/* How much room the words need: a pointer each, and their octets. */
+static size_t words_room(const struct tree_node *node) {
+    size_t room = sizeof(char *);
+    if (node->kind == TREE_TEXT)
+        return room + (strlen(node->text) + 1) * (1 + sizeof(char *));
+    for (const struct tree_node *member = node->first; member != NULL; member = member->next)
+        room += words_room(member);
+    return room;
+}
+
+/* One word, or a list of them in one. False: it is neither. */
+static bool word_put(char **octets, const struct tree_node *node) {
+    if (node->kind == TREE_TEXT)
+        *octets = stpcpy(*octets, node->text) + 1;
+    for (const struct tree_node *member = node->first; member != NULL; member = member->next) {
+        if (node->kind != TREE_LIST || member->kind != TREE_TEXT)
+            return false;
+        *octets = stpcpy(*octets, member->text);
+        *(*octets)++ = member->next != NULL ? ',' : '\0';
+    }
+    return node->kind == TREE_TEXT || (node->kind == TREE_LIST && node->first != NULL);
+}
+
+bool spec_words(const struct spec_reader *reader, const struct tree_node *node, const char *path,
+                char ***words, int *count) {
+    size_t most = node->kind == TREE_TEXT ? strlen(node->text) / 2 + 2 : spec_count(node) + 1;
+    char **list = malloc(most * sizeof *list + words_room(node)), *rest = NULL;
+    bool fine = node->kind != TREE_MAP;
+    *words = NULL;
+    *count = 0;
+    if (list == NULL)
+        return spec_memory(reader, node->line, path);
+    char *octets = (char *)(list + most);
+    if (node->kind == TREE_TEXT) {
+        strcpy(octets, node->text);
+        for (char *word = strtok_r(octets, " \t\n", &rest); word != NULL;
+             word = strtok_r(NULL, " \t\n", &rest))
+            list[(*count)++] = word;
+    }
+    for (const struct tree_node *member = node->first; fine && member; member = member->next) {
+        list[(*count)++] = octets;
+        fine = word_put(&octets, member);
+    }
+    list[*count] = NULL;
+    if (!fine) {
+        free(list);
+        return spec_wrong(reader, node->line, path, "must be a line or a list of words");
+    }
+    *words = list;
     return true;
 }
 

@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TOKENS = 2 };
-
 static bool host_called(const struct spec_host *host, const char *name) {
     return strcmp(host->name, name) == 0 || strcmp(host->service->name, name) == 0;
 }
@@ -43,49 +41,131 @@ static bool endpoints_read(const struct spec_reader *reader, const struct tree_n
 /* One property, "delay: 20ms 5ms", into `set`. */
 static bool property_read(const struct spec_reader *reader, const struct tree_node *node,
                           const char *path, json_t *set) {
-    char inner[SPEC_PATH], error[TREE_ERROR / 2], *words[1 + TOKENS + 1], *rest = NULL;
-    int count = 0;
+    char inner[SPEC_PATH], error[TREE_ERROR / 2], **words;
+    int count;
     spec_path(inner, path, node->key);
-    if (node->kind != TREE_TEXT)
-        return spec_wrong(reader, node->line, inner, "must be a value such as \"20ms\" or \"1%%\"");
-    /* "delay: 20ms 5ms" is a delay and its jitter; the others have one value. */
-    int most = strcmp(node->key, "delay") == 0 ? 2 : 1;
-    char *copy = strdup(node->text);
-    if (copy == NULL)
-        return spec_wrong(reader, node->line, inner, "out of memory");
-    words[count++] = node->key;
-    for (char *word = strtok_r(copy, " \t", &rest); word != NULL && count <= TOKENS + 1;
-         word = strtok_r(NULL, " \t", &rest))
-        words[count++] = word;
-    json_t *values = netem_read(count, words, error, sizeof error);
-    if (count > most + 1) {
-        json_decref(values);
-        values = NULL;
-        snprintf(error, sizeof error, "\"%.60s\" has a value too many", node->text);
+    if (!spec_words(reader, node, inner, &words, &count))
+        return false;
+    char **all = calloc((size_t)count + 1, sizeof *all);
+    if (all == NULL) {
+        free(words);
+        return spec_memory(reader, node->line, inner);
     }
-    free(copy);
+    all[0] = node->key;
+    memcpy(all + 1, words, (size_t)count * sizeof *all);
+    json_t *values = netem_property(count + 1, all, error, sizeof error);
+    free(all);
+    free(words);
     if (values == NULL) {
         /* netem's sentence begins with the word, which the path says already. */
-        size_t skip = strlen(node->key) + 2;
-        bool same = strncmp(error, node->key, skip - 2) == 0 && strlen(error) > skip;
-        return spec_wrong(reader, node->line, inner, "%s", same ? error + skip : error);
+        size_t length = strlen(node->key);
+        bool same = strncmp(error, node->key, length) == 0 && error[length] == ':';
+        return spec_wrong(reader, node->line, inner, "%s", same ? error + length + 2 : error);
     }
     json_object_update(set, values);
     json_decref(values);
     return true;
 }
 
+/* ---- netem: lines as the command has them ---- */
+
+/* "egress loss 5%", for one link. */
+static bool line_read(const struct spec_reader *reader, const struct tree_node *node,
+                      const char *path, const struct spec_host *host,
+                      const struct spec_network *network) {
+    char link[SPEC_NAME * 2], error[TREE_ERROR / 2], **words, **all;
+    int count;
+    if (node->kind != TREE_TEXT)
+        return spec_wrong(reader, node->line, path, "must be a line such as \"egress loss 5%%\"");
+    if (!spec_words(reader, node, path, &words, &count))
+        return false;
+    all = calloc((size_t)count + 1, sizeof *all);
+    snprintf(link, sizeof link, "%s:%.63s", host->name, network->name);
+    if (all != NULL && count > 0)
+        memcpy(all + 1, words, (size_t)count * sizeof *all);
+    if (all != NULL)
+        all[0] = link;
+    snprintf(error, sizeof error, "out of memory");
+    json_t *request = all != NULL ? netem_request(count + 1, all, error, sizeof error) : NULL;
+    free(all);
+    free(words);
+    bool fine = request != NULL || spec_wrong(reader, node->line, path, "%s", error);
+    if (fine && json_object_size(json_object_get(request, "set")) == 0 &&
+        !json_is_true(json_object_get(request, "del")))
+        fine = spec_wrong(reader, node->line, path, "what is the link to do?");
+    fine = fine && spec_fault_check(reader, node->line, path, request);
+    if (!fine)
+        json_decref(request);
+    else if (json_array_append_new(reader->spec->setup,
+                                   json_pack("{s:o,s:o}", "fault", request, "place",
+                                             spec_place(reader, node->line, path))) < 0)
+        return spec_memory(reader, node->line, path);
+    return fine;
+}
+
+static bool lines_read(const struct spec_reader *reader, const struct tree_node *node,
+                       const char *parent, const struct spec_host *host,
+                       const struct spec_network *network) {
+    char path[SPEC_PATH];
+    spec_path(path, parent, "netem");
+    if (node->kind == TREE_TEXT)
+        return line_read(reader, node, path, host, network);
+    if (node->kind != TREE_LIST || node->first == NULL)
+        return spec_wrong(reader, node->line, path, "must be a line or a list of lines");
+    for (const struct tree_node *line = node->first; line != NULL; line = line->next)
+        if (!line_read(reader, line, path, host, network))
+            return false;
+    return true;
+}
+
+static const struct spec_plug *plug_on(const struct spec_host *host,
+                                       const struct spec_network *network) {
+    const struct spec_plug *plug = host->service->plugs;
+    while (plug != NULL && plug->network != network)
+        plug = plug->next;
+    return plug;
+}
+
+static bool networks_lines(const struct spec_reader *reader) {
+    for (const struct spec_network *n = reader->spec->networks; n != NULL; n = n->next) {
+        char path[SPEC_PATH];
+        spec_path(path, "networks", n->name);
+        for (const struct spec_host *host = reader->spec->hosts; n->netem && host;
+             host = host->next)
+            if (plug_on(host, n) != NULL && !lines_read(reader, n->netem, path, host, n))
+                return false;
+    }
+    return true;
+}
+
+/* ---- all of it ---- */
+
+/* Some pass while the others wait: without a delay there is nothing to overtake. */
+bool spec_link_sense(const struct spec_reader *reader, const struct tree_node *map,
+                     const char *path, const json_t *set) {
+    const char *key = "reorder";
+    const char *wrong = NULL;
+    if (json_number_value(json_object_get(set, "reorder")) > 0 &&
+        json_number_value(json_object_get(set, "delay")) <= 0)
+        wrong = "reorder needs a delay: some frames pass while the others wait";
+    else if (json_number_value(json_object_get(set, "gap")) > 1 &&
+             json_number_value(json_object_get(set, "reorder")) <= 0)
+        wrong = "gap needs reorder: it says how many wait before one passes", key = "gap";
+    const struct tree_node *node = tree_member(map, key);
+    return wrong == NULL ||
+           spec_wrong(reader, node != NULL ? node->line : map->line, path, "%s", wrong);
+}
+
 /* What the link says, over what the network says of all its links. */
 static bool link_apply(const struct spec_reader *reader, const struct tree_node *link,
                        const char *path, const char *name, const struct spec_network *network,
                        json_t *set) {
+    const struct tree_node *netem = tree_member(link, "netem");
     bool any = false;
     for (struct spec_host *host = reader->spec->hosts; host != NULL; host = host->next) {
-        const struct spec_plug *plug = host->service->plugs;
+        const struct spec_plug *plug = plug_on(host, network);
         if (!host_called(host, name))
             continue;
-        while (plug != NULL && plug->network != network)
-            plug = plug->next;
         if (plug == NULL)
             return spec_wrong(reader, link->line, path, "%s is not on %s", host->name,
                               network->name);
@@ -99,6 +179,9 @@ static bool link_apply(const struct spec_reader *reader, const struct tree_node 
         json_decref(host->links[plug->number]);
         host->links[plug->number] = merged;
         any = true;
+        if (!spec_link_sense(reader, link, path, merged) ||
+            (netem != NULL && !lines_read(reader, netem, path, host, network)))
+            return false;
     }
     return any;
 }
@@ -108,17 +191,14 @@ bool spec_link_properties(const struct spec_reader *reader, const struct tree_no
     const struct spec_table *table = spec_table(SPEC_MAP_LINK);
     for (size_t i = 0; i < table->count; i++) {
         const struct tree_node *node = tree_member(map, table->keys[i]);
-        if (node == NULL || strcmp(node->key, "endpoints") == 0)
+        if (node == NULL || strcmp(node->key, "endpoints") == 0 || strcmp(node->key, "netem") == 0)
             continue;
         if (*set == NULL)
             *set = json_object();
         if (!property_read(reader, node, path, *set))
             return false;
     }
-    const struct tree_node *reorder = tree_member(map, "reorder");
-    return reorder == NULL || tree_member(map, "delay") != NULL ||
-           spec_wrong(reader, reorder->line, path,
-                      "reorder needs a delay: some frames pass while the others wait");
+    return true;
 }
 
 static bool link_read(const struct spec_reader *reader, const struct tree_node *link,
@@ -139,6 +219,11 @@ static bool link_read(const struct spec_reader *reader, const struct tree_node *
 
 bool spec_links_read(const struct spec_reader *reader, const struct tree_node *list) {
     unsigned number = 0;
+    reader->spec->setup = json_array();
+    if (!networks_lines(reader))
+        return false;
+    if (list == NULL || tree_is_null(list))
+        return true;
     if (list->kind != TREE_LIST)
         return spec_wrong(reader, list->line, "links", "must be a list");
     for (const struct tree_node *link = list->first; link != NULL; link = link->next) {

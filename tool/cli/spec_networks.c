@@ -114,10 +114,12 @@ static bool network_read(const struct spec_reader *reader, const struct tree_nod
     struct spec_network *network = network_add(reader->spec, node->key, node->key_line);
     if (network == NULL)
         return spec_memory(reader, node->key_line, path);
+    network->netem = tree_member(node, "netem");
     return spec_map_check(reader, node, path, SPEC_MAP_NETWORK) &&
            subnets_read(reader, node, path, network) && ipam_read(reader, node, path, network) &&
            ipv6_read(reader, node, path, network) &&
-           spec_link_properties(reader, node, path, &network->link);
+           spec_link_properties(reader, node, path, &network->link) &&
+           spec_link_sense(reader, node, path, network->link);
 }
 
 bool spec_networks_read(const struct spec_reader *reader, const struct tree_node *networks) {

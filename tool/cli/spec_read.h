@@ -25,6 +25,7 @@ enum spec_map {
     SPEC_MAP_EXPECT,
     SPEC_MAP_GATEWAY,
     SPEC_MAP_LINK,
+    SPEC_MAP_FAULT,
     SPEC_MAPS
 };
 struct spec_table {
@@ -65,6 +66,11 @@ bool spec_duration(const struct spec_reader *reader, const struct tree_node *map
 bool spec_argv(const struct spec_reader *reader, const struct tree_node *node, const char *path,
                char ***argv);
 
+/* A text's words, or a list's: those of lists in it are one word each, with commas. NULL-terminated
+ * and in one piece, for free(). *words stays NULL on failure. */
+bool spec_words(const struct spec_reader *reader, const struct tree_node *node, const char *path,
+                char ***words, int *count);
+
 /* "(did you mean ...?)", or nothing, for a name that no service has. */
 const char *spec_nearest_service(const struct spec *spec, const char *name, char text[SPEC_PATH]);
 struct spec_service *spec_service_find(const struct spec *spec, const char *name);
@@ -81,8 +87,17 @@ bool spec_host_read(const struct spec_reader *reader, const struct tree_node *no
 /* What a map (a host, a network, a link) says about frames, into a new `set`; NULL: nothing. */
 bool spec_link_properties(const struct spec_reader *reader, const struct tree_node *map,
                           const char *path, json_t **set);
-/* links: properties for computers that are there already. */
+/* Whether they make sense together. */
+bool spec_link_sense(const struct spec_reader *reader, const struct tree_node *map,
+                     const char *path, const json_t *set);
+/* links: properties for computers that are there already; `list` may be NULL. */
 bool spec_links_read(const struct spec_reader *reader, const struct tree_node *list);
+bool spec_faults_read(const struct spec_reader *reader, const struct tree_node *list);
+/* Whether there are the hosts and networks that a fault's request names. */
+bool spec_fault_check(const struct spec_reader *reader, int line, const char *path,
+                      const json_t *request);
+/* "FILE:LINE: PATH", as a fault that fails says it. */
+json_t *spec_place(const struct spec_reader *reader, int line, const char *path);
 
 /* Of hosts.NAME: */
 bool spec_plugs_read(const struct spec_reader *reader, const struct tree_node *node,

@@ -59,7 +59,7 @@ static bool all_start(struct watch *watch) {
         cli_fail("cannot start: %s", strerror(errno));
         return false;
     }
-    if (!members_log(watch) || !follow_start(watch) || !judge_listen(watch))
+    if (!members_log(watch) || !plan_send(watch) || !follow_start(watch) || !judge_listen(watch))
         return false;
     if (watch->s->wait && watch->s->timeout != 0)
         timer_set(&watch->timers, &watch->patience, timers_now() + watch->s->timeout, judge_late);
@@ -69,20 +69,24 @@ static bool all_start(struct watch *watch) {
 
 /* ---- watching ---- */
 
-/* Asks which computers were switched on again: the line that says that there are some may have come
- * while we waited for another answer. */
-static void starts_ask(struct watch *watch) {
+/* Asks which computers were switched on again and how the faults go: the line that says that there
+ * is something to ask for may have come while we waited for another answer. */
+static void news_ask(struct watch *watch) {
     char error[CLI_TEXT];
-    if (watch->ended)
-        return;
-    json_t *reply = control_ask(watch->s->control, json_pack("{s:s}", "do", "starts"), NULL, 0,
-                                NULL, &watch->ended, error, sizeof error);
-    size_t i;
-    json_t *name;
-    json_array_foreach(json_object_get(reply, "hosts"), i, name) {
-        members_start_again(watch, json_string_value(name));
+    size_t started = 1;
+    while (started > 0 && !watch->ended) { /* whoever is started may ask, too */
+        json_t *reply = control_ask(watch->s->control, json_pack("{s:s}", "do", "starts"), NULL, 0,
+                                    NULL, &watch->ended, error, sizeof error);
+        const json_t *hosts = json_object_get(reply, "hosts");
+        size_t i;
+        json_t *name;
+        started = json_array_size(hosts);
+        json_array_foreach(hosts, i, name) {
+            members_start_again(watch, json_string_value(name));
+        }
+        plan_hear(watch, reply);
+        json_decref(reply);
     }
-    json_decref(reply);
 }
 
 static void children_reap(struct watch *watch) {
@@ -95,7 +99,7 @@ static void children_reap(struct watch *watch) {
         child_forget(watch, child);
         child->ended(watch, child, status);
     }
-    starts_ask(watch);
+    news_ask(watch);
 }
 
 /* The first signal ends the network in good order; a second one ends the commands at once. */
@@ -126,8 +130,8 @@ static bool control_take(struct watch *watch) {
     const char *note = json_string_value(json_object_get(said, "note"));
     if (note != NULL)
         cli_fail("%s", note);
-    if (json_object_get(said, "start") != NULL)
-        starts_ask(watch);
+    if (json_object_get(said, "start") != NULL || json_object_get(said, "fault") != NULL)
+        news_ask(watch);
     watch->ended = watch->ended || json_object_get(said, "end") != NULL;
     json_decref(said);
     return true;
@@ -178,7 +182,7 @@ static bool is_over(const struct watch *watch) {
         return true;
     /* Like any program in the foreground: when all is done, it ends. */
     return !watch->s->detached && !watch->idle && watch->left == 0 && watch->follow < 0 &&
-           watch->unknown == 0;
+           watch->unknown == 0 && watch->plan_over;
 }
 
 static void watch_all(struct watch *watch) {
@@ -187,6 +191,7 @@ static void watch_all(struct watch *watch) {
     bool connected = true;
     while (connected && !is_over(watch)) {
         ready_fail(watch);
+        plan_look(watch);
         judge_look(watch);
         ready_tell(watch);
         int wait = timers_run(&watch->timers, watch);

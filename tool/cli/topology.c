@@ -139,13 +139,29 @@ static bool routes_make(struct making *making) {
     return true;
 }
 
+/* netem's lines in the file. */
+static bool links_make(struct making *making) {
+    char error[CLI_TEXT];
+    json_t *entry;
+    size_t i;
+    json_array_foreach(making->spec->setup, i, entry) {
+        json_t *reply = ask(making, json_incref(json_object_get(entry, "fault")), error);
+        if (reply == NULL) {
+            cli_fail("%s: %s", json_string_value(json_object_get(entry, "place")), error);
+            return false;
+        }
+        json_decref(reply);
+    }
+    return true;
+}
+
 static bool all_make(struct making *making) {
     char error[CLI_TEXT];
     json_t *reply = ask(
         making, json_pack("{s:s,s:o}", "do", "up", "networks", networks_pack(making->spec)), error);
     if (reply == NULL)
         cli_fail("%s", error);
-    bool fine = reply != NULL && hosts_make(making) && routes_make(making);
+    bool fine = reply != NULL && hosts_make(making) && links_make(making) && routes_make(making);
     json_decref(reply);
     return fine;
 }

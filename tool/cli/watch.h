@@ -4,13 +4,15 @@
  *   order.c      which service starts when
  *   member.c     a process: started, ended, started anew
  *   health.c     a computer's health checks
- *   judge.c      whether all is as expected */
+ *   judge.c      whether all is as expected
+ *   plan.c       the file's faults */
 #ifndef TOOL_CLI_WATCH_H
 #define TOOL_CLI_WATCH_H
 
 #include "tool/cli/supervise.h"
 #include "tool/cli/timers.h"
 
+#include <jansson.h>
 #include <regex.h>
 #include <sys/resource.h>
 
@@ -43,6 +45,7 @@ struct member {
     bool over;               /* for good: it has ended, or will never start */
     bool began;
     bool again; /* its computer was switched on again while it was still ending */
+    bool known; /* what is expected of its end has been judged */
     int status;
     /* What it has said, where something is expected of that. */
     int listening; /* -1: no more, or not at all */
@@ -66,6 +69,7 @@ struct state {
     bool was_healthy;
     unsigned failures; /* in a row */
     uint64_t started, pause;
+    unsigned restarts; /* that faults will make yet */
 };
 
 struct dependent {
@@ -104,6 +108,8 @@ struct watch {
     bool asked; /* by us */
     bool expects, judged, wrong;
     size_t unknown; /* outcomes that are not known yet */
+    size_t planned; /* faults that are not due yet, as far as we know */
+    bool plan_runs, plan_over;
 };
 
 /* ---- member.c ---- */
@@ -134,10 +140,20 @@ void order_never(struct watch *watch, struct service *service, enum spec_conditi
 void health_begin(struct watch *watch, struct state *state);
 void health_end(struct watch *watch, struct state *state);
 
+/* ---- plan.c ---- */
+/* Gives the daemon the file's faults. */
+bool plan_send(struct watch *watch);
+/* Lets their time begin when all is up, and says when nothing more will come of them. */
+void plan_look(struct watch *watch);
+/* What the daemon says of them. */
+void plan_hear(struct watch *watch, const json_t *news);
+/* All have been, and what they did to computers has been heard of. */
+bool plan_done(const struct watch *watch);
+
 /* ---- judge.c ---- */
 bool judge_listen(struct watch *watch);
 /* The process is over. */
-void judge_over(struct watch *watch, const struct member *member);
+void judge_over(struct watch *watch, struct member *member);
 /* What the process says: octets came, or the end. */
 void judge_hear(struct watch *watch, struct member *member);
 /* Sees whether all outcomes are known. */
@@ -146,6 +162,8 @@ void judge_look(struct watch *watch);
 void judge_wrong(struct watch *watch, int line, const char *path, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 void judge_late(void *context, struct timer *timer);
+/* What it says is listened to again. */
+void judge_again(struct watch *watch, struct member *member);
 void judge_clear(struct watch *watch);
 
 /* "server", or "server.worker". */

@@ -50,7 +50,10 @@ struct daemon {
     unsigned log_count;
     int log_width; /* of the longest name */
     struct outside *outsides;
-    struct planned *planned; /* faults to come, by their times */
+    struct planned *planned, *last_planned; /* faults to come, by their times */
+    uint64_t plan_start;                    /* CLOCK_MONOTONIC ns; 0: not yet */
+    json_t *plan_failed;                    /* what `up` has not heard of yet, or NULL */
+    struct log *plan_log;
 
     bool ending;       /* going down: no new users */
     uint64_t deadline; /* CLOCK_MONOTONIC ns: then the connections that are left are closed */

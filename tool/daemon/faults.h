@@ -25,6 +25,8 @@ bool power_ready(const struct computer *computer, char *error);
 
 /* ---- schedule.c ---- */
 void schedule_free(struct daemon *daemon);
+/* Adds to what `up` is told: how many are left, and which failed since it was last told. */
+void schedule_report(struct daemon *daemon, json_t *reply);
 /* Does what is due. Returns how many milliseconds there are until the next, -1: nothing waits. */
 int schedule_look(struct daemon *daemon);
 

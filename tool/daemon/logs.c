@@ -15,7 +15,8 @@
 enum { READ_MAX = 65536, FOLLOWER_BUSY = 65536, LINE_SPLIT = 8192, PREFIX_MAX = NAME_TEXT * 2 + 8 };
 
 struct log {
-    struct poll_source source; /* a pipe; fd -1 after its end */
+    struct poll_source source; /* a pipe; fd -1 after its end, or if it is our own */
+    bool open;                 /* more may come */
     struct daemon *daemon;
     struct log *next;
     unsigned index;
@@ -65,7 +66,7 @@ static bool follower_room(struct follower *follower, const struct log *log) {
  * endless ones. 0: none yet. */
 static uint64_t line_end(const struct log *log, uint64_t at) {
     uint64_t end = log_ring_line_end(&log->ring, at);
-    if (end == 0 && (log->source.fd < 0 || log->ring.end - at >= LINE_SPLIT))
+    if (end == 0 && (!log->open || log->ring.end - at >= LINE_SPLIT))
         end = log->ring.end;
     return end > at + LINE_SPLIT ? at + LINE_SPLIT : end;
 }
@@ -123,7 +124,7 @@ static bool follower_done(const struct connection *c) {
     for (const struct log *log = c->daemon->logs; log != NULL; log = log->next) {
         if (!follower_wants(c->follower, log))
             continue;
-        if (log->source.fd >= 0 || log->index >= c->follower->count ||
+        if (log->open || log->index >= c->follower->count ||
             c->follower->positions[log->index] < log->ring.end)
             return false;
         any = true;
@@ -150,7 +151,7 @@ static void followers_pump(struct daemon *daemon, const struct log *log) {
     for (struct connection *c = daemon->connections; c != NULL; c = c->next) {
         if (c->follower == NULL || !follower_wants(c->follower, log) || !follower_take(c, log))
             continue;
-        c->finished = c->finished || (log->source.fd < 0 && follower_done(c));
+        c->finished = c->finished || (!log->open && follower_done(c));
         connection_flush(c);
     }
 }
@@ -170,29 +171,25 @@ static void log_ready(struct poll_source *source, uint32_t events) {
         poller_remove(log->daemon->poller, source);
         close(source->fd);
         source->fd = -1;
+        log->open = false;
     }
     followers_pump(log->daemon, log);
 }
 
-int log_add(struct daemon *daemon, const char *host, const char *process, int fd) {
-    char name[NAME_TEXT * 2];
+static struct log *log_make(struct daemon *daemon, const char *host, const char *process) {
     struct log *log = calloc(1, sizeof *log);
-    if (log == NULL || fcntl(fd, F_SETFL, O_NONBLOCK) < 0) {
-        int cause = log == NULL ? ENOMEM : errno;
-        free(log);
-        close(fd);
-        return -cause;
-    }
-    log->source = (struct poll_source){fd, EPOLLIN, log_ready};
+    if (log == NULL)
+        return NULL;
+    log->source = (struct poll_source){-1, EPOLLIN, log_ready};
     log->daemon = daemon;
+    log->open = true;
     snprintf(log->host, sizeof log->host, "%s", host);
     snprintf(log->process, sizeof log->process, "%s", process != NULL ? process : "");
-    int result = poller_add(daemon->poller, &log->source);
-    if (result < 0) {
-        close(fd);
-        free(log);
-        return result;
-    }
+    return log;
+}
+
+static void log_enter(struct daemon *daemon, struct log *log) {
+    char name[NAME_TEXT * 2];
     log->index = daemon->log_count++;
     if (daemon->logs == NULL)
         daemon->logs_end = &daemon->logs;
@@ -201,7 +198,39 @@ int log_add(struct daemon *daemon, const char *host, const char *process, int fd
     int width = log_name(log, name, sizeof name);
     if (daemon->log_width < width)
         daemon->log_width = width;
+}
+
+int log_add(struct daemon *daemon, const char *host, const char *process, int fd) {
+    struct log *log = log_make(daemon, host, process);
+    int result = log == NULL ? -ENOMEM : fcntl(fd, F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;
+    if (result == 0) {
+        log->source.fd = fd;
+        result = poller_add(daemon->poller, &log->source);
+    }
+    if (result < 0) {
+        free(log);
+        close(fd);
+        return result;
+    }
+    log_enter(daemon, log);
     return 0;
+}
+
+struct log *log_open(struct daemon *daemon, const char *name) {
+    struct log *log = log_make(daemon, name, NULL);
+    if (log != NULL)
+        log_enter(daemon, log);
+    return log;
+}
+
+void log_say(struct log *log, const char *line) {
+    log_ring_put(&log->ring, line, strlen(line));
+    followers_pump(log->daemon, log);
+}
+
+void log_end(struct log *log) {
+    log->open = false;
+    followers_pump(log->daemon, log);
 }
 
 void logs_free(struct daemon *daemon) {
@@ -253,10 +282,19 @@ static void follower_start(struct connection *c, const char *host, const char *p
     follower_pump(c);
 }
 
+/* Of a computer, or one of our own. */
+static bool log_is(const struct daemon *daemon, const char *host) {
+    const struct log *log = daemon->logs;
+    while (log != NULL && strcmp(log->host, host) != 0)
+        log = log->next;
+    return log != NULL;
+}
+
 void request_logs(struct connection *c, json_t *request) {
     const char *host = json_string_value(json_object_get(request, "host"));
     char error[SENTENCE];
-    if (host != NULL && computer_require(c->daemon, host, error) == NULL) {
+    if (host != NULL && !log_is(c->daemon, host) &&
+        computer_require(c->daemon, host, error) == NULL) {
         connection_refuse(c, "%s", error);
         return;
     }

@@ -52,7 +52,8 @@ static void waiters_answer(struct daemon *daemon) {
     }
 }
 
-/* Which computers' commands `up` is to begin anew; each is said once. */
+/* Which computers' commands `up` is to begin anew, each said once; and how the planned faults go.
+ */
 void request_starts(struct connection *c, json_t *request) {
     json_t *hosts = json_array();
     (void)request;
@@ -62,7 +63,10 @@ void request_starts(struct connection *c, json_t *request) {
             json_array_append_new(hosts, json_string(each->name));
         each->begins = false;
     }
-    connection_reply(c, json_pack("{s:b,s:o}", "ok", 1, "hosts", hosts));
+    json_t *reply = json_pack("{s:b,s:o}", "ok", 1, "hosts", hosts);
+    if (c->daemon->up == c)
+        schedule_report(c->daemon, reply);
+    connection_reply(c, reply);
 }
 
 /* `up` is told to ask for it. */

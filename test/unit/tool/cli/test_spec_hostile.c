@@ -131,6 +131,14 @@ static const struct {
     {"x-a: &a {b: *a}\n", "berth.yaml:1: *a stands inside of what it names"},
     {"hosts: {<<: 5}\n", "berth.yaml:1: << takes a map, or a list of maps"},
     {"x-a: &a [b]\nhosts: {<<: [*a]}\n", "berth.yaml:1: << takes maps only"},
+    {"hosts: {a: {}}\nfaults: [{at: 1s, netem: [a, {loss: 5%}]}]\n",
+     "berth.yaml:2: faults[0].netem: must be a line or a list of words"},
+    {"hosts: {a: {}}\nfaults: [{at: 1s, partition: [[a, [a]]]}]\n",
+     "berth.yaml:2: faults[0].partition: must be a line or a list of words"},
+    {"hosts: {a: {}}\nfaults: [{at: 400d, heal: }]\n",
+     "berth.yaml:2: faults[0].at: \"400d\" should be such as 2s or 1m30s"},
+    {"hosts: {a: {}}\nlinks: [{endpoints: [a, lan], delay: {a: b}}]\n",
+     "berth.yaml:2: links[0].delay: must be a line or a list of words"},
     {"hosts: {a: {<<: {}, <<: {}}}\n", "berth.yaml:1: <<: is there twice"},
 };
 
@@ -216,7 +224,9 @@ static void cut_files(void **state) {
         "  s: &s {count: 3, command: [a, 'b'], ports: [\"80\", 81/udp], restart: "
         "on-failure:3}\n"
         "  t: {<<: *s, depends_on: {s: {condition: service_started}}}\n"
-        "links: [{endpoints: [s, a], loss: 1%}]\n";
+        "links: [{endpoints: [s, a], loss: 1%, netem: [egress delay 1ms, only tcp to s1 loss "
+        "1%]}]\n"
+        "faults: [{at: 1s, partition: [[s1], [t]]}, {at: 2s, netem: 's1:a egress loss 5%'}]\n";
     for (size_t length = 0; length <= strlen(text); length++) {
         struct spec spec;
         char error[TREE_ERROR] = "";
@@ -233,17 +243,17 @@ static void wrong_kinds(void **state) {
     static const char *const values[] = {
         "[]", "{}",   "[[x]]",  "{x: {y: z}}",          "''",         "~",
         "-1", "[{}]", "{x: ~}", "99999999999999999999", "\"\\u00e9\""};
-    static const char *const places[] = {
-        "%s: %s\nhosts: {h: {}}\n",
-        "networks: {n: {%s: %s}}\nhosts: {h: {}}\n",
-        "hosts: {h: {command: x, %s: %s}}\n",
-        "hosts: {h: {networks: {lan: {%s: %s}}}}\n",
-        "hosts: {h: {processes: {p: {command: x, %s: %s}}}}\n",
-        "hosts: {h: {healthcheck: {test: x, %s: %s}}}\n",
-        "hosts: {g: {}, h: {depends_on: {g: {%s: %s}}}}\n",
-        "hosts: {h: {ports: [{target: 80, %s: %s}]}}\n",
-        "hosts: {h: {command: x, expect: {%s: %s}}}\n",
-        "hosts: {h: {}}\nlinks: [{endpoints: [h, lan], %s: %s}]\n"};
+    static const char *const places[] = {"%s: %s\nhosts: {h: {}}\n",
+                                         "networks: {n: {%s: %s}}\nhosts: {h: {}}\n",
+                                         "hosts: {h: {command: x, %s: %s}}\n",
+                                         "hosts: {h: {networks: {lan: {%s: %s}}}}\n",
+                                         "hosts: {h: {processes: {p: {command: x, %s: %s}}}}\n",
+                                         "hosts: {h: {healthcheck: {test: x, %s: %s}}}\n",
+                                         "hosts: {g: {}, h: {depends_on: {g: {%s: %s}}}}\n",
+                                         "hosts: {h: {ports: [{target: 80, %s: %s}]}}\n",
+                                         "hosts: {h: {command: x, expect: {%s: %s}}}\n",
+                                         "hosts: {h: {}}\nlinks: [{endpoints: [h, lan], %s: %s}]\n",
+                                         "hosts: {h: {}}\nfaults: [{at: 1s, %s: %s}]\n"};
     for (size_t place = 0; place < sizeof places / sizeof places[0]; place++)
         for (int map = 0; map < SPEC_MAPS; map++)
             for (size_t key = 0; key < spec_table((enum spec_map)map)->count; key++)

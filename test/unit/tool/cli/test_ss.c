@@ -160,17 +160,21 @@ static void quantities(void **state) {
 static void netem_words(void **state) {
     (void)state;
     char error[200];
-    static char *const words[] = {"delay", "50ms", "5ms", "loss", "2%", "limit", "10"};
-    json_t *set = netem_read(7, words, error, sizeof error);
+    static char *const words[] = {"delay", "50ms", "5ms", "25%", "distribution", "normal"};
+    json_t *set = netem_property(6, words, error, sizeof error);
     assert_non_null(set);
-    assert_true(json_real_value(json_object_get(set, "limit")) == 10);
+    assert_true(fabs(json_real_value(json_object_get(set, "delay_correlation")) - 0.25) < 1e-9);
     assert_true(fabs(json_real_value(json_object_get(set, "jitter")) - 5e6) < 1);
+    assert_string_equal(json_string_value(json_object_get(set, "distribution")), "normal");
     json_decref(set);
-    assert_null(netem_read(1, words, error, sizeof error));
+    assert_null(netem_property(1, words, error, sizeof error));
     assert_string_equal(error, "delay: \"\" should be such as 50ms");
     static char *const wrong[] = {"dely", "50ms"};
-    assert_null(netem_read(2, wrong, error, sizeof error));
+    assert_null(netem_property(2, wrong, error, sizeof error));
     assert_string_equal(error, "\"dely\": no such word (did you mean \"delay\"?)");
+    static char *const more[] = {"rate", "1mbit", "limit", "5"};
+    assert_null(netem_property(4, more, error, sizeof error));
+    assert_string_equal(error, "\"limit\" is a value too many");
 }
 
 /* iproute2's words: what is not there is not said, a total stands behind a slash, rates have three
