@@ -63,25 +63,29 @@ static struct diag_socket socket_of(const struct subject *subject,
                                 .cookie = conduit ? conduit->cookie : 0};
 }
 
-/* As Linux's sk_shutdown: what is not received and not sent any more, and a FIN that came. */
-static uint8_t shutdown_of(const struct subject *subject, const struct berth_socket_row *row) {
-    const struct conduit *conduit = conduit_of(subject, row);
-    uint8_t said = conduit ? (uint8_t)(conduit->shut_read | conduit->shut_write << 1) : 0;
-    if (row->protocol != BERTH_TCP)
-        return said;
-    switch (row->state) {
+static unsigned shutdown_by_state(uint8_t state) {
+    switch (state) {
     case BERTH_CLOSE_WAIT:
-        return said | 1;
+        return 1;
     case BERTH_FIN_WAIT_1:
     case BERTH_FIN_WAIT_2:
-        return said | 2;
+        return 2;
     case BERTH_LAST_ACK:
     case BERTH_CLOSING:
     case BERTH_TIME_WAIT:
         return 3;
     default:
-        return said;
+        return 0;
     }
+}
+
+/* As Linux's sk_shutdown: what is not received and not sent any more, and a FIN that came. */
+static uint8_t shutdown_of(const struct subject *subject, const struct berth_socket_row *row) {
+    const struct conduit *conduit = conduit_of(subject, row);
+    unsigned said = conduit ? conduit->shut_read + 2u * conduit->shut_write : 0;
+    if (row->protocol == BERTH_TCP)
+        said |= shutdown_by_state(row->state);
+    return (uint8_t)said;
 }
 
 static struct diag_details details_of(const struct subject *subject,
