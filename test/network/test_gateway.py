@@ -44,6 +44,9 @@ print(s.recv(100).decode(), s.recv(1))
 """
 
 
+LONG = "import socket; print(len(socket.getaddrinfo('long.example', 80, socket.AF_INET, socket.SOCK_STREAM)))"
+
+
 class Web(socketserver.StreamRequestHandler):
     """HTTP in a few lines; says who came."""
     came = []
@@ -96,25 +99,55 @@ def echo_udp(address):
     return bound.getsockname()[1]
 
 
-def resolver():
-    """Knows outside.example, at this machine; and nothing else."""
-    bound = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    bound.bind(("127.0.0.1", 53))
+class Resolver:
+    """Knows outside.example, at this machine, and long.example, at too many addresses for a datagram; nothing else. Or it says nothing,
+    or always the same failure. By UDP and TCP at port 53 of its address."""
 
-    def run():
+    def __init__(self, address, silent=False, failure=0):
+        self.silent, self.failure, self.asked = silent, failure, 0
+        self.bound = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.bound.bind((address, 53))
+        self.address = address
+        self.stream = Threads((address, 53), type("Stream", (socketserver.StreamRequestHandler,), {"handle": lambda handler: self.stream_serve(handler)}))
+        threading.Thread(target=self.run, daemon=True).start()
+        threading.Thread(target=self.stream.serve_forever, daemon=True).start()
+
+    def answer(self, query, stream):
+        end = query.index(b"\0", 12) + 5
+        name, kind = query[12:end - 5].lower(), query[end - 3]
+        known = {b"\7outside\7example": [outside.MACHINE], b"\4long\7example": [f"203.0.113.{i}" for i in range(200)]}.get(name)
+        addresses = known if known and kind == 1 else []
+        truncated = len(addresses) > 20 and not stream
+        rcode = self.failure or (0 if known else 3)
+        records = b"".join(b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4" + socket.inet_aton(address) for address in addresses) if not truncated else b""
+        return query[:2] + bytes([0x83 if truncated else 0x81, 0x80 | rcode, 0, 1]) + (len(records) // 16).to_bytes(2, "big") + b"\0\0\0\0" + \
+            query[12:end] + records
+
+    def run(self):
         while True:
-            query, client = bound.recvfrom(4096)
+            query, client = self.bound.recvfrom(4096)
             if not query:
                 return
-            end = query.index(b"\0", 12) + 5
-            known = query[12:end].lower().startswith(b"\7outside\7example\0")
-            address = known and query[end - 3] == 1
-            answer = b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4" + socket.inet_aton(outside.MACHINE) if address else b""
-            bound.sendto(query[:2] + (b"\x81\x80" if known else b"\x81\x83") + b"\0\1\0" + bytes([bool(address)]) + b"\0\0\0\0" +
-                         query[12:end] + answer, client)
+            self.asked += 1
+            if not self.silent:
+                self.bound.sendto(self.answer(query, False), client)
 
-    threading.Thread(target=run, daemon=True).start()
-    return bound
+    def stream_serve(self, handler):
+        while length := handler.rfile.read(2):
+            answer = self.answer(handler.rfile.read(int.from_bytes(length, "big")), True)
+            handler.wfile.write(len(answer).to_bytes(2, "big") + answer)
+
+    def end(self):
+        self.stream.shutdown()
+        self.stream.server_close()
+        self.bound.close()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as last:  # a call that waits holds it open
+            last.sendto(b"", (self.address, 53))
+
+
+def nameservers(*addresses):
+    with open(f"{os.environ['XDG_RUNTIME_DIR']}/resolv.conf", "w") as file:
+        file.write("# the test's\n" + "".join(f"nameserver {address}\n" for address in addresses))
 
 
 web, local, web6 = serve(Threads, outside.MACHINE, Web), serve(Threads, "127.0.0.1", Web), serve(Threads6, outside.CLIENT6, Web)
@@ -122,7 +155,7 @@ count, echo = serve(Threads, outside.MACHINE, Count), echo_udp(outside.MACHINE)
 closed = socket.socket()
 closed.bind((outside.MACHINE, 0))
 CLOSED = closed.getsockname()[1]
-names = resolver()
+names = Resolver("127.0.0.1")
 
 
 def tried(net, address, port, *more, host=None):
@@ -188,15 +221,36 @@ with Net("open") as net:
         check(f"iperf3 {' '.join(words)}", done.returncode == 0 and "receiver" in done.stdout, done)
         iperf.communicate(timeout=60)
 
-    names.close()
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as last:  # a call that waits holds it open
-        last.sendto(b"", ("127.0.0.1", 53))
+    done = net.run(None, "/usr/bin/python3", "-c", LONG)
+    check("an answer too long for a datagram, by TCP at the loopback's nameserver", done.stdout == "200\n", done)
+    silent, refuses, there = Resolver("127.0.0.2", silent=True), Resolver("127.0.0.3", failure=5), Resolver(outside.MACHINE)
+    nameservers("127.0.0.2", "127.0.0.3", outside.MACHINE)
+    ask = ["dig", "+tries=1", "+time=30", "+noall", "+comments", "+answer", "outside.example"]
+    done = net.run(None, *ask, timeout=60)
+    check("the next nameserver where one is silent, and where one refuses", outside.MACHINE in done.stdout, done)
+    check("each was asked once", (silent.asked, refuses.asked, there.asked) == (1, 1, 1), (silent.asked, refuses.asked, there.asked))
+    done = net.run(None, *ask, timeout=60)
+    check("who answered is asked first then", outside.MACHINE in done.stdout and silent.asked == 1, (silent.asked, done))
+    there.end()
+    done = net.run(None, *ask, timeout=60)
+    check("and the others when it has gone: what the last one says", "REFUSED" in done.stdout or "SERVFAIL" in done.stdout, done)
+    for resolver in (silent, refuses):
+        resolver.end()
+    nameservers("127.0.0.1")
+    done = net.run(None, *ask, timeout=60)
+    check("one nameserver is left", outside.MACHINE in done.stdout, done)
+
+    names.end()
     done = net.run(None, "dig", "+tries=1", "+time=30", "+noall", "+comments", "outside.example", timeout=60)
     check("a resolver that has gone is said so, at once", "SERVFAIL" in done.stdout, done)
 
+listed = Resolver(outside.MACHINE)
+nameservers(outside.MACHINE)
 with Net("listed") as net:
     net.start("stays", "sleep", "1000", extra=[f"--gateway={outside.MACHINE}/32:{web},host:{local}"])
     check("what is listed is open", until(lambda: tried(net, outside.MACHINE, web) == "open"))
+    done = net.run(None, "/usr/bin/python3", "-c", LONG)
+    check("and the nameserver, for long answers", done.stdout == "200\n", done)
     check("so is the loopback", tried(net, "10.0.0.254", local) == "open")
     check("nothing else: another port", tried(net, outside.MACHINE, count) == "EHOSTUNREACH")
     check("another address", tried(net, outside.CLIENT, web) == "EHOSTUNREACH")

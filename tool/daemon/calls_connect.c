@@ -13,6 +13,7 @@
 #define _GNU_SOURCE
 #include "tool/daemon/addresses.h"
 #include "tool/daemon/call.h"
+#include "tool/daemon/gateway.h"
 #include "tool/daemon/waiters.h"
 
 #include <errno.h>
@@ -239,6 +240,8 @@ long call_connect(struct call *call) {
     wildcard_resolve(&remote);
     const struct berth_endpoint *to = r == 1 ? NULL : &remote;
     long result = r;
+    if (r >= 0 && to && conduit->protocol == BERTH_TCP)
+        gateway_redirect(call->server, conduit->host, &remote);
     if (r >= 0)
         result = conduit->protocol == BERTH_TCP ? stream_connect(call, conduit, to)
                                                 : datagram_connect(call, conduit, to);

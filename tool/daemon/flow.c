@@ -1,5 +1,4 @@
-/* Datagrams through the gateway: UDP, echo requests, and queries for names that the network does
- * not know.
+/* Datagrams through the gateway: UDP and echo requests.
  *
  * A computer's UDP socket is one flow, with one socket of this machine, whomever it talks to; so
  * answers find it from wherever they come (RFC 4787 REQ-1, REQ-8). An error that the machine's
@@ -13,13 +12,12 @@
 #include <linux/errqueue.h>
 #include <netinet/icmp6.h>
 #include <netinet/ip_icmp.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
-enum { BATCH = 64, ECHO_HEADER = 8, DNS_HEADER = 12, LINE = 512 };
+enum { BATCH = 64, ECHO_HEADER = 8 };
 
 static bool endpoint_equal(const struct berth_endpoint *a, const struct berth_endpoint *b) {
     return a->port == b->port && berth_ip_equal(&a->ip, &b->ip);
@@ -316,71 +314,6 @@ void flow_stray(struct server *server, struct berth_stray *stray, uint64_t now) 
                                 now);
 }
 
-/* ---- names ---- */
-
-/* The first nameserver of this machine; false without one. */
-static bool resolver_find(struct berth_endpoint *resolver) {
-    char line[LINE], word[LINE];
-    FILE *file = fopen("/etc/resolv.conf", "re");
-    bool found = false;
-    while (file && !found && fgets(line, sizeof line, file))
-        found =
-            sscanf(line, "nameserver %511s", word) == 1 && berth_ip_parse(word, &resolver->ip) == 0;
-    if (file)
-        fclose(file);
-    resolver->port = 53;
-    return found;
-}
-
-/* The answer; or, data NULL, where nobody gives one, SERVFAIL (RFC 1035 4.1.1), so that the asker
- * need not wait. */
-static void query_answer(struct server *server, const struct berth_name_query *asked,
-                         const uint8_t *data, size_t length, uint64_t now) {
-    const struct berth_diverted *query = &asked->query;
-    struct berth_host *host = berth_network_host(server->network, asked->host);
-    uint8_t failed[sizeof query->data];
-    if (!data) {
-        memcpy(failed, query->data, query->length);
-        failed[2] |= 0x80;
-        failed[3] = (uint8_t)((failed[3] & 0x70) | 0x82);
-        data = failed;
-        length = query->length;
-    }
-    if (!host || length < DNS_HEADER || memcmp(data, query->data, 2) != 0)
-        return;
-    berth_host_inject_udp(host, &query->destination, &query->source, data, length, now);
-    berth_network_touch(server->network, asked->host);
-}
-
-void flow_query(struct server *server, const struct berth_name_query *query, uint64_t now) {
-    struct berth_endpoint resolver;
-    union address address;
-    int fd = resolver_find(&resolver) ? socket_open(17, berth_ip_is_v4(&resolver.ip)) : -1;
-    struct flow *flow = fd >= 0 ? flow_new(server, fd, 53, query->host) : NULL;
-    if (!flow) {
-        query_answer(server, query, NULL, 0, now);
-        return;
-    }
-    socklen_t size = address_of(&resolver, &address);
-    flow->query = *query;
-    flow_use(flow, now);
-    /* Connected: nobody else can answer. */
-    if (connect(fd, &address.any, size) < 0 ||
-        send(fd, query->query.data, query->query.length, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
-        query_answer(server, query, NULL, 0, now);
-        flow_drop(server, &flow->outlet);
-    }
-}
-
-static void query_ready(struct server *server, struct flow *flow, uint64_t now) {
-    uint8_t *buffer = server->gateway->buffer;
-    ssize_t got = recv(flow->outlet.fd, buffer, DATAGRAM_MAX, MSG_DONTWAIT);
-    if (got < 0 && errno == EAGAIN)
-        return;
-    query_answer(server, &flow->query, got >= 0 ? buffer : NULL, got >= 0 ? (size_t)got : 0, now);
-    flow_drop(server, &flow->outlet);
-}
-
 /* ---- inward ---- */
 
 static void bring(struct server *server, struct flow *flow, const union address *from,
@@ -452,10 +385,6 @@ static void flow_ready(struct server *server, struct outlet *outlet, uint32_t ev
     struct flow *flow = (struct flow *)(void *)outlet;
     uint8_t *buffer = server->gateway->buffer;
     (void)events;
-    if (flow->protocol == 53) {
-        query_ready(server, flow, now);
-        return;
-    }
     for (int i = 0; i < BATCH; i++) {
         union address from;
         socklen_t length = sizeof from;

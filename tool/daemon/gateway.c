@@ -209,7 +209,7 @@ bool gateway_serve(struct server *server, uint64_t now) {
         count++;
     }
     while (count < SERVE_BATCH && berth_network_take_query(server->network, &query)) {
-        flow_query(server, &query, now);
+        nameservers_ask(server, &query, now);
         count++;
     }
     if (count > 0)

@@ -60,6 +60,10 @@ size_t gateway_ports(const struct server *server, struct gateway_port *ports, si
 
 /* ---- for the serving half ---- */
 
+/* Where a host's TCP connection goes that is for a nameserver at this machine's loopback, with
+ * which resolvers go on when an answer is too long for a datagram: to the gateway. */
+void gateway_redirect(const struct server *server, int host, struct berth_endpoint *remote);
+
 /* Deals with what came to the gateway's host. True if something did. */
 bool gateway_serve(struct server *server, uint64_t now);
 void gateway_event(struct server *server, const struct berth_event *event, uint64_t now);

@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
-enum { ADDRESSES = 300, LINKS = 32 };
+enum { LINKS = 32, NAMESERVER_PORT = 53 };
 
 socklen_t address_of(const struct berth_endpoint *endpoint, union address *address) {
     memset(address, 0, sizeof *address);
@@ -95,10 +95,43 @@ struct berth_endpoint address_inward(const struct server *server,
     return shown;
 }
 
+static bool is_nameserver(const struct berth_endpoint *outside) {
+    struct berth_endpoint servers[NAMESERVERS_MAX];
+    unsigned count = outside->port == NAMESERVER_PORT ? nameservers_read(servers) : 0;
+    for (unsigned i = 0; i < count; i++)
+        if (berth_ip_equal(&servers[i].ip, &outside->ip))
+            return true;
+    return false;
+}
+
+/* The machine's first nameserver of that family at its loopback, for which the gateway stands, too;
+ * false: there is none, or it is not what is asked for. */
+static bool nameserver_local(const struct berth_endpoint *inside, struct berth_ip *ip) {
+    struct berth_endpoint servers[NAMESERVERS_MAX];
+    unsigned count = inside->port == NAMESERVER_PORT ? nameservers_read(servers) : 0;
+    for (unsigned i = 0; i < count; i++)
+        if (berth_ip_is_loopback(&servers[i].ip) &&
+            berth_ip_is_v4(&servers[i].ip) == berth_ip_is_v4(&inside->ip)) {
+            *ip = servers[i].ip;
+            return true;
+        }
+    return false;
+}
+
+void gateway_redirect(const struct server *server, int host, struct berth_endpoint *remote) {
+    struct berth_link link;
+    struct berth_host *own = berth_network_host(server->network, host);
+    if (remote->port != NAMESERVER_PORT || !berth_ip_is_loopback(&remote->ip) || !server->gateway ||
+        !server->gateway->open || !own || berth_socket_port_listened(own, remote) ||
+        !is_nameserver(remote) || berth_network_links(server->network, host, &link, 1) == 0)
+        return;
+    gateway_address(server, &link.address, berth_ip_is_v4(&remote->ip), &remote->ip);
+}
+
 struct berth_endpoint address_outward(const struct server *server,
                                       const struct berth_endpoint *inside) {
     struct berth_endpoint outside = *inside;
-    if (!gateway_is_own(server, &inside->ip))
+    if (!gateway_is_own(server, &inside->ip) || nameserver_local(inside, &outside.ip))
         return outside;
     if (berth_ip_is_v4(&inside->ip))
         outside.ip = berth_ip_v4(INADDR_LOOPBACK);
@@ -124,6 +157,8 @@ bool gateway_allows(const struct server *server, const struct berth_endpoint *in
     if (!gateway_is_own(server, &inside->ip) && is_taken(server, &inside->ip))
         return false;
     bool host = gateway_is_own(server, &inside->ip);
+    if (is_nameserver(&outside)) /* what is long is asked by TCP */
+        return true;
     for (size_t i = 0; i < gateway->rule_count; i++) {
         const struct allow_rule *rule = &gateway->rules[i];
         bool there = rule->host ? host : covers(&rule->prefix, rule->length, &outside.ip);

@@ -11,9 +11,10 @@
 enum {
     OUTLETS_MAX = 1 << 16,
     FLOWS_MAX = 4096,
-    FLOW_SENT = 16,  /* echo requests that may wait for their replies */
-    FLOW_LIFE = 120, /* s without a datagram; RFC 4787 REQ-5 */
-    ECHO_LIFE = 20,  /* s for the answers to echo requests and queries */
+    FLOW_SENT = 16,      /* echo requests that may wait for their replies */
+    FLOW_LIFE = 120,     /* s without a datagram; RFC 4787 REQ-5 */
+    ECHO_LIFE = 20,      /* s for the answers to echo requests */
+    NAMESERVERS_MAX = 3, /* as in resolv.conf(5) */
     DATAGRAM_MAX = 65536,
 };
 
@@ -53,8 +54,7 @@ struct flow {
     struct berth_ip asked;        /* published: the address of this machine that it wrote to */
     /* What went out last, of UDP the first place: what answers and errors are about. */
     struct berth_stray sent[FLOW_SENT];
-    uint8_t protocol; /* 17: UDP; 1, 58: echoes; 53: a query for a name */
-    struct berth_name_query query;
+    uint8_t protocol; /* 17: UDP; 1, 58: echoes */
     uint64_t used;
 };
 
@@ -73,6 +73,8 @@ struct gateway {
     unsigned flow_count;
     struct relay *relays; /* that are not open yet */
     struct door *doors;
+    unsigned nameserver; /* that answered last */
+    unsigned query_count;
     uint64_t now; /* of the call at hand */
     uint64_t next_tick;
     uint8_t buffer[DATAGRAM_MAX];
@@ -129,10 +131,16 @@ void relay_event(struct server *server, const struct berth_event *event, uint64_
 void flow_stray(struct server *server, struct berth_stray *stray, uint64_t now);
 /* Takes one datagram from a published port. False: there is none. */
 bool flow_client(struct server *server, struct published *published, uint64_t now);
-void flow_query(struct server *server, const struct berth_name_query *query, uint64_t now);
 /* Ends those that nobody has used for long. */
 void flows_expire(struct server *server, uint64_t now);
 /* Ends those of a published port; NULL: all. */
 void flows_forget(struct server *server, const struct published *published);
+
+/* ---- names: nameservers.c ---- */
+
+/* This machine's nameservers, at most NAMESERVERS_MAX; returns how many. */
+unsigned nameservers_read(struct berth_endpoint servers[NAMESERVERS_MAX]);
+/* Asks them what a computer has asked. */
+void nameservers_ask(struct server *server, const struct berth_name_query *asked, uint64_t now);
 
 #endif
