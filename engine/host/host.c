@@ -54,6 +54,7 @@ void berth_host_config_init(struct berth_host_config *config) {
         .path_mtu_expires = 600 * BERTH_SECOND,
         .arp_requests = 3,
         .nd_requests = 3,
+        .accept_dad = 1,
     };
 }
 

@@ -94,6 +94,9 @@ size_t berth_host_addresses(const struct berth_host *host, struct berth_address 
         addresses[i].prefix = own->prefix - (berth_ip_is_v4(&own->ip) ? 96u : 0u);
         addresses[i].ip = own->ip;
         addresses[i].mtu = interface->mtu;
+        addresses[i].state = address_is_own(own)               ? BERTH_ADDRESS_ASSIGNED
+                             : own->state == ADDRESS_DUPLICATE ? BERTH_ADDRESS_DUPLICATE
+                                                               : BERTH_ADDRESS_TENTATIVE;
         memcpy(addresses[i].mac, interface->mac, sizeof addresses[i].mac);
     }
     return ip->address_count;

@@ -12,6 +12,10 @@ struct sysctl {
 
 #define OCTET(name, field, least, most)                                                            \
     { name, offsetof(struct berth_host_config, field), least, most, 0, 0, 0 }
+/* Of all interfaces at once: Linux's "default" is what new ones get, which are all there are. */
+#define INTERFACES(name, field, most)                                                              \
+    OCTET("net.ipv6.conf.default." name, field, 0, most),                                          \
+        OCTET("net.ipv6.conf.all." name, field, 0, most)
 #define NUMBER(name, field, least, most)                                                           \
     { name, offsetof(struct berth_host_config, field), least, most, 1, 0, 0 }
 #define SECONDS(name, field)                                                                       \
@@ -41,6 +45,8 @@ static const struct sysctl sysctls[] = {
     OCTET("net.ipv4.ip_default_ttl", default_ttl, 1, 255),
     OCTET("net.ipv4.neigh.default.mcast_solicit", arp_requests, 1, 255),
     OCTET("net.ipv6.neigh.default.mcast_solicit", nd_requests, 1, 255),
+    INTERFACES("dad_transmits", dad_transmits, 255),
+    INTERFACES("accept_dad", accept_dad, 2),
     OCTET("net.ipv6.mld_qrv", mld_robustness, 0, 7),
     SECONDS("net.ipv4.tcp_keepalive_time", keepalive_idle),
     SECONDS("net.ipv4.tcp_keepalive_intvl", keepalive_interval),

@@ -42,7 +42,8 @@ enum ip_input ip6_input(struct ip *ip, unsigned interface, struct ip_packet *pac
     bool ours = is_for_us(ip, interface, &packet->destination, &packet->group);
     bool onward = !ours && !packet->group && interface != IP_LOOPBACK &&
                   ip_may_forward(ip, &packet->source, &packet->destination);
-    if ((!ours && !onward) || (interface != IP_LOOPBACK && is_martian(ip, &packet->source))) {
+    if ((!ours && !onward) || ip->interfaces[interface].disabled ||
+        (interface != IP_LOOPBACK && is_martian(ip, &packet->source))) {
         counters->ip_in_address_errors++;
         return IP_DROPPED;
     }

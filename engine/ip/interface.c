@@ -16,8 +16,10 @@ int ip_add_interface(struct ip *ip, const struct berth_interface_config *config)
     if (ip->interface_count == IP_INTERFACES)
         return -ENOSPC;
     struct ip_interface *interface = &ip->interfaces[ip->interface_count];
-    *interface = (struct ip_interface){
-        .link = config->link, .mtu = config->mtu, .offloads = config->offloads};
+    *interface = (struct ip_interface){.link = config->link,
+                                       .mtu = config->mtu,
+                                       .offloads = config->offloads,
+                                       .retransmit = BERTH_SECOND};
     memcpy(interface->mac, config->mac, sizeof interface->mac);
     return ip->interface_count++;
 }
@@ -94,19 +96,27 @@ static void address_put(struct ip *ip, int interface, const struct berth_ip *add
     *added = (struct ip_address){.ip = *address,
                                  .broadcast = *address,
                                  .prefix = (uint8_t)length,
-                                 .interface = (uint8_t)interface};
+                                 .interface = (uint8_t)interface,
+                                 .due = BERTH_NEVER};
     if (v4 && prefix < 31) /* a subnet of two hosts has no broadcast address (RFC 3021) */
         added->broadcast = berth_ip_v4(berth_ip_to_v4(address) | UINT32_MAX >> prefix);
     ip->version++;
-    if (!v4)
-        mld_join(ip, (unsigned)interface, address);
-    if (ip->notify && !v4 && interface != IP_LOOPBACK)
-        nd_announce(ip, (uint8_t)interface, address);
+    if (v4 || interface == IP_LOOPBACK)
+        return;
+    mld_join(ip, (unsigned)interface, address); /* RFC 4862 5.4.2: before it is tried */
+    if (!dad_start(ip, added))
+        dad_assign(ip, added);
+}
+
+static const struct ip_address *address_find(const struct ip *ip, const struct berth_ip *address) {
+    for (uint32_t i = 0; i < ip->address_count; i++)
+        if (berth_ip_equal(&ip->addresses[i].ip, address))
+            return &ip->addresses[i];
+    return NULL;
 }
 
 /* What IPv6 needs on an interface besides its first address: a link-local one (RFC 4291 2.8), and a
- * way for groups. That addresses are unique is the configuration's business: no detection is made
- * (RFC 4862 5.1: DupAddrDetectTransmits is 0). */
+ * way for groups. */
 static void interface_start_v6(struct ip *ip, int interface, const struct berth_ip *first) {
     static const struct berth_ip groups = {{0xff}};
     const struct ip_interface *at = &ip->interfaces[interface];
@@ -116,7 +126,7 @@ static void interface_start_v6(struct ip *ip, int interface, const struct berth_
         uint64_t identifier = random_u64(ip->random);
         memcpy(link_local.bytes + 8, &identifier, sizeof identifier);
     }
-    if (!ip6_is_link_local(first) && !ip_has_address(ip, &link_local))
+    if (!ip6_is_link_local(first) && !address_find(ip, &link_local))
         address_put(ip, interface, &link_local, 64);
 }
 
@@ -125,9 +135,10 @@ int ip_add_address(struct ip *ip, int interface, const struct berth_ip *address,
         return -ENODEV;
     if (!address_is_valid(ip, interface, address, prefix))
         return -EINVAL;
-    for (uint32_t i = 0; i < ip->address_count; i++)
-        if (berth_ip_equal(&ip->addresses[i].ip, address))
-            return -EEXIST;
+    if (address_find(ip, address))
+        return -EEXIST;
+    if (ip->interfaces[interface].disabled && !berth_ip_is_v4(address))
+        return -EACCES;
     bool first =
         !berth_ip_is_v4(address) && interface != IP_LOOPBACK && !interface_has_v6(ip, interface);
     int error = reserve(ip, first ? 2 : 1, first ? 3 : 1);
@@ -141,7 +152,7 @@ int ip_add_address(struct ip *ip, int interface, const struct berth_ip *address,
 
 bool ip_has_address_on(const struct ip *ip, unsigned interface, const struct berth_ip *address) {
     for (uint32_t i = 0; i < ip->address_count; i++)
-        if (ip->addresses[i].interface == interface &&
+        if (ip->addresses[i].interface == interface && address_is_own(&ip->addresses[i]) &&
             berth_ip_equal(&ip->addresses[i].ip, address))
             return true;
     return false;
@@ -159,16 +170,16 @@ bool ip6_has_group(const struct ip *ip, unsigned interface, const struct berth_i
         const struct ip_address *own = &ip->addresses[i];
         struct berth_ip solicited = nd_solicited_node(&own->ip);
         if (own->interface == interface && !berth_ip_is_v4(&own->ip) &&
-            berth_ip_equal(&solicited, group))
+            own->state != ADDRESS_DUPLICATE && berth_ip_equal(&solicited, group))
             return true;
     }
     return false;
 }
 
 bool ip_has_address(const struct ip *ip, const struct berth_ip *address) {
-    for (uint32_t i = 0; i < ip->address_count; i++)
-        if (berth_ip_equal(&ip->addresses[i].ip, address))
-            return true;
+    const struct ip_address *own = address_find(ip, address);
+    if (own && address_is_own(own)) /* RFC 4862 5.4, 4862-2: a tentative one is not */
+        return true;
     /* All of 127.0.0.0/8 is this host (RFC 1122 3.2.1.3 (g)). */
     return berth_ip_is_v4(address) && address->bytes[12] == 127;
 }

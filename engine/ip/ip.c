@@ -22,6 +22,8 @@ void ip_set_config(struct ip *ip, const struct berth_host_config *config) {
     ip->default_ttl = config->default_ttl;
     ip->forward = config->ip_forward != 0;
     ip->forward6 = config->ip6_forward != 0;
+    ip->dad_transmits = config->accept_dad ? config->dad_transmits : 0;
+    ip->dad_disables = config->accept_dad == 2;
     bool silent = ip->mld_robustness == 0;
     ip->mld_robustness = config->mld_robustness;
     for (unsigned i = 0; silent && i < ip->interface_count; i++)
@@ -40,6 +42,7 @@ int ip_init(struct ip *ip, const struct berth_host_config *config, struct random
     ip->neighbor_requests[0] = config->arp_requests;
     ip->neighbor_requests[1] = config->nd_requests;
     ip->path_lifetime = config->path_mtu_expires;
+    ip->address_due = BERTH_NEVER;
     ip->version = 1; /* an empty cache entry has 0 */
     ip->id_key = random_key(random);
     ip->id_counter = (uint32_t)random_u64(random);
@@ -82,6 +85,7 @@ void ip_reset(struct ip *ip, uint64_t now) {
     memset(ip->paths, 0, sizeof ip->paths);
     for (unsigned i = 0; i < ip->interface_count; i++)
         mld_join_all(ip, i);
+    dad_restart(ip);
     ip->version++; /* hops that were looked up name neighbours */
 }
 
@@ -102,11 +106,13 @@ static uint64_t earlier(uint64_t a, uint64_t b) {
 uint64_t ip_deadline(const struct ip *ip) {
     uint64_t reassembly =
         earlier(reassembly_deadline(&ip->reassembly), reassembly_deadline(&ip->reassembly6));
-    return earlier(earlier(timer_deadline(&ip->neighbors.wheel), reassembly), mld_deadline(ip));
+    uint64_t first = earlier(timer_deadline(&ip->neighbors.wheel), reassembly);
+    return earlier(first, earlier(mld_deadline(ip), ip->address_due));
 }
 
 void ip_advance(struct ip *ip, uint64_t now) {
     neighbors_advance(ip, now);
+    dad_advance(ip, now);
     mld_advance(ip, now);
     reassembly_advance(ip, &ip->reassembly, now);
     reassembly_advance(ip, &ip->reassembly6, now);

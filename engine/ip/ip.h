@@ -56,9 +56,20 @@ struct ip_interface {
     uint8_t mac[ETHERNET_MAC];
     uint8_t offloads;
     bool mld_old;             /* the router that asked last speaks RFC 2710 */
+    bool disabled;            /* IPv6: somebody else has our link address (dad.c) */
+    uint64_t retransmit;      /* IPv6: ns between solicitations (RFC 4861 10) */
     uint64_t mld_due;         /* when to report our groups; 0: nobody has asked */
     uint64_t mld_change_due;  /* when to report those that were joined and left; 0: it is done */
     struct frame_queue ready; /* complete frames that wait for the pull */
+};
+
+/* RFC 4862 2, 5.4: only what is assigned is ours to use; a tentative address waits, then is tried;
+ * one that somebody else has stays, and is of no use. */
+enum ip_address_state {
+    ADDRESS_ASSIGNED,
+    ADDRESS_WAITING,
+    ADDRESS_TRIED,
+    ADDRESS_DUPLICATE,
 };
 
 struct ip_address {
@@ -67,7 +78,14 @@ struct ip_address {
     uint8_t prefix;            /* 0..128: IPv4's count from 96 on */
     uint8_t interface;
     uint8_t reports; /* of its group that are owed unasked (mld.c) */
+    uint8_t state;   /* enum ip_address_state */
+    uint8_t probes;  /* solicitations for it that are still to be sent (dad.c) */
+    uint64_t due;    /* when the next one is, or its being ours */
 };
+
+static inline bool address_is_own(const struct ip_address *address) {
+    return address->state == ADDRESS_ASSIGNED;
+}
 
 /* A group that was left, until that has been said. */
 struct mld_left {
@@ -123,7 +141,9 @@ struct ip {
     struct ip_route *routes; /* longest prefix first */
     uint64_t neighbor_reachable, path_lifetime;
     uint8_t neighbor_requests[2]; /* of IPv4, IPv6 */
-    uint8_t mld_robustness;
+    uint8_t mld_robustness, dad_transmits;
+    bool dad_disables;
+    uint64_t address_due; /* the first of the addresses' times */
     struct mld_left mld_left[MLD_LEFT];
     uint32_t ready; /* frames in all ready queues */
     uint32_t id_counter;
@@ -308,13 +328,26 @@ int ip_fragment(struct ip *ip, const struct ip_send *send, unsigned interface,
 uint32_t ip_identification(struct ip *ip, const struct berth_ip *source,
                            const struct berth_ip *destination, uint8_t protocol);
 
+/* ---- dad.c ---- */
+/* A new address: true if it has to be tried before it is ours. */
+bool dad_start(struct ip *ip, struct ip_address *address);
+/* The address is ours from now on. */
+void dad_assign(struct ip *ip, struct ip_address *address);
+/* Somebody on the link asks for an address to have it (with a nonce or NULL), or has it. */
+void dad_solicited(struct ip *ip, unsigned interface, const struct berth_ip *target,
+                   const uint8_t *nonce);
+void dad_advertised(struct ip *ip, unsigned interface, const struct berth_ip *target);
+/* Tries all addresses anew. */
+void dad_restart(struct ip *ip);
+void dad_advance(struct ip *ip, uint64_t now);
+
 /* ---- mld.c ---- */
 /* A query for listeners. */
 void mld_query(struct ip *ip, const struct ip_packet *packet, uint64_t now);
 /* The address is there now: its group is joined, unless it was. */
 void mld_join(struct ip *ip, unsigned interface, const struct berth_ip *address);
-/* It is not any more. */
-void mld_leave(struct ip *ip, unsigned interface, const struct berth_ip *address);
+/* It is not any more: a duplicate, or out of the list. */
+void mld_leave(struct ip *ip, const struct ip_address *gone);
 /* All groups of the interface are as good as new to the link. */
 void mld_join_all(struct ip *ip, unsigned interface);
 uint64_t mld_deadline(const struct ip *ip);

@@ -66,10 +66,11 @@ void mld_query(struct ip *ip, const struct ip_packet *packet, uint64_t now) {
 
 static const struct berth_ip unspecified;
 
-/* RFC 3810 5.2.13, RFC 3590: link-local, or none as long as that is not ours yet. */
+/* RFC 3810 5.2.13, 3810-4, RFC 3590: link-local, or none as long as that is not ours yet. */
 static const struct berth_ip *report_source(const struct ip *ip, unsigned interface) {
     for (uint32_t i = 0; i < ip->address_count; i++)
-        if (ip->addresses[i].interface == interface && ip6_is_link_local(&ip->addresses[i].ip))
+        if (ip->addresses[i].interface == interface && address_is_own(&ip->addresses[i]) &&
+            ip6_is_link_local(&ip->addresses[i].ip))
             return &ip->addresses[i].ip;
     return &unspecified;
 }
@@ -117,7 +118,8 @@ static void report(struct ip *ip, unsigned interface, const struct berth_ip *gro
 }
 
 static bool has_group(const struct ip_address *own, unsigned interface) {
-    return own->interface == interface && !berth_ip_is_v4(&own->ip);
+    return own->interface == interface && !berth_ip_is_v4(&own->ip) &&
+           own->state != ADDRESS_DUPLICATE;
 }
 
 /* The first address of that group on the interface; NULL: nobody listens. */
@@ -160,9 +162,13 @@ void mld_join(struct ip *ip, unsigned interface, const struct berth_ip *address)
     ip->interfaces[interface].mld_change_due = 1; /* at once */
 }
 
-void mld_leave(struct ip *ip, unsigned interface, const struct berth_ip *address) {
-    struct berth_ip group = nd_solicited_node(address);
-    if (!reports_unasked(ip, interface) || listener(ip, interface, &group))
+void mld_leave(struct ip *ip, const struct ip_address *gone) {
+    struct berth_ip group = nd_solicited_node(&gone->ip);
+    unsigned interface = gone->interface;
+    struct ip_address *other = listener(ip, interface, &group);
+    if (other && other->reports < gone->reports)
+        other->reports = gone->reports;
+    if (!reports_unasked(ip, interface) || other)
         return;
     struct mld_left *slot = &ip->mld_left[0];
     for (unsigned i = 1; i < MLD_LEFT; i++)
@@ -197,7 +203,7 @@ static void changes(struct ip *ip, unsigned interface, uint64_t now) {
         struct mld_left *left = &ip->mld_left[i];
         if (left->interface != interface || left->reports == 0)
             continue;
-        report(ip, interface, &left->group, CHANGE_TO_INCLUDE);
+        report(ip, interface, &left->group, CHANGE_TO_INCLUDE); /* 3810-5 */
         owed += --left->reports;
     }
     at->mld_change_due = owed ? now + (1 + random_below(ip->random, interval)) * BERTH_MS : 0;

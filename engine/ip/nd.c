@@ -23,7 +23,7 @@ static void nd_send(struct ip *ip, uint8_t interface, const struct berth_ip *sou
         memcpy(link.destination, mac, ETHERNET_MAC);
     else
         nd_group_mac(destination, link.destination);
-    message.mac = out->mac;
+    message.mac = berth_ip_is_any(source) ? NULL : out->mac; /* RFC 4861 4.3 */
     uint8_t *at = frame.header + ETHERNET_HEADER + IPV6_HEADER;
     header.payload_length = (uint16_t)nd_write(at, &message);
     ethernet_header_write(frame.header, &link);
@@ -46,6 +46,15 @@ void nd_solicit(struct ip *ip, uint8_t interface, const struct berth_ip *source,
     struct berth_ip group = nd_solicited_node(target);
     struct nd_message message = {.type = ICMP6_NEIGHBOR_SOLICITATION, .target = *target};
     nd_send(ip, interface, source, mac ? target : &group, mac, message);
+}
+
+void nd_probe(struct ip *ip, uint8_t interface, const struct berth_ip *target,
+              const uint8_t *nonce) {
+    static const struct berth_ip unspecified;
+    struct berth_ip group = nd_solicited_node(target);
+    struct nd_message message = {
+        .type = ICMP6_NEIGHBOR_SOLICITATION, .target = *target, .nonce = nonce};
+    nd_send(ip, interface, &unspecified, &group, NULL, message);
 }
 
 void nd_announce(struct ip *ip, uint8_t interface, const struct berth_ip *address) {
@@ -114,9 +123,12 @@ static void nd_solicited(struct ip *ip, const struct ip_packet *packet,
         /* RFC 4861 7.1.1, 4861-1: whoever has no address asks the group, and says no link address.
          */
         struct berth_ip group = nd_solicited_node(&message->target);
-        if (!mac && berth_ip_equal(&packet->destination, &group) &&
-            ip_has_address_on(ip, packet->interface, &message->target))
+        if (mac || !berth_ip_equal(&packet->destination, &group))
+            return;
+        if (ip_has_address_on(ip, packet->interface, &message->target))
             nd_answer(ip, packet, message, NULL, now);
+        else
+            dad_solicited(ip, packet->interface, &message->target, message->nonce);
         return;
     }
     if (!ip_has_address_on(ip, packet->interface, &message->target))
@@ -131,6 +143,7 @@ static void nd_solicited(struct ip *ip, const struct ip_packet *packet,
 static void nd_advertised(struct ip *ip, const struct ip_packet *packet,
                           const struct nd_message *message, uint64_t now) {
     struct neighbor *entry = neighbor_find(ip, packet->interface, &message->target);
+    dad_advertised(ip, packet->interface, &message->target);
     if (!entry || (message->solicited && packet->group))
         return;
     if (entry->state == NEIGHBOR_INCOMPLETE) {
@@ -169,7 +182,7 @@ void nd_input(struct ip *ip, const struct ip_packet *packet, uint64_t now) {
     }
     if (message.type == ICMP6_NEIGHBOR_SOLICITATION)
         nd_solicited(ip, packet, &message, now);
-    /* Nobody else speaks for our addresses (RFC 4862 5.4.4: they are unique by configuration). */
+    /* Nobody else speaks for what is ours already (RFC 4862 5.4.4 leaves that to the node). */
     else if (!ip_has_address(ip, &message.target))
         nd_advertised(ip, packet, &message, now);
 }

@@ -105,6 +105,9 @@ void nd_input(struct ip *ip, const struct ip_packet *packet, uint64_t now);
 /* Asks for `target`: the neighbour at `mac`, or its solicited-node group when it is NULL. */
 void nd_solicit(struct ip *ip, uint8_t interface, const struct berth_ip *source, const uint8_t *mac,
                 const struct berth_ip *target);
+/* Asks for `target` to have it (RFC 4862 5.4.2), with a nonce. */
+void nd_probe(struct ip *ip, uint8_t interface, const struct berth_ip *target,
+              const uint8_t *nonce);
 /* Tells all nodes on the link of an address of ours (RFC 4861 7.2.6). */
 void nd_announce(struct ip *ip, uint8_t interface, const struct berth_ip *address);
 

@@ -78,7 +78,7 @@ static const struct ip_address *source6(const struct ip *ip, const struct ip_hop
     const struct ip_address *found = NULL;
     for (uint32_t i = 0; i < ip->address_count; i++) {
         const struct ip_address *own = &ip->addresses[i];
-        if (own->interface == IP_LOOPBACK || berth_ip_is_v4(&own->ip))
+        if (own->interface == IP_LOOPBACK || berth_ip_is_v4(&own->ip) || !address_is_own(own))
             continue;
         /* RFC 6724 4, 6724-1: a link-local address is of its own link only. */
         if (own->interface != hop->interface && scope_of(&own->ip) == SCOPE_LINK)

@@ -18,7 +18,13 @@ int icmp6_quote_parse(const uint8_t *data, size_t length, struct icmp6_quote *qu
     return quote->transport_length >= QUOTED_OCTETS ? 0 : -EINVAL;
 }
 
-enum { OPTION_SOURCE = 1, OPTION_TARGET = 2, FLAG_ROUTER = 0x80, FLAG_SOLICITED = 0x40 };
+enum {
+    OPTION_SOURCE = 1,
+    OPTION_TARGET = 2,
+    OPTION_NONCE = 14,
+    FLAG_ROUTER = 0x80,
+    FLAG_SOLICITED = 0x40
+};
 enum { FLAG_OVERRIDE = 0x20 };
 
 int nd_parse(const uint8_t *data, size_t length, struct nd_message *message) {
@@ -29,7 +35,7 @@ int nd_parse(const uint8_t *data, size_t length, struct nd_message *message) {
     message->solicited = (data[4] & FLAG_SOLICITED) != 0;
     message->override = (data[4] & FLAG_OVERRIDE) != 0;
     memcpy(message->target.bytes, data + 8, 16);
-    message->mac = NULL;
+    message->mac = message->nonce = NULL;
     if (berth_ip_is_multicast(&message->target))
         return -EINVAL;
     uint8_t wanted = data[0] == ICMP6_NEIGHBOR_SOLICITATION ? OPTION_SOURCE : OPTION_TARGET;
@@ -41,6 +47,8 @@ int nd_parse(const uint8_t *data, size_t length, struct nd_message *message) {
             return -EINVAL;
         if (kind == wanted && units == 1 && !message->mac)
             message->mac = octets;
+        if (kind == OPTION_NONCE && units == 1)
+            message->nonce = octets;
     }
     return 0;
 }
@@ -54,11 +62,11 @@ size_t nd_write(uint8_t to[ND_LENGTH_MAX], const struct nd_message *message) {
                           (message->solicited ? FLAG_SOLICITED : 0) |
                           (message->override ? FLAG_OVERRIDE : 0));
     memcpy(to + 8, message->target.bytes, 16);
-    if (!message->mac)
+    if (!message->mac && !message->nonce)
         return ND_LENGTH;
-    to[ND_LENGTH] = solicitation ? OPTION_SOURCE : OPTION_TARGET;
+    to[ND_LENGTH] = !message->mac ? OPTION_NONCE : solicitation ? OPTION_SOURCE : OPTION_TARGET;
     to[ND_LENGTH + 1] = 1;
-    memcpy(to + ND_LENGTH + 2, message->mac, ETHERNET_MAC);
+    memcpy(to + ND_LENGTH + 2, message->mac ? message->mac : message->nonce, ETHERNET_MAC);
     return ND_LENGTH_MAX;
 }
 

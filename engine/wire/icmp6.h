@@ -49,7 +49,8 @@ int icmp6_quote_parse(const uint8_t *data, size_t length, struct icmp6_quote *qu
 
 /* ---- neighbour discovery ---- */
 
-enum { ND_LENGTH = 24, ND_LENGTH_MAX = 32 }; /* without and with a link address */
+enum { ND_LENGTH = 24, ND_LENGTH_MAX = 32 }; /* without and with an option */
+enum { ND_NONCE = 6 };
 
 struct nd_message {
     uint8_t type; /* ICMP6_NEIGHBOR_SOLICITATION or _ADVERTISEMENT */
@@ -57,12 +58,13 @@ struct nd_message {
     struct berth_ip target;
     const uint8_t
         *mac; /* into the parsed octets: the source's (solicitation) or target's, or NULL */
+    const uint8_t *nonce; /* of six octets (RFC 3971 5.3.2), or NULL */
 };
 /* Parses the whole ICMPv6 message data[0..length). 0, or -EINVAL (RFC 4861 7.1: too short, code not
  * 0, the target a group, an option without length or past the end). */
 int nd_parse(const uint8_t *data, size_t length, struct nd_message *message);
-/* Writes ND_LENGTH octets with checksum 0, or ND_LENGTH_MAX with a link address; returns how many.
- */
+/* Writes ND_LENGTH octets with checksum 0, or ND_LENGTH_MAX with a link address or, without one, a
+ * nonce; returns how many. */
 size_t nd_write(uint8_t to[ND_LENGTH_MAX], const struct nd_message *message);
 
 /* RFC 4291 2.7.1: ff02::1:ffXX:XXXX. */

@@ -125,6 +125,13 @@ struct berth_host_config {
      * net.ipv6.mld_qrv: 2). For links whose switches pass on what is for a group to its listeners
      * only; computers that have only each other need none: 0 */
     uint8_t mld_robustness;
+    /* Duplicate address detection (RFC 4862 5.4) of the IPv6 addresses that are added from then on,
+     * as Linux's net.ipv6.conf.default.dad_transmits and accept_dad: how often the link is asked
+     * whether somebody has the address, before it is the host's, some 1 to 2 s later. 0 (Linux: 1),
+     * so that an address is there when it is added: right where whoever adds it knows that it is
+     * unique, as berth_network_* does; with others on the link say 1. accept_dad 0: never; 2: where
+     * the link-local address is a duplicate, IPv6 ends on that interface: 1 */
+    uint8_t dad_transmits, accept_dad;
 };
 
 void berth_host_config_init(struct berth_host_config *config);
@@ -166,7 +173,8 @@ int berth_host_set_interface(struct berth_host *host, int interface, uint32_t mt
                              uint8_t offloads);
 /* Gives the interface an address with its on-link prefix (0..32 for IPv4, 0..128 for IPv6). The
  * first IPv6 address of an interface brings its link-local one along. 0, -ENODEV, -EEXIST,
- * -ENOSPC, -EINVAL (no host's address, or IPv6 on a link with an MTU below 1280). */
+ * -ENOSPC, -EINVAL (no host's address, or IPv6 on a link with an MTU below 1280), -EACCES (IPv6 has
+ * ended there: accept_dad). */
 int berth_host_add_address(struct berth_host *host, int interface, const struct berth_ip *address,
                            unsigned prefix);
 /* Adds a route to prefix/length through `gateway` (NULL: on link). Longest prefix wins.
@@ -191,12 +199,18 @@ int berth_host_set_port_range(struct berth_host *host, uint16_t first, uint16_t 
  * there where nothing of it was agreed upon. */
 int berth_host_set_sysctl(struct berth_host *host, const char *name, const char *value);
 /* Writes up to `max` interface addresses (loopback's too); returns how many there are. */
+enum berth_address_state {
+    BERTH_ADDRESS_ASSIGNED = 0,
+    BERTH_ADDRESS_TENTATIVE = 1, /* being tried for duplicates: not to be used yet */
+    BERTH_ADDRESS_DUPLICATE = 2, /* somebody else on the link has it: not to be used */
+};
 struct berth_address {
     int interface;
     unsigned prefix;
     struct berth_ip ip;
     uint8_t mac[6];
     uint32_t mtu;
+    enum berth_address_state state;
 };
 size_t berth_host_addresses(const struct berth_host *host, struct berth_address *addresses,
                             size_t max);
