@@ -3,6 +3,8 @@ import os
 import pwd
 import subprocess
 
+from lab import Unplayable
+
 SHELLS = ("/bin/bash", "/bin/sh", "/bin/dash", "/usr/bin/bash")
 
 
@@ -18,6 +20,8 @@ class SecureShell:
     def __init__(self, lab):
         """Starts sshd at port 22 of the computer `server`."""
         self.user = user_with_shell()
+        if self.user.pw_shell not in SHELLS:
+            raise Unplayable(f"sshd lets {self.user.pw_name} not log in: the shell is {self.user.pw_shell}")
         self.folder = f"{lab.folder}/ssh"
         os.makedirs(f"{self.folder}/files")
         for key in ("host", "user"):
