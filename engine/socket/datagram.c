@@ -35,8 +35,12 @@ static struct berth_endpoint remote_of(struct socket_ref ref, const struct berth
     return (struct berth_endpoint){.ip = remote->ip, .port = ref.echo ? 0 : remote->port};
 }
 
+/* Every datagram that has no options of its own. */
+static const struct berth_send_options as_ever = {.ttl = -1, .tos = -1};
+
 static int find_way(struct sockets *sockets, struct socket_ref ref,
-                    const struct berth_endpoint *remote, size_t length, struct udp_way *way) {
+                    const struct berth_endpoint *remote, size_t length,
+                    const struct berth_send_options *options, struct udp_way *way) {
     struct berth_ip bound;
     int value;
     if (!family_takes(udp_family(ref.udp, ref.index), &remote->ip))
@@ -44,6 +48,14 @@ static int find_way(struct sockets *sockets, struct socket_ref ref,
     if (socket_refuses_v4(sockets, ref, &remote->ip))
         return -ENETUNREACH;
     udp_bound(ref.udp, ref.index, &bound);
+    if (!berth_ip_is_any(&options->source)) {
+        bool v4 = berth_ip_is_v4(&remote->ip);
+        if (berth_ip_is_v4(&options->source) != v4)
+            return -EINVAL;
+        if (!ip_has_address(&sockets->ip, &options->source)) /* Linux's errno */
+            return v4 ? -ENETUNREACH : -EINVAL;
+        bound = options->source;
+    }
     int error = is_diverted(sockets, remote, length) ? diverted_way(sockets, &bound, remote, way)
                                                      : socket_way(sockets, &bound, remote, way);
     if (error)
@@ -60,7 +72,7 @@ int socket_connect_udp(struct sockets *sockets, struct socket_ref ref,
     if (!remote)
         return udp_disconnect(ref.udp, ref.index);
     const struct berth_endpoint to = remote_of(ref, remote);
-    int error = find_way(sockets, ref, &to, 0, &way);
+    int error = find_way(sockets, ref, &to, 0, &as_ever, &way);
     return error ? error : udp_connect(ref.udp, ref.index, &way);
 }
 
@@ -90,7 +102,8 @@ static int check_size(struct sockets *sockets, struct socket_ref ref, const stru
 }
 
 static ssize_t send_way(struct sockets *sockets, struct socket_ref ref, const struct udp_way *way,
-                        const void *data, size_t length, uint64_t now) {
+                        const struct berth_send_options *options, const void *data, size_t length,
+                        uint64_t now) {
     int error = check_size(sockets, ref, way, length, now);
     if (!error)
         error = udp_autobind(ref.udp, ref.index);
@@ -103,11 +116,12 @@ static ssize_t send_way(struct sockets *sockets, struct socket_ref ref, const st
         divert_put(&sockets->divert, sockets->ip.allocator, &source, &way->remote, data, length);
         return (ssize_t)length;
     }
-    return udp_send(ref.udp, ref.index, way, data, length);
+    return udp_send(ref.udp, ref.index, way, options->ttl, options->tos, data, length);
 }
 
 static ssize_t send_datagram(struct sockets *sockets, struct socket_ref ref, const void *data,
-                             size_t length, const struct berth_endpoint *to, uint64_t now) {
+                             size_t length, const struct berth_endpoint *to,
+                             const struct berth_send_options *options, uint64_t now) {
     if (udp_is_shut(ref.udp, ref.index))
         return -EPIPE;
     int error = ref.echo ? echo_check(udp_family(ref.udp, ref.index), data, length) : 0;
@@ -115,21 +129,19 @@ static ssize_t send_datagram(struct sockets *sockets, struct socket_ref ref, con
         error = udp_take_error(ref.udp, ref.index);
     if (error)
         return error;
-    if (!to) {
-        const struct udp_way *connected = udp_connection(ref.udp, ref.index);
-        if (!connected)
-            return -EDESTADDRREQ;
-        if (connected->remote.port == 0 &&
-            !ref.echo) /* one may connect to it, but nothing is ever sent there */
-            return -EINVAL;
-        return send_way(sockets, ref, connected, data, length, now);
-    }
-    struct udp_way way;
-    if (to->port == 0 && !ref.echo)
+    const struct udp_way *connected = to ? NULL : udp_connection(ref.udp, ref.index);
+    if (!to && !connected)
+        return -EDESTADDRREQ;
+    if (!to)
+        to = &connected->remote;
+    if (to->port == 0 && !ref.echo) /* one may connect to it, but nothing is ever sent there */
         return -EINVAL;
+    if (connected && berth_ip_is_any(&options->source))
+        return send_way(sockets, ref, connected, options, data, length, now);
+    struct udp_way way;
     const struct berth_endpoint remote = remote_of(ref, to);
-    error = find_way(sockets, ref, &remote, length, &way);
-    return error ? error : send_way(sockets, ref, &way, data, length, now);
+    error = find_way(sockets, ref, &remote, length, options, &way);
+    return error ? error : send_way(sockets, ref, &way, options, data, length, now);
 }
 
 ssize_t berth_socket_send(struct berth_host *host, berth_handle socket, const void *data,
@@ -143,18 +155,26 @@ ssize_t berth_socket_send(struct berth_host *host, berth_handle socket, const vo
     if (!ref.udp)
         return tcp_send(sockets->tcp, ref.index, data, length, flags, now);
     return flags & BERTH_MSG_OOB ? -EOPNOTSUPP
-                                 : send_datagram(sockets, ref, data, length, NULL, now);
+                                 : send_datagram(sockets, ref, data, length, NULL, &as_ever, now);
 }
 
-ssize_t berth_socket_send_to(struct berth_host *host, berth_handle socket, const void *data,
-                             size_t length, const struct berth_endpoint *to, uint64_t now) {
+ssize_t berth_socket_send_with(struct berth_host *host, berth_handle socket, const void *data,
+                               size_t length, const struct berth_endpoint *to,
+                               const struct berth_send_options *options, uint64_t now) {
     struct sockets *sockets = sockets_of(host);
     struct socket_ref ref;
     int error = socket_find(sockets, socket, &ref);
     if (error)
         return error;
     now = sockets_clock(sockets, now);
-    return ref.udp ? send_datagram(sockets, ref, data, length, to, now) : -EOPNOTSUPP;
+    if (!options)
+        options = &as_ever;
+    return ref.udp ? send_datagram(sockets, ref, data, length, to, options, now) : -EOPNOTSUPP;
+}
+
+ssize_t berth_socket_send_to(struct berth_host *host, berth_handle socket, const void *data,
+                             size_t length, const struct berth_endpoint *to, uint64_t now) {
+    return berth_socket_send_with(host, socket, data, length, to, &as_ever, now);
 }
 
 ssize_t berth_socket_receive(struct berth_host *host, berth_handle socket, void *data,

@@ -73,8 +73,8 @@ static struct udp_emit *out_add(struct udp *udp, const void *data, size_t length
     return emit;
 }
 
-ssize_t udp_send(struct udp *udp, uint32_t socket, const struct udp_way *way, const void *data,
-                 size_t length) {
+ssize_t udp_send(struct udp *udp, uint32_t socket, const struct udp_way *way, int ttl, int tos,
+                 const void *data, size_t length) {
     struct udp_socket *from = udp_at(udp, socket);
     if (from->sending >= from->send_buffer) {
         from->refused = true;
@@ -90,8 +90,8 @@ ssize_t udp_send(struct udp *udp, uint32_t socket, const struct udp_way *way, co
     emit->socket = socket;
     emit->generation = from->generation;
     emit->interface = way->interface;
-    emit->ttl = from->ttl;
-    emit->tos = from->tos;
+    emit->ttl = ttl < 0 ? from->ttl : (uint8_t)ttl;
+    emit->tos = tos < 0 ? from->tos : (uint8_t)tos;
     emit->dont_fragment = from->mtu_discover != UDP_MTU_DONT;
     from->sending += (uint32_t)length + (uint32_t)sizeof *emit;
     return (ssize_t)length;

@@ -67,9 +67,9 @@ int udp_bind(struct udp *udp, uint32_t socket, const struct berth_endpoint *loca
 int udp_autobind(struct udp *udp, uint32_t socket);
 int udp_connect(struct udp *udp, uint32_t socket, const struct udp_way *way);
 int udp_disconnect(struct udp *udp, uint32_t socket);
-/* Queues one datagram. */
-ssize_t udp_send(struct udp *udp, uint32_t socket, const struct udp_way *way, const void *data,
-                 size_t length);
+/* Queues one datagram. ttl, tos: -1, or in the place of the socket's. */
+ssize_t udp_send(struct udp *udp, uint32_t socket, const struct udp_way *way, int ttl, int tos,
+                 const void *data, size_t length);
 /* Queues a datagram of a socket that may be gone. */
 void udp_pass(struct udp *udp, const struct berth_endpoint *source,
               const struct berth_endpoint *destination, const void *data, size_t length,

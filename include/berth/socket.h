@@ -101,6 +101,16 @@ struct berth_datagram {
  * cleared), -EINVAL (port 0). */
 ssize_t berth_socket_send_to(struct berth_host *host, berth_handle socket, const void *data,
                              size_t length, const struct berth_endpoint *to, uint64_t now);
+/* What one datagram shall have in the place of its socket's. */
+struct berth_send_options {
+    struct berth_ip source; /* one of the host's addresses; unspecified: as ever */
+    int ttl, tos;           /* -1: as ever */
+};
+/* The same with options, which may be NULL. -ENETUNREACH (IPv6: -EINVAL): not our address; -EINVAL:
+ * not of that family. */
+ssize_t berth_socket_send_with(struct berth_host *host, berth_handle socket, const void *data,
+                               size_t length, const struct berth_endpoint *to,
+                               const struct berth_send_options *options, uint64_t now);
 /* Returns the octets copied (the datagram is cut to `length`); `meta` may be NULL. -EAGAIN, pending
  * errors. */
 ssize_t berth_socket_receive_from(struct berth_host *host, berth_handle socket, void *data,

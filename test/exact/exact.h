@@ -71,5 +71,7 @@ void states_check(void);
 void readiness_check(void);
 void signals_check(void);
 void blocking_check(void);
+void datagrams_check(void);
+void reports_check(void);
 
 #endif

@@ -28,9 +28,9 @@ bool datagram_offer(struct server *server, struct conduit *conduit, const uint8_
         struct reach *reach = waiter->run->reach;
         struct receipt receipt = {
             .data = data, .length = length, .meta = *meta, .family = conduit->family};
-        receipt_control(&receipt, conduit);
         long result =
             message_read(message, reach, waiter->thread, waiter->number, waiter->arguments, 0);
+        receipt_control(&receipt, conduit, message);
         if (result == 0)
             result = receipt_write(message, reach, waiter->thread, waiter->number, &receipt);
         bool peek = message->flags & MSG_PEEK;
@@ -124,8 +124,9 @@ static long queue_take(struct call *call, struct conduit *conduit, struct receip
     return -error;
 }
 
-static long receive_take(struct call *call, struct conduit *conduit, struct receipt *receipt,
-                         bool peek) {
+static long receive_take(struct call *call, struct conduit *conduit, const struct message *message,
+                         struct receipt *receipt) {
+    bool peek = message->flags & MSG_PEEK;
     long result = -conduit->error;
     conduit->error = 0;
     if (result == 0 && conduit->datagram_returned)
@@ -135,7 +136,7 @@ static long receive_take(struct call *call, struct conduit *conduit, struct rece
     datagrams_settle(call, conduit);
     receipt->data = call->run->message;
     receipt->family = conduit->family;
-    receipt_control(receipt, conduit);
+    receipt_control(receipt, conduit, message);
     return result;
 }
 
@@ -161,7 +162,7 @@ static long datagram_receive(struct call *call, struct conduit *conduit, struct 
     struct receipt receipt = {0};
     bool peek = message->flags & MSG_PEEK;
     bool wait = !(message->flags & MSG_DONTWAIT) && !call_nonblocking(call);
-    long result = receive_take(call, conduit, &receipt, peek);
+    long result = receive_take(call, conduit, message, &receipt);
     bool ended = result == -EAGAIN && wait && conduit->shut_read; /* who would wait is told 0 */
     if (result == -EAGAIN && wait && !ended)
         result = waiter_add(call, conduit, WAITER_RECEIVE, SO_RCVTIMEO, EAGAIN);
@@ -201,9 +202,23 @@ static long stream_receive(struct call *call, struct conduit *conduit) {
     return never ? -ENOTCONN : CALL_CONTINUE;
 }
 
+/* Of recvmmsg: the time is looked at, and then nobody waits for a second message. 0 or a negative
+ * errno. */
+static int time_check(struct call *call) {
+    struct timespec time;
+    uint64_t at = call->number == SYS_recvmmsg ? call->arguments[4] : 0;
+    int r = at ? reach_read(call->run->reach, call->thread, at, &time, sizeof time) : 0;
+    if (r < 0 || !at)
+        return r;
+    return time.tv_sec < 0 || time.tv_nsec < 0 || time.tv_nsec > 999999999 ? -EINVAL : 0;
+}
+
 long call_receive(struct call *call) {
     if (call->number == SYS_recvmmsg && (call->arguments[2] & UINT32_MAX) == 0)
         return 0;
+    int invalid = time_check(call);
+    if (invalid)
+        return invalid;
     struct conduit *conduit = call_lock(call);
     if (!conduit)
         return CALL_CONTINUE;

@@ -59,7 +59,7 @@ long report_receive(struct call *call, struct conduit *conduit, const struct mes
     struct receipt receipt = {.data = call->run->message};
     long result = report_take(call, conduit, &report);
     if (result == 0)
-        receipt_of_report(&receipt, conduit, &report);
+        receipt_of_report(&receipt, conduit, message, &report);
     if (conduit_is_datagram(conduit))
         datagrams_settle(call, conduit);
     call_unlock(call);

@@ -3,7 +3,7 @@
  * EMSGSIZE, ENETUNREACH) are the call's own. An answer that finds nobody is kept for the thread's
  * next try (notify_thread.c), so that a signal does not send twice. */
 #define _GNU_SOURCE
-#include "tool/daemon/message.h"
+#include "tool/daemon/send_control.h"
 #include "tool/daemon/waiters.h"
 
 #include <errno.h>
@@ -40,6 +40,25 @@ static ssize_t datagram_read(struct call *call, const struct message *message, i
     return message_gather(message, reach, call->thread, call->run->message, MESSAGE_MAX);
 }
 
+/* To the engine, with the control data's options. */
+static long datagram_pass(struct call *call, const struct conduit *conduit,
+                          const struct message *message, size_t length,
+                          const struct berth_endpoint *to) {
+    struct berth_host *host = conduit_host(call->server, conduit);
+    struct berth_endpoint peer;
+    struct berth_send_options options;
+    const struct berth_endpoint *remote = to;
+    if (!to && berth_socket_remote(host, conduit->socket, &peer) == 0)
+        remote = &peer;
+    bool v4 = conduit->family == 4 || (remote && berth_ip_is_v4(&remote->ip));
+    if (remote)
+        port_leave(call->server, conduit->host, remote, call->now);
+    int r = send_control_read(message, call->run->reach, call->thread, v4, &options);
+    return r < 0 ? r
+                 : berth_socket_send_with(host, conduit->socket, call->run->message, length, to,
+                                          &options, call->now);
+}
+
 /* One message of the call. Its length or a negative errno. */
 static long datagram_send(struct call *call, const struct message *message, int family) {
     struct berth_endpoint remote = {0}, *to;
@@ -60,11 +79,7 @@ static long datagram_send(struct call *call, const struct message *message, int 
     } else if (conduit->shut_write) {
         result = -EPIPE;
     } else if (host) {
-        struct berth_endpoint peer;
-        if (to || berth_socket_remote(host, conduit->socket, &peer) == 0)
-            port_leave(call->server, conduit->host, to ? to : &peer, call->now);
-        result = berth_socket_send_to(host, conduit->socket, call->run->message, (size_t)length, to,
-                                      call->now);
+        result = datagram_pass(call, conduit, message, (size_t)length, to);
         port_enter(call->server, conduit);
         server_touch(call->server, conduit);
     }

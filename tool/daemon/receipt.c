@@ -5,12 +5,19 @@
 #include <netinet/in.h>
 #include <sys/syscall.h>
 
+/* What does not fit is cut, or left out where not even its header fits. */
 static void control_put(struct control *control, int level, int type, const void *data,
                         size_t length) {
     struct cmsghdr header = {.cmsg_len = CMSG_LEN(length), .cmsg_level = level, .cmsg_type = type};
+    size_t room = control->room - control->length;
+    control->cut |= room < CMSG_LEN(length);
+    if (room < sizeof header)
+        return;
+    if (header.cmsg_len > room)
+        header.cmsg_len = room;
     memcpy(control->data + control->length, &header, sizeof header);
-    memcpy(control->data + control->length + CMSG_LEN(0), data, length);
-    control->length += CMSG_SPACE(length);
+    memcpy(control->data + control->length + CMSG_LEN(0), data, header.cmsg_len - CMSG_LEN(0));
+    control->length += CMSG_SPACE(length) < room ? CMSG_SPACE(length) : room;
 }
 
 static void control_fill(struct control *control, const struct conduit *conduit,
@@ -37,7 +44,14 @@ static void control_fill(struct control *control, const struct conduit *conduit,
                     v6 ? (const void *)&class : &meta->tos, v6 ? sizeof class : 1);
 }
 
-void receipt_control(struct receipt *receipt, const struct conduit *conduit) {
+static void control_room(struct control *control, const struct message *message) {
+    size_t room = message->control ? message->control_length : 0;
+    *control = (struct control){.room = room < sizeof control->data ? room : sizeof control->data};
+}
+
+void receipt_control(struct receipt *receipt, const struct conduit *conduit,
+                     const struct message *message) {
+    control_room(&receipt->control, message);
     control_fill(&receipt->control, conduit, &receipt->meta);
 }
 
@@ -72,7 +86,7 @@ static void control_report(struct control *control, int family,
 /* As Linux's ip_recv_error: the name is that of what failed; what the options ask for is about the
  * message that said so. */
 void receipt_of_report(struct receipt *receipt, const struct conduit *conduit,
-                       const struct berth_error_report *report) {
+                       const struct message *message, const struct berth_error_report *report) {
     receipt->length = report->length;
     receipt->meta = (struct berth_datagram){.source = report->remote,
                                             .destination.ip = report->local,
@@ -81,9 +95,9 @@ void receipt_of_report(struct receipt *receipt, const struct conduit *conduit,
                                             .tos = report->tos};
     receipt->family = conduit->family;
     receipt->flags = MSG_ERRQUEUE;
-    receipt->control.length = 0;
+    control_room(&receipt->control, message);
     if (report->origin != BERTH_BY_HOST)
-        receipt_control(receipt, conduit);
+        control_fill(&receipt->control, conduit, &receipt->meta);
     control_report(&receipt->control, conduit->family, report);
 }
 
@@ -101,10 +115,8 @@ static int frame_write(const struct message *message, struct reach *reach, pid_t
             message->name, &address, message->name_length < full ? message->name_length : full};
     if (message->name_length_at && message->name)
         pieces[count++] = (struct reach_piece){message->name_length_at, &full, sizeof full};
-    if (control_length > message->control_length) {
-        control_length = 0;
+    if (receipt->control.cut)
         flags |= MSG_CTRUNC;
-    }
     if (receipt->length > message->room)
         flags |= MSG_TRUNC;
     if (control_length)

@@ -7,7 +7,8 @@
 
 struct control {
     uint8_t data[192];
-    size_t length;
+    size_t length, room; /* at most this much, as Linux's put_cmsg() cuts it: */
+    bool cut;
 };
 
 struct receipt {
@@ -19,11 +20,12 @@ struct receipt {
     int flags; /* more of those that recvmsg says */
 };
 
-/* The control data that the program has asked for by options. */
-void receipt_control(struct receipt *receipt, const struct conduit *conduit);
+/* The control data that the program has asked for by options, as far as the message has room. */
+void receipt_control(struct receipt *receipt, const struct conduit *conduit,
+                     const struct message *message);
 /* All but the octets, of a report that MSG_ERRQUEUE is answered with. */
 void receipt_of_report(struct receipt *receipt, const struct conduit *conduit,
-                       const struct berth_error_report *report);
+                       const struct message *message, const struct berth_error_report *report);
 /* Writes it into the program's memory; returns what the call shall return. */
 long receipt_write(const struct message *message, struct reach *reach, pid_t thread, int number,
                    const struct receipt *receipt);

@@ -40,6 +40,48 @@ static void test_wire(void **state) {
     peer_stop(&peer);
 }
 
+/* What one datagram has of its own: its source, TTL and TOS; the next is as ever. */
+static void test_send_with(void **state) {
+    (void)state;
+    struct peer peer;
+    struct ipv4_header ip;
+    const struct berth_ip second = berth_ip_v4(HOST_IP + 100), six = {.bytes = {[15] = 1}};
+    const struct berth_endpoint to = endpoint(PEER_IP, 9);
+    struct berth_send_options options = {.source = second, .ttl = 7, .tos = 0x10};
+    peer_start(&peer, BERTH_LINK_RAW_IP, 1500, 0);
+    berth_handle socket = udp_socket(&peer, 0, 500);
+    for (int connected = 0; connected < 2; connected++) {
+        const struct berth_endpoint *named = connected ? NULL : &to;
+        if (connected)
+            assert_int_equal(berth_socket_connect(peer.host, socket, &to, peer.now), 0);
+        options.source = second;
+        if (!connected) {
+            assert_int_equal(
+                berth_socket_send_with(peer.host, socket, "x", 1, named, &options, peer.now),
+                -ENETUNREACH);
+            assert_int_equal(berth_host_add_address(peer.host, peer.interface, &second, 24), 0);
+        }
+        assert_int_equal(
+            berth_socket_send_with(peer.host, socket, "x", 1, named, &options, peer.now), 1);
+        assert_true(peer_pull(&peer));
+        out_ip(&peer, &ip);
+        assert_int_equal(ip.source, HOST_IP + 100);
+        assert_int_equal(ip.ttl, 7);
+        assert_int_equal(ip.tos, 0x10);
+        options.source = six;
+        assert_int_equal(
+            berth_socket_send_with(peer.host, socket, "x", 1, named, &options, peer.now), -EINVAL);
+        assert_int_equal(berth_socket_send_with(peer.host, socket, "x", 1, named, NULL, peer.now),
+                         1);
+        assert_true(peer_pull(&peer));
+        out_ip(&peer, &ip);
+        assert_int_equal(ip.source, HOST_IP);
+        assert_int_equal(ip.ttl, 64);
+        assert_int_equal(ip.tos, 0);
+    }
+    peer_stop(&peer);
+}
+
 static void test_values(void **state) {
     (void)state;
     static const enum berth_option flags[] = {BERTH_SO_REUSEADDR, BERTH_SO_REUSEPORT,
@@ -119,9 +161,8 @@ static void test_wrong_calls(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_wire),
-        cmocka_unit_test(test_values),
-        cmocka_unit_test(test_shutdown),
+        cmocka_unit_test(test_wire),        cmocka_unit_test(test_send_with),
+        cmocka_unit_test(test_values),      cmocka_unit_test(test_shutdown),
         cmocka_unit_test(test_wrong_calls),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
