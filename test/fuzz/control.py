@@ -23,8 +23,19 @@ REQUESTS = [
     {"do": "ended", "host": "server", "status": 0}, {"do": "hosts"}, {"do": "ss", "owners": True}, {"do": "logs", "host": "server"},
     {"do": "logs", "follow": True}, {"do": "dump", "filter": [[40, 0, 0, 12], [6, 0, 0, 1]], "snap": 60}, {"do": "dump", "stop": True}, {"do": "tap", "name": "x"},
     {"do": "netem", "host": "server", "set": {"delay": 1000, "loss": 0.1, "reorder": 0.1, "rate": 1000}, "replace": False},
+    {"do": "netem", "host": "pc1", "network": "lan", "direction": "egress", "only": {"protocol": "tcp", "port": 80, "to": "pc2"},
+     "set": {"loss_model": "state", "chain": [0.1, 0.2, 0.3, 0.4, 0.1], "distribution": "pareto", "jitter": 5, "gap": 2}, "del": False},
+    {"do": "link", "host": "server", "to": "lan", "up": False}, {"do": "link", "host": "server", "to": "pc1", "up": True},
+    {"do": "partition", "groups": [["server", "pc1"], ["pc2"]]}, {"do": "heal"}, {"do": "kill", "hosts": ["pc1", "server"]},
+    {"do": "pause", "hosts": ["pc2"]}, {"do": "unpause", "hosts": ["pc2"]}, {"do": "restart", "hosts": ["pc1"]}, {"do": "starts"},
+    {"do": "faults", "list": [{"at": 1e6, "fault": {"do": "kill", "hosts": ["pc2"]}, "place": "berth.yaml:1: faults[0]", "text": "1ms kill"},
+                              {"at": 0, "fault": {"do": "faults", "list": []}}], "start": True}, {"do": "faults", "over": True},
 ]
-KEYS = sorted({key for request in REQUESTS for key in request} | {"delay", "limit", "sysctls", ""})
+# What who says `up` makes: with a schedule of faults only that connection may come.
+OWN = [{"do": "up", "networks": [{"name": "lan", "subnet": "10.0.0.0/24"}]},
+       {"do": "host", "host": "server", "plugs": [{"network": "lan", "ip": "10.0.0.1"}]},
+       *({"do": "host", "host": name, "plugs": [{"network": "lan"}]} for name in ("pc1", "pc2"))]
+KEYS = sorted({key for request in REQUESTS for key in request} | {"delay", "limit", "sysctls", "fault", "at", "protocol", "chain", ""})
 
 
 def value():
@@ -74,9 +85,15 @@ class Client:
         self.file = self.socket.makefile("rb")
         self.pid = json.loads(self.file.readline())["pid"]
 
+    def own(self):
+        """Says `up`, or finds that another one is not gone yet."""
+        for request in OWN:
+            self.socket.sendall(json.dumps(request).encode() + b"\n")
+            self.file.readline()
+
     def say(self):
         """A few lines and their answers; False when the daemon has hung up, which it may on nonsense, or when it is silent."""
-        for _ in range(some.randrange(1, 8)):
+        for _ in range(some.randrange(1, 20)):
             sent, given = line(), descriptors()
             try:
                 socket.send_fds(self.socket, [sent], given)
@@ -91,33 +108,34 @@ class Client:
                     os.close(fd)
             if b'"follow"' in sent or b'"dump"' in sent or not answer:
                 return  # what comes now is no line for us, or nothing
-            if not {"ok", "error", "note", "end"} & set(json.loads(answer)):
+            if not {"ok", "error", "note", "end", "start", "fault"} & set(json.loads(answer)):
                 check("each answer is one", False, (sent, answer))
             lines.append(sent)
+            plans.extend([sent] if b'"faults"' in sent and b'"ok"' in answer else [])
 
     def close(self):
         self.file.close()
         self.socket.close()
 
 
-lines = []
+lines, plans = [], []
 with Net("fuzz") as net:
-    with open(f"{net.folder}/berth.yaml", "w") as file:
-        file.write("hosts: {server: {ipv4_address: 10.0.0.1}, pc: {count: 2}}\n")
-    done = net.berth("up", "-d", "-f", f"{net.folder}/berth.yaml")
-    check("a network is up", done.returncode == 0, done)
+    net.start("keeper", "sleep", "100000")
+    check("a network is up", until(lambda: "keeper" in net.berth("ps").stdout, 60))
     first = Client(net)
     before = opened(first.pid)
     end = time.monotonic() + SECONDS
     while time.monotonic() < end:
         client = Client(net)
+        if some.random() < 0.8:
+            client.own()
         client.say()
         client.close()
     first.socket.sendall(b'{"do":"dump","stop":true}\n')
     first.file.readline()
     first.socket.sendall(b'{"do":"ping"}\n')
     answer = first.file.readline()
-    check(f"the daemon answers after {len(lines)} requests of any kind (seed {SEED})", json.loads(answer or b"{}").get("pid") == first.pid, answer)
+    check(f"the daemon answers after {len(lines)} requests of any kind, {len(plans)} of them plans of faults (seed {SEED})", json.loads(answer or b"{}").get("pid") == first.pid, answer)
     check("and has nothing open for them", until(lambda: len(opened(first.pid)) <= len(before), 10),
           (before, opened(first.pid)))
     first.close()

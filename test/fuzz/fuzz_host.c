@@ -1,6 +1,9 @@
-/* berth_host_input and all of a host behind it: a host with sockets of both protocols and families,
- * whose programs, peer, clock and memory do what the input says, in any order. Whatever comes, what
- * the host sends is well formed, its deadline lies ahead, and when it is freed so is all memory. */
+/* berth_host_input and all of a host behind it: a host with sockets of all protocols and both
+ * families, whose programs, peer, clock and memory do what the input says, in any order. Whatever
+ * comes, what the host sends is well formed, its deadline lies ahead, and when it is freed so is
+ * all memory. */
+#include "engine/wire/icmp.h"
+#include "engine/wire/icmp6.h"
 #include "engine/wire/tcp.h"
 #include "test/fuzz/game.h"
 
@@ -94,6 +97,9 @@ static void receive(struct programs *programs, berth_handle socket, uint8_t how)
 static void transmit(struct programs *programs, berth_handle socket, uint8_t how) {
     struct game *game = &programs->game;
     size_t length = (how & 0x1f) * (how & 0x20 ? 600u : 7u);
+    /* What a socket of BERTH_ICMP takes: an echo request of one of the families. */
+    programs->octets[0] = how & 8 ? ICMP_ECHO : ICMP6_ECHO;
+    programs->octets[1] = 0;
     unsigned flags = how & 0x40 ? BERTH_MSG_OOB : how & 0x80 ? BERTH_MSG_MORE : 0;
     struct berth_endpoint to = {game_peer_v4, game_port(game->input)};
     if ((how & 0xc0) == 0xc0)
@@ -122,7 +128,11 @@ static void call(struct programs *programs) {
     case 0:
     case 1:
         berth_socket_close(game->host, *socket, game->now);
-        berth_socket_open(game->host, how & 1 ? 6 : 4, how & 2 ? BERTH_UDP : BERTH_TCP, socket);
+        berth_socket_open(game->host, how & 1 ? 6 : 4,
+                          !(how & 2) ? BERTH_TCP
+                          : how & 4  ? BERTH_ICMP
+                                     : BERTH_UDP,
+                          socket);
         break;
     case 2:
         berth_socket_bind(game->host, *socket, &local);

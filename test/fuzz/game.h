@@ -34,6 +34,7 @@ struct game {
     bool deaf; /* the peer does not answer who asks for its link address */
     struct game_flow flows[GAME_FLOWS];
     unsigned flow; /* the one written last */
+    uint32_t echo; /* identifier and number of the host's last echo request */
     /* The last frame of each direction. */
     uint8_t sent[GAME_FRAME], given[GAME_FRAME];
     size_t sent_length, given_length;

@@ -241,6 +241,8 @@ void game_icmp(struct game *game) {
     bool v6 = game->sent_length > 13 && load_be16(game->sent + 12) == ETHERNET_IPV6;
     struct icmp_header icmp = {.type = input_8(input), .code = input_8(input) & 0x0f};
     icmp.rest = icmp.type & 0x80 ? input_32(input) : input_16(input);
+    if ((icmp.type == ICMP_ECHO_REPLY || icmp.type == ICMP6_ECHO_REPLY) && !(icmp.rest & 1))
+        icmp.rest = game->echo; /* the answer that is waited for */
     size_t cut = input_8(input), length = ICMP_HEADER;
     if (game->sent_length > ETHERNET_HEADER) {
         size_t quote = game->sent_length - ETHERNET_HEADER;

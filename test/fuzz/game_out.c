@@ -1,6 +1,7 @@
 #include "engine/wire/arp.h"
 #include "engine/wire/checksum.h"
 #include "engine/wire/ethernet.h"
+#include "engine/wire/icmp.h"
 #include "engine/wire/icmp6.h"
 #include "engine/wire/ipv4.h"
 #include "engine/wire/ipv6.h"
@@ -66,6 +67,17 @@ static void segment_watch(struct game *game, const struct transport *transport) 
     };
 }
 
+/* An echo request is a socket's: its identifier is the socket's port. */
+static void echo_watch(struct game *game, const struct transport *transport) {
+    struct icmp_header icmp;
+    if (transport->protocol == (transport->v6 ? IPV6_ICMP : IPV4_ICMP) &&
+        icmp_header_parse(transport->data, transport->length, &icmp) == 0 &&
+        icmp.type == (transport->v6 ? ICMP6_ECHO : ICMP_ECHO)) {
+        CLAIM(icmp.code == 0 && icmp.rest >> 16 != 0);
+        game->echo = icmp.rest;
+    }
+}
+
 static void transport_watch(struct game *game, const struct transport *transport) {
     struct udp_header udp;
     struct nd_message message;
@@ -73,6 +85,7 @@ static void transport_watch(struct game *game, const struct transport *transport
         CLAIM(udp_header_parse(transport->data, transport->length, transport->length, &udp) == 0 &&
               udp.length == transport->length);
     checksum_check(transport);
+    echo_watch(game, transport);
     if (transport->protocol == IPV4_TCP && !transport->fragment)
         segment_watch(game, transport);
     if (transport->v6 && transport->protocol == IPV6_ICMP && !game->deaf &&

@@ -18,9 +18,11 @@ ninja -C "$build" tool/berth $(printf 'test/fuzz/%s ' $fuzzers) >"$folder/build.
 fuzz() {
     local name=${1#fuzz_} log=$folder/${1#fuzz_}.log
     local command="$build/test/fuzz/$1 -timeout=20 -rss_limit_mb=3000"
+    local dictionary=
+    [ ! -f "test/fuzz/$name.dict" ] || dictionary=-dict=test/fuzz/$name.dict
     mkdir -p "$folder/$name"
     # shellcheck disable=SC2086
-    if timeout -k 5 $((seconds * 2 + 60)) nice $command -max_total_time="$seconds" -max_len=4096 -artifact_prefix="$folder/$name-" \
+    if timeout -k 5 $((seconds * 2 + 60)) nice $command $dictionary -max_total_time="$seconds" -max_len=4096 -artifact_prefix="$folder/$name-" \
         "$folder/$name" "test/fuzz/corpus/$name" >"$log" 2>&1; then
         echo "ok    $name: $(sed -n 's/^Done \([0-9]*\) runs.*/\1 inputs/p' "$log")," \
             "$(grep -oE 'cov: [0-9]+' "$log" | tail -n 1 | cut -d' ' -f2) edges"

@@ -24,6 +24,7 @@ bool power_busy(const struct daemon *daemon);
 bool power_ready(const struct computer *computer, char *error);
 
 /* ---- schedule.c ---- */
+/* Who said `up` has left, or all ends: nothing more is due. */
 void schedule_free(struct daemon *daemon);
 /* Adds to what `up` is told: how many are left, and which failed since it was last told. */
 void schedule_report(struct daemon *daemon, json_t *reply);

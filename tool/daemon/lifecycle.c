@@ -32,6 +32,7 @@ void lifecycle_down(struct daemon *daemon, const char *why) {
 
 void lifecycle_up_left(struct daemon *daemon) {
     daemon->up = NULL;
+    schedule_free(daemon);
     for (struct computer *c = daemon->computers; c != NULL; c = c->next)
         c->kept = false;
     computers_tidy(daemon);

@@ -103,6 +103,10 @@ void schedule_free(struct daemon *daemon) {
         planned_free(planned_take(daemon));
     json_decref(daemon->plan_failed);
     daemon->plan_failed = NULL;
+    daemon->plan_start = 0;
+    if (daemon->plan_log != NULL)
+        log_end(daemon->plan_log);
+    daemon->plan_log = NULL;
 }
 
 void schedule_report(struct daemon *daemon, json_t *reply) {
