@@ -206,33 +206,24 @@ static void nobody_takes_a_hosts_place(void **state) {
     world_close(&world);
 }
 
+static bool all_of_it(struct berth_network *network) {
+    struct berth_ip subnet = berth_ip_v4(0x0a000000);
+    int lan = berth_network_add_switch(network, "lan", &subnet, 24, 0);
+    int outside = lan == 0 ? berth_network_add_outside(network, 0, "out", 0) : -ENOMEM;
+    int host = lan == 0 ? berth_network_add_host(network, "a", 0, NULL, NULL) : -ENOMEM;
+    int name = host == 0 ? berth_network_add_name(network, "b", 0) : -ENOMEM;
+    assert_true(lan == 0 || lan == -ENOMEM);
+    assert_true(outside == 0 || outside == -ENOMEM);
+    assert_true(host == 0 || host == -ENOMEM);
+    assert_true(name == 0 || name == -ENOMEM);
+    berth_network_run(network, 1);
+    return outside == 0 && name == 0;
+}
+
 /* Whatever allocation fails: a clean error, and nothing is lost or left. */
 static void memory_may_run_out_anywhere(void **state) {
     (void)state;
-    struct berth_ip subnet = berth_ip_v4(0x0a000000);
-    bool done = false;
-    for (size_t calls = 0; !done; calls++) {
-        struct counting counting;
-        struct berth_network_config config;
-        berth_network_config_init(&config);
-        config.allocator = counting_allocator(&counting);
-        counting_fail_after(&counting, calls);
-        struct berth_network *network = berth_network_new(&config);
-        if (network) {
-            int lan = berth_network_add_switch(network, "lan", &subnet, 24, 0);
-            int outside = lan == 0 ? berth_network_add_outside(network, 0, "out", 0) : -ENOMEM;
-            int host = lan == 0 ? berth_network_add_host(network, "a", 0, NULL, NULL) : -ENOMEM;
-            int name = host == 0 ? berth_network_add_name(network, "b", 0) : -ENOMEM;
-            assert_true(lan == 0 || lan == -ENOMEM);
-            assert_true(outside == 0 || outside == -ENOMEM);
-            assert_true(host == 0 || host == -ENOMEM);
-            assert_true(name == 0 || name == -ENOMEM);
-            done = outside == 0 && name == 0;
-            berth_network_run(network, 1);
-            berth_network_free(network);
-        }
-        assert_int_equal(counting.blocks, 0);
-    }
+    world_without_memory(all_of_it);
 }
 
 static const struct berth_counters *heard(struct world *world, int host) {

@@ -181,29 +181,21 @@ static void names(void **state) {
     world_close(&world);
 }
 
+static bool host_with_ipv6(struct berth_network *network) {
+    struct berth_ip subnet = berth_ip_v4(0x0a000000), ip = at6(0, 1);
+    if (berth_network_add_switch(network, "lan", &subnet, 24, 0) != 0)
+        return false;
+    assert_int_equal(berth_network_set_ipv6(network, 0, &subnet6), 0);
+    int host = berth_network_add_host(network, "a", 0, NULL, NULL);
+    assert_true(host == 0 || host == -ENOMEM);
+    assert_int_equal(berth_network_find_address(network, &ip), host == 0 ? 0 : -ENOENT);
+    return host == 0;
+}
+
 /* Whatever allocation fails: a clean error, and nothing is lost or left. */
 static void memory(void **state) {
     (void)state;
-    struct berth_ip subnet = berth_ip_v4(0x0a000000);
-    bool done = false;
-    for (size_t calls = 0; !done; calls++) {
-        struct counting counting;
-        struct berth_network_config config;
-        berth_network_config_init(&config);
-        config.allocator = counting_allocator(&counting);
-        counting_fail_after(&counting, calls);
-        struct berth_network *network = berth_network_new(&config);
-        if (network && berth_network_add_switch(network, "lan", &subnet, 24, 0) == 0) {
-            assert_int_equal(berth_network_set_ipv6(network, 0, &subnet6), 0);
-            int host = berth_network_add_host(network, "a", 0, NULL, NULL);
-            assert_true(host == 0 || host == -ENOMEM);
-            struct berth_ip ip = at6(0, 1);
-            assert_int_equal(berth_network_find_address(network, &ip), host == 0 ? 0 : -ENOENT);
-            done = host == 0;
-        }
-        berth_network_free(network);
-        assert_int_equal(counting.blocks, 0);
-    }
+    world_without_memory(host_with_ipv6);
 }
 
 int main(void) {

@@ -31,6 +31,23 @@ static inline void world_close(struct world *world) {
     assert_int_equal(world->counting.blocks, 0);
 }
 
+/* Builds a network whose allocations fail after 0, 1, 2 ... calls, until `build` says that all of
+ * it is there. Nothing is ever left. */
+static inline void world_without_memory(bool (*build)(struct berth_network *network)) {
+    bool done = false;
+    for (size_t calls = 0; !done; calls++) {
+        struct counting counting;
+        struct berth_network_config config;
+        berth_network_config_init(&config);
+        config.allocator = counting_allocator(&counting);
+        counting_fail_after(&counting, calls);
+        struct berth_network *network = berth_network_new(&config);
+        done = network && build(network);
+        berth_network_free(network);
+        assert_int_equal(counting.blocks, 0);
+    }
+}
+
 static inline int world_host(struct world *world, const char *name) {
     int host = berth_network_add_host(world->network, name, 0, NULL, NULL);
     assert_true(host >= 0);

@@ -2,13 +2,9 @@
 #include "engine/wire/tcp.h"
 #include "engine/wire/tcp_options.h"
 #include "test/unit/host/peer6.h"
+#include "test/unit/socket/loopback.h"
 
 static uint8_t data[200000], got[200000];
-
-static void settle(struct peer *peer) {
-    struct berth_frame frame;
-    assert_int_equal(berth_host_output(peer->host, 0, &frame, 1, peer->now), 0);
-}
 
 static berth_handle listener_at(struct peer *peer, int family, struct berth_ip ip, uint16_t port,
                                 int only, int *result) {
@@ -52,21 +48,9 @@ static void streams(void **state) {
         assert_true(berth_ip_equal(&name.ip, &cases[i].from));
         assert_int_equal(berth_socket_local(peer.host, server, &name), 0);
         assert_true(berth_ip_equal(&name.ip, &cases[i].at));
-        size_t sent = 0, received = 0;
         for (size_t at = 0; at < sizeof data; at++)
             data[at] = (uint8_t)(at * 7 + at / 999);
-        while (received < sizeof data) {
-            ssize_t more =
-                berth_socket_send(peer.host, client, data + sent, sizeof data - sent, 0, peer.now);
-            sent += more > 0 ? (size_t)more : 0;
-            settle(&peer);
-            more = berth_socket_receive(peer.host, server, got + received, sizeof got - received, 0,
-                                        peer.now);
-            received += more > 0 ? (size_t)more : 0;
-            if (more < 0)
-                peer_wait(&peer, BERTH_MS);
-        }
-        assert_memory_equal(got, data, sizeof data);
+        carry(&peer, client, server, data, got, sizeof data);
         peer_stop(&peer);
     }
 }

@@ -1,13 +1,6 @@
-#include "test/unit/host/peer.h"
+#include "test/unit/socket/loopback.h"
 
 static uint8_t data[300000], got[300000];
-
-/* One pull takes all that the host has for itself; the loopback is no one else's interface. */
-static void settle(struct peer *peer) {
-    struct berth_frame frame;
-    assert_int_equal(berth_host_output(peer->host, 0, &frame, 1, peer->now), 0);
-    assert_false(berth_host_has_output(peer->host));
-}
 
 static void run_tcp(uint32_t from, uint32_t to) {
     struct peer peer;
@@ -26,19 +19,7 @@ static void run_tcp(uint32_t from, uint32_t to) {
     assert_int_equal(berth_socket_accept(peer.host, listener, &server), 0);
     assert_int_equal(berth_socket_remote(peer.host, server, &name), 0);
     assert_int_equal(berth_ip_to_v4(&name.ip), from);
-    size_t sent = 0, received = 0;
-    while (received < sizeof data) {
-        ssize_t more =
-            berth_socket_send(peer.host, client, data + sent, sizeof data - sent, 0, peer.now);
-        sent += more > 0 ? (size_t)more : 0;
-        settle(&peer);
-        more = berth_socket_receive(peer.host, server, got + received, sizeof got - received, 0,
-                                    peer.now);
-        received += more > 0 ? (size_t)more : 0;
-        if (more < 0)
-            peer_wait(&peer, BERTH_MS);
-    }
-    assert_memory_equal(got, data, sizeof data);
+    carry(&peer, client, server, data, got, sizeof data);
     peer_expect_silence(&peer); /* nothing of it is on the wire (RFC 1122 3.2.1.3) */
     assert_int_equal(berth_host_counters(peer.host)->ip_out_discards, 0);
     peer_stop(&peer);

@@ -96,4 +96,13 @@ static inline struct tcp_active *opened_active(const struct peer *p, uint32_t so
     return tcp_at(p->tcp, socket)->active;
 }
 
+/* Keep-alive, in seconds. */
+static inline void opened_keeps_alive(struct peer *p, uint32_t socket, int idle, int interval,
+                                      int probes) {
+    tcp_set_option(p->tcp, socket, BERTH_SO_KEEPALIVE, 1, p->now);
+    tcp_set_option(p->tcp, socket, BERTH_TCP_KEEPIDLE, idle, p->now);
+    tcp_set_option(p->tcp, socket, BERTH_TCP_KEEPINTVL, interval, p->now);
+    tcp_set_option(p->tcp, socket, BERTH_TCP_KEEPCNT, probes, p->now);
+}
+
 #endif

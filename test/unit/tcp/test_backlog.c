@@ -70,15 +70,20 @@ static void full_at_third(void **state) {
     peer_end(&p);
 }
 
+/* A host that keeps so many half-open records. */
+static void peer_without_cookies(struct peer *p, uint32_t most) {
+    peer_config(p);
+    p->config.tcp_syn_backlog_max = most;
+    p->config.tcp_syncookies = 0;
+    peer_start(p, 4);
+}
+
 /* RFC 4987 3.4 (4987-1, 4987-3): a flood takes no more than the bound, and newcomers push out the
  * oldest; a client that answers in time gets through. */
 static void flood(void **state) {
     (void)state;
     struct peer p;
-    peer_config(&p);
-    p.config.tcp_syn_backlog_max = 64;
-    p.config.tcp_syncookies = 0;
-    peer_start(&p, 4);
+    peer_without_cookies(&p, 64);
     uint32_t listener = peer_listener(&p, 8);
     for (unsigned i = 0; i < 20000; i++)
         assert_true(knock(&p, i));
@@ -102,10 +107,7 @@ static void flood(void **state) {
 static void two_listeners(void **state) {
     (void)state;
     struct peer p;
-    peer_config(&p);
-    p.config.tcp_syn_backlog_max = 64;
-    p.config.tcp_syncookies = 0;
-    peer_start(&p, 4);
+    peer_without_cookies(&p, 64);
     uint32_t first = peer_listener(&p, 8);
     p.tuple.local_port = 81;
     uint32_t second = peer_listener(&p, 8);
@@ -132,10 +134,7 @@ static void two_listeners(void **state) {
 static void oldest_goes(void **state) {
     (void)state;
     struct peer p;
-    peer_config(&p);
-    p.config.tcp_syn_backlog_max = 8;
-    p.config.tcp_syncookies = 0;
-    peer_start(&p, 4);
+    peer_without_cookies(&p, 8);
     uint32_t listener = peer_listener(&p, 0);
     for (unsigned i = 0; i < 4; i++)
         assert_true(knock(&p, i));

@@ -41,10 +41,7 @@ static void answered(void **state) {
     (void)state;
     struct peer p;
     uint32_t socket = opened(&p, 4, "");
-    tcp_set_option(p.tcp, socket, BERTH_SO_KEEPALIVE, 1, p.now);
-    tcp_set_option(p.tcp, socket, BERTH_TCP_KEEPIDLE, 100, p.now);
-    tcp_set_option(p.tcp, socket, BERTH_TCP_KEEPINTVL, 10, p.now);
-    tcp_set_option(p.tcp, socket, BERTH_TCP_KEEPCNT, 3, p.now);
+    opened_keeps_alive(&p, socket, 100, 10, 3);
     for (unsigned round = 0; round < 4; round++) {
         peer_silent_until(&p, p.now + 100 * BERTH_SECOND);
         for (unsigned i = 0; i < 3; i++) {

@@ -107,10 +107,7 @@ static void user_timeout_and_keepalive(void **state) {
     (void)state;
     struct peer p;
     uint32_t socket = opened(&p, 4, "mss 1000");
-    tcp_set_option(p.tcp, socket, BERTH_SO_KEEPALIVE, 1, p.now);
-    tcp_set_option(p.tcp, socket, BERTH_TCP_KEEPIDLE, 10, p.now);
-    tcp_set_option(p.tcp, socket, BERTH_TCP_KEEPINTVL, 5, p.now);
-    tcp_set_option(p.tcp, socket, BERTH_TCP_KEEPCNT, 2, p.now);
+    opened_keeps_alive(&p, socket, 10, 5, 2);
     tcp_set_option(p.tcp, socket, BERTH_TCP_USER_TIMEOUT, 32000, p.now);
     uint64_t start = p.now;
     for (unsigned probe = 0; probe < 5; probe++) { /* at 10, 15, 20, 25, 30 s */

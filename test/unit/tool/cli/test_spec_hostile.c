@@ -1,33 +1,8 @@
 /* berth.yaml in Compose's words: wrong ones, cut ones, bombs; and what copies and variables become.
  */
 #define _GNU_SOURCE
+#include "test/unit/tool/cli/spec_text.h"
 #include "tool/cli/spec_read.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-static bool read_text(struct spec *spec, const char *text, size_t length, char *error) {
-    FILE *file = tmpfile();
-    assert_non_null(file);
-    assert_int_equal(fwrite(text, 1, length, file), length);
-    rewind(file);
-    bool fine = spec_read(spec, file, "berth.yaml", error);
-    fclose(file);
-    return fine;
-}
-
-static const struct spec_host *host_of(const struct spec *spec, const char *name) {
-    const struct spec_host *host = spec->hosts;
-    while (host != NULL && strcmp(host->name, name) != 0)
-        host = host->next;
-    assert_non_null(host);
-    return host;
-}
 
 /* Compose's words, in the wrong kind or place. */
 static const struct {
