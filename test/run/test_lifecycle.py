@@ -125,6 +125,14 @@ with Net("crowd") as net:
     check("and the others say why", sum("is up already" in err for _, err in said) == 7, said)
     check("down", net.berth("down").returncode == 0 and gone(net.name))
 
+with Net("hurry") as net:  # some of the commands have only just begun to start when all is to end
+    rounds, slow = [], "hosts: {a: {count: 20, stop_grace_period: 90s, command: [sleep, '300']}}\n"
+    for _ in range(5):
+        done, begun = started(net, slow), time.monotonic()
+        down = net.berth("down")
+        rounds.append((done.returncode, down.returncode, time.monotonic() - begun < 45, gone(net.name)))
+    check("down right after up hears every command's end and waits for no deadline", rounds == [(0, 0, True, True)] * 5, rounds)
+
 sides = [Net("sides") for _ in range(20)]
 for side in sides:
     side.__enter__()

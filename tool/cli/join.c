@@ -71,7 +71,8 @@ int run_on_network(const struct run_options *options) {
         fprintf(stderr, "berth: %s\n", text);
         return RUN_FAILED;
     }
-    int control = control_connect(options->net, !options->existing, text, sizeof(text));
+    int control = options->existing ? control_connect_running(options->net, text, sizeof(text))
+                                    : control_connect(options->net, true, text, sizeof(text));
     if (control < 0) {
         fprintf(stderr, "berth: %s\n", text);
         return RUN_FAILED;

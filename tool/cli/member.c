@@ -74,7 +74,7 @@ static char **child_argv(const struct watch *watch, const char *word, const char
     size_t words = 0, at = 0;
     while (argv[words] != NULL)
         words++;
-    const char **list = calloc(words + 20, sizeof *list);
+    const char **list = calloc(words + 21, sizeof *list);
     if (list == NULL)
         return NULL;
     list[at++] = "berth";
@@ -83,8 +83,10 @@ static char **child_argv(const struct watch *watch, const char *word, const char
     list[at++] = watch->s->net;
     if (run && process != NULL)
         at += options_put(process, list + at, numbers);
-    if (run)
+    if (run) {
+        list[at++] = "--existing"; /* or one that comes late would begin the network anew */
         list[at++] = "--host";
+    }
     list[at++] = host;
     list[at++] = "--";
     memcpy(list + at, argv, (words + 1) * sizeof *list);

@@ -16,6 +16,7 @@ static const char help[] =
     "                 run, and ends when its last user leaves\n"
     "  --host HOST    the computer's name; a fresh computer when not given\n"
     "  --ip ADDRESS   the computer's address, IPv4 or IPv6; free ones when not given\n"
+    "  --existing     only on a computer that is there already\n"
     "  --user USER    whose rights the program has, NAME[:GROUP]; root's choice only\n"
     "  --stop-signal NUMBER, --stop-grace-ms NUMBER\n"
     "                 what the network's end begins with (15, SIGTERM), and how long before\n"
@@ -49,6 +50,7 @@ int command_run(int argc, char **argv) {
     static const struct option known[] = {{"net", required_argument, NULL, 'n'},
                                           {"host", required_argument, NULL, 'H'},
                                           {"ip", required_argument, NULL, 'i'},
+                                          {"existing", no_argument, NULL, 'e'},
                                           {"user", required_argument, NULL, 'u'},
                                           {"stop-signal", required_argument, NULL, 's'},
                                           {"stop-grace-ms", required_argument, NULL, 'g'},
@@ -73,6 +75,9 @@ int command_run(int argc, char **argv) {
             break;
         case 'i':
             options.ip = optarg;
+            break;
+        case 'e':
+            options.existing = true;
             break;
         case 'u':
             options.user = optarg;

@@ -50,8 +50,15 @@ static int connect_locked(const struct place *place, const char *net, bool start
     return fd;
 }
 
-/* 0 and the greeting read: a daemon that lives. -ECONNRESET: it went before it saw us. */
-static int greeting_read(int fd, pid_t *pid, char *error, size_t size) {
+/* Until the other end closes. */
+static void end_await(int fd, char *line, size_t size) {
+    while (control_next(fd, line, size, NULL) > 0)
+        continue;
+}
+
+/* 0 and the greeting read: a daemon that lives. -ECONNRESET: it went before it saw us, or goes and
+ * was waited for. -ESHUTDOWN: it goes, and we do not wait. */
+static int greeting_read(int fd, bool wait, pid_t *pid, char *error, size_t size) {
     char line[512];
     ssize_t length = control_next(fd, line, sizeof line, NULL);
     if (length == 0 || length == -ECONNRESET || length == -EPIPE)
@@ -63,15 +70,19 @@ static int greeting_read(int fd, pid_t *pid, char *error, size_t size) {
     json_t *greeting = json_loads(line, 0, NULL);
     json_t *number = json_object_get(greeting, "pid");
     bool known = json_is_string(json_object_get(greeting, "berth")) && json_is_integer(number);
+    bool ending = known && json_is_true(json_object_get(greeting, "ending"));
     if (known)
         *pid = (pid_t)json_integer_value(number);
     else
         snprintf(error, size, "what answers there is not a berth of this kind: %.80s", line);
     json_decref(greeting);
-    return known ? 0 : -EPROTO;
+    if (ending && wait)
+        end_await(fd, line, sizeof line);
+    return !known ? -EPROTO : !ending ? 0 : wait ? -ECONNRESET : -ESHUTDOWN;
 }
 
-static int connect_once(const char *net, bool start, pid_t *pid, char *error, size_t size) {
+static int connect_once(const char *net, bool start, bool wait, pid_t *pid, char *error,
+                        size_t size) {
     struct place place;
     int result = place_locate(&place, net, error, size);
     if (result < 0)
@@ -88,7 +99,9 @@ static int connect_once(const char *net, bool start, pid_t *pid, char *error, si
     place_unlock(&place);
     if (fd < 0)
         return fd;
-    result = greeting_read(fd, pid, error, size);
+    result = greeting_read(fd, wait, pid, error, size);
+    if (result == -ESHUTDOWN)
+        snprintf(error, size, "network %s is going down", net);
     if (result < 0) {
         close(fd);
         return result;
@@ -98,9 +111,10 @@ static int connect_once(const char *net, bool start, pid_t *pid, char *error, si
 
 /* A daemon that goes down, or is killed, closes on those that wait for its greeting: the next round
  * starts or finds another. */
-static int connect_bounded(const char *net, bool start, pid_t *pid, char *error, size_t size) {
+static int connect_bounded(const char *net, bool start, bool wait, pid_t *pid, char *error,
+                           size_t size) {
     for (int tries = 0; tries < CONNECT_TRIES; tries++) {
-        int fd = connect_once(net, start, pid, error, size);
+        int fd = connect_once(net, start, wait, pid, error, size);
         if (fd != -ECONNRESET)
             return fd;
     }
@@ -113,11 +127,16 @@ static int connect_bounded(const char *net, bool start, pid_t *pid, char *error,
 
 int control_connect(const char *net, bool start, char *error, size_t size) {
     pid_t pid;
-    return connect_bounded(net, start, &pid, error, size);
+    return connect_bounded(net, start, true, &pid, error, size);
+}
+
+int control_connect_running(const char *net, char *error, size_t size) {
+    pid_t pid;
+    return connect_bounded(net, false, false, &pid, error, size);
 }
 
 int control_connect_pid(const char *net, pid_t *pid, char *error, size_t size) {
-    return connect_bounded(net, false, pid, error, size);
+    return connect_bounded(net, false, true, pid, error, size);
 }
 
 /* The first descriptor that comes goes to *got; surplus ones are closed. */

@@ -2,9 +2,9 @@
  *
  * The control socket speaks JSON, one object a line of at most CONTROL_LINE_MAX octets, both ways;
  * descriptors travel by SCM_RIGHTS on the octets of the line that needs them. The daemon greets
- * with {"berth":VERSION,"pid":PID}, which control_connect() reads. A request is answered by one
- * line: {"ok":true,...} or {"error":"text for a person"}; in order. What a run says on its
- * connection (tool/runner):
+ * with {"berth":VERSION,"pid":PID,"ending":false}, which control_connect() reads. A request is
+ * answered by one line: {"ok":true,...} or {"error":"text for a person"}; in order. What a run says
+ * on its connection (tool/runner):
  *
  *   {"do":"join","host":"pc1","ip":"10.0.0.2","must_exist":true,"grace":5000,"program":"curl","argv":["curl",...]}
  *       host, ip, must_exist and grace (ms) may be missing. Answer:
@@ -46,11 +46,13 @@
 
 enum { CONTROL_LINE_MAX = 65536, CONTROL_FDS_MAX = 8 };
 
-/* A close-on-exec stream to the daemon of network `net`. start: starts the daemon when none runs,
- * and waits until it answers. A negative errno, with a line for a person in `error`, when there is
- * none (-ENOENT: it does not run). Not for a process with threads, and before
- * PR_SET_CHILD_SUBREAPER: the daemon must become nobody's child. */
+/* A close-on-exec stream to the daemon of network `net`; the end of one that goes down is waited
+ * for. start: starts the daemon when none runs, and waits until it answers. A negative errno, with
+ * a line for a person in `error`, when there is none (-ENOENT: it does not run). Not for a process
+ * with threads, and before PR_SET_CHILD_SUBREAPER: the daemon must become nobody's child. */
 int control_connect(const char *net, bool start, char *error, size_t size);
+/* As control_connect() without start; one that goes down is not waited for (-ESHUTDOWN). */
+int control_connect_running(const char *net, char *error, size_t size);
 /* As control_connect() without start; *pid is the daemon's. */
 int control_connect_pid(const char *net, pid_t *pid, char *error, size_t size);
 

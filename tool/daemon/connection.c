@@ -166,9 +166,9 @@ static void connection_open(struct daemon *daemon, int fd) {
     if (c->next != NULL)
         c->next->link = &c->next;
     daemon->connections = c;
-    /* Who comes while all is ending waits for our end, and then begins anew. */
-    if (!daemon->ending)
-        connection_reply(c, json_pack("{s:s,s:i}", "berth", BERTH_VERSION, "pid", (int)getpid()));
+    /* Who comes while all is ending either leaves, or waits for our end and then begins anew. */
+    connection_reply(c, json_pack("{s:s,s:i,s:b}", "berth", BERTH_VERSION, "pid", (int)getpid(),
+                                  "ending", (int)daemon->ending));
 }
 
 bool connection_accept(struct daemon *daemon) {

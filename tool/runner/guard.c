@@ -217,10 +217,10 @@ static void run_kill(struct guard *guard) {
     descendants_signal(SIGKILL);
 }
 
-/* Takes what the daemon says. answered: it said "ok". false: it is gone. */
-static bool daemon_hear(struct guard *guard, bool *answered) {
+/* Takes what the daemon has said. answered: it said "ok". false: it makes no sense. */
+static bool daemon_obey(struct guard *guard, bool *answered) {
     char text[TEXT_SIZE];
-    bool alive = daemon_line_fill(&guard->daemon);
+    bool alive = true;
     enum daemon_said said;
     *answered = false;
     while ((said = daemon_line_next(&guard->daemon, text, sizeof(text))) != DAEMON_NOTHING) {
@@ -240,6 +240,12 @@ static bool daemon_hear(struct guard *guard, bool *answered) {
             run_unpause(guard);
     }
     return alive;
+}
+
+/* Takes what the daemon says. false: it is gone. */
+static bool daemon_hear(struct guard *guard, bool *answered) {
+    bool alive = daemon_line_fill(&guard->daemon);
+    return daemon_obey(guard, answered) && alive;
 }
 
 /* A note about the program's last call may still be on its way; the answer to a question asked now
@@ -370,6 +376,10 @@ noreturn void guard_main(const struct run_setup *setup, int outer) {
     daemon_line_init(&guard.daemon, setup->request->control);
     watch(&guard, ON_JOB, setup->link_guard);
     guard_start(&guard, outer);
+    /* What came in one piece with the answer to `attach`: no poll() will tell of it again. */
+    bool answered;
+    if (!daemon_obey(&guard, &answered))
+        daemon_gone(&guard);
     while (!guard.childless)
         guard_step(&guard);
     _exit(0);

@@ -1,6 +1,7 @@
 /* The parts that guard and job are made of, without a program. */
 #define _GNU_SOURCE
 #include "tool/runner/descendants.h"
+#include "tool/runner/family.h"
 #include "tool/runner/link.h"
 #include "tool/runner/pidfd.h"
 #include "tool/runner/reach.h"
@@ -11,6 +12,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -53,6 +55,56 @@ static void family_start(const int alive[2]) {
     char octet;
     close(alive[1]);
     assert_int_equal(read(alive[0], &octet, 1), 1);
+}
+
+static int pid_compare(const void *a, const void *b) {
+    pid_t x = *(const pid_t *)a, y = *(const pid_t *)b;
+    return (x > y) - (x < y);
+}
+
+static void *thread_start_child(void *pid) {
+    *(pid_t *)pid = fork();
+    while (*(pid_t *)pid == 0)
+        pause();
+    pause(); /* children of a thread that has ended become those of another */
+    return NULL;
+}
+
+/* Both ways find the same, also what a thread has started, and more than one read of a file gives.
+ */
+static void test_a_family_is_found_both_ways(void **state) {
+    (void)state;
+    enum { MANY = 1000 };
+    struct family by[2] = {{0}};
+    pid_t of_thread = 0;
+    pthread_t thread;
+    int alive[2];
+    assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+    assert_int_equal(pipe(alive), 0);
+    family_start(alive);
+    close(alive[0]);
+    for (int i = 0; i < MANY; i++)
+        if (fork() == 0)
+            for (;;)
+                pause();
+    assert_int_equal(pthread_create(&thread, NULL, thread_start_child, &of_thread), 0);
+    while (*(volatile pid_t *)&of_thread == 0)
+        sched_yield();
+    assert_int_equal(family_by_parents(&by[0]), 0);
+    int r = family_by_children(&by[1]);
+    assert_true(r == 0 || r == -ENOENT);
+    for (int i = 0; i < (r == 0 ? 2 : 1); i++) {
+        assert_int_equal(by[i].count, MANY + 6);
+        qsort(by[i].list, by[i].count, sizeof(pid_t), pid_compare);
+        assert_non_null(bsearch(&of_thread, by[i].list, by[i].count, sizeof(pid_t), pid_compare));
+    }
+    if (r == 0)
+        assert_memory_equal(by[0].list, by[1].list, by[0].count * sizeof(pid_t));
+    family_clear(&by[0]);
+    family_clear(&by[1]);
+    descendants_end();
+    assert_int_equal(pthread_cancel(thread), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
 }
 
 static void test_all_descendants_end(void **state) {
@@ -329,6 +381,7 @@ static void test_rights_are_explained(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_all_descendants_end),
+        cmocka_unit_test(test_a_family_is_found_both_ways),
         cmocka_unit_test(test_notes_leave_room),
         cmocka_unit_test_setup_teardown(test_reach_memory, reach_setup, reach_teardown),
         cmocka_unit_test_setup_teardown(test_reach_nonsense, reach_setup, reach_teardown),
