@@ -68,7 +68,7 @@ static void leave_lists(struct network_host *host) {
 /* ---- a host ---- */
 
 /* Fills a seed that is all zeroes. */
-static void seed_for(const struct berth_network *network, uint64_t purpose, uint8_t seed[32]) {
+void network_seed(const struct berth_network *network, uint64_t purpose, uint8_t seed[32]) {
     struct random random;
     uint8_t any = 0;
     for (size_t i = 0; i < 32; i++)
@@ -92,8 +92,9 @@ static struct berth_host *make_engine(struct berth_network *network, int number,
     if (given)
         memcpy(&config, given, given->size < sizeof config ? given->size : sizeof config);
     config.size = sizeof config;
-    seed_for(network, network_purpose(PURPOSE_HOST, (uint32_t)number), config.seed);
-    seed_for(network, network_purpose(PURPOSE_PLACE, berth_ip_to_v4(address)), config.tcp_secret);
+    network_seed(network, network_purpose(PURPOSE_HOST, (uint32_t)number), config.seed);
+    network_seed(network, network_purpose(PURPOSE_PLACE, berth_ip_to_v4(address)),
+                 config.tcp_secret);
     return berth_host_new(&config);
 }
 
@@ -113,6 +114,7 @@ static struct network_host *host_new(struct berth_network *network, const char *
         return NULL;
     }
     berth_host_divert_udp(host->engine, 53);
+    berth_host_divert_tcp(host->engine, 53);
     return host;
 }
 
@@ -124,6 +126,7 @@ void host_free(struct network_host *host) {
         port_free(port);
     }
     records_free(host);
+    nameserver_free(host);
     berth_host_free(host->engine);
     allocator.release(allocator.context, host, sizeof *host);
 }

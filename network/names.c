@@ -112,26 +112,33 @@ static const char *zone_name(const void *context, const struct berth_ip *address
                                    berth_network_find_address(asker->network, address));
 }
 
-/* A nameserver of the network itself. */
-static bool is_served(const struct berth_network *network, const struct berth_endpoint *server) {
+bool names_is_served(const struct berth_network *network, enum berth_protocol protocol,
+                     const struct berth_endpoint *server) {
     const struct network_port *port = network_port_at(network, &server->ip);
-    return port && berth_socket_port_owner(port->host->engine, BERTH_UDP, server) != 0;
+    return port && berth_socket_port_owner(port->host->engine, protocol, server) != 0;
 }
 
-void names_serve(struct network_host *host) {
-    struct berth_network *network = host->network;
-    const struct asker asker = {network, host};
+size_t names_reply(const struct network_host *host, const uint8_t *query, size_t length,
+                   uint8_t *reply) {
+    const struct asker asker = {host->network, host};
     const struct dns_zone zone = {zone_address, zone_name, &asker};
+    return dns_answer(&zone, query, length, reply);
+}
+
+bool names_serve(struct network_host *host) {
+    struct berth_network *network = host->network;
     struct berth_diverted query;
+    bool any = nameserver_serve(host);
     while (berth_host_take_diverted(host->engine, &query)) {
-        if (is_served(network, &query.destination)) {
+        any = true;
+        if (names_is_served(network, BERTH_UDP, &query.destination)) {
             berth_host_pass_diverted(host->engine, &query, network->now);
             continue;
         }
         uint8_t reply[DNS_REPLY];
-        size_t length = dns_answer(&zone, query.data, query.length, reply);
+        size_t length = names_reply(host, query.data, query.length, reply);
         if (network->queries.on && dns_is_unknown(reply, length)) {
-            queries_put(&network->queries, network->allocator, host->number, &query);
+            queries_put(&network->queries, network->allocator, host->number, &query, 0);
             continue;
         }
         if (length > 0)
@@ -139,4 +146,20 @@ void names_serve(struct network_host *host) {
                                   network->now);
         host_list_add(host, LIST_EVENTS);
     }
+    return any;
+}
+
+void berth_network_answer_query(struct berth_network *network, const struct berth_name_query *query,
+                                const void *data, size_t length, uint64_t now) {
+    struct network_host *host = network_host_of(network, query->host);
+    if (now > network->now)
+        network->now = now;
+    if (!host)
+        return;
+    if (query->stream)
+        nameserver_answer(host, query->stream, data, length);
+    else
+        berth_host_inject_udp(host->engine, &query->query.destination, &query->query.source, data,
+                              length, network->now);
+    berth_network_touch(network, query->host);
 }

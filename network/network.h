@@ -7,10 +7,12 @@
 #include "network/directory.h"
 #include "network/flight.h"
 #include "network/link.h"
+#include "network/nameserver.h"
 #include "network/queries.h"
 #include "network/switch.h"
 #include "network/walls.h"
 #include <berth/network.h>
+#include <berth/socket.h>
 
 enum {
     NETWORK_NAME = 64,     /* with its NUL */
@@ -40,6 +42,7 @@ struct network_host {
     struct berth_host *engine;
     struct network_port *ports;
     struct record *records;
+    struct nameserver *nameserver; /* NULL: never needed yet */
     int number;
     uint32_t group; /* of a partition; 0: none */
     struct network_host *next[LIST_KINDS];
@@ -104,13 +107,15 @@ enum network_purpose {
     PURPOSE_NAMES = 1,
     PURPOSE_ADDRESSES = 2,
     PURPOSE_HOST = 3,
-    PURPOSE_PLACE = 4
+    PURPOSE_PLACE = 4,
+    PURPOSE_NAMESERVER = 5,
 };
 static inline uint64_t network_purpose(enum network_purpose kind, uint32_t number) {
     return (uint64_t)kind << 56 | number;
 }
 
 /* host.c */
+void network_seed(const struct berth_network *network, uint64_t purpose, uint8_t seed[32]);
 struct network_host *network_host_of(const struct berth_network *network, int host);
 /* The port that has that address; NULL if no host has it. */
 struct network_port *network_port_at(const struct berth_network *network,
@@ -148,8 +153,14 @@ bool record_address(const struct network_host *host, const char *key, struct ber
 void records_free(struct network_host *host);
 
 /* names.c */
-/* Answers what the host's programs asked at port 53. */
-void names_serve(struct network_host *host);
+/* Answers what the host's programs asked at port 53. True when the host has output of it. */
+bool names_serve(struct network_host *host);
+/* The reply to a query of the host's in reply[DNS_REPLY]; its length, or 0: it is none. */
+size_t names_reply(const struct network_host *host, const uint8_t *query, size_t length,
+                   uint8_t *reply);
+/* True when a host of the network has a socket at that address. */
+bool names_is_served(const struct berth_network *network, enum berth_protocol protocol,
+                     const struct berth_endpoint *server);
 /* The key of a name in the directory: lower case, no dot at the end. Its length, or -EINVAL. */
 int names_key(const char *name, char key[]);
 

@@ -6,20 +6,21 @@ struct query_node {
     struct berth_name_query query;
 };
 
-void queries_put(struct queries *queries, struct berth_allocator allocator, int host,
-                 const struct berth_diverted *query) {
+bool queries_put(struct queries *queries, struct berth_allocator allocator, int host,
+                 const struct berth_diverted *query, berth_handle stream) {
     if (queries->count == QUERIES_MAX)
-        return;
+        return false;
     struct query_node *node = allocator.allocate(allocator.context, sizeof *node);
     if (!node)
-        return;
-    *node = (struct query_node){.query = {host, *query}};
+        return false;
+    *node = (struct query_node){.query = {host, *query, stream}};
     if (queries->tail)
         queries->tail->next = node;
     else
         queries->head = node;
     queries->tail = node;
     queries->count++;
+    return true;
 }
 
 static bool query_take(struct queries *queries, struct berth_allocator allocator,

@@ -14,9 +14,9 @@ struct queries {
     bool on;
 };
 
-/* Keeps it; drops it when too many wait or memory is out. */
-void queries_put(struct queries *queries, struct berth_allocator allocator, int host,
-                 const struct berth_diverted *query);
+/* Keeps it. False when too many wait or memory is out. stream: see struct berth_name_query. */
+bool queries_put(struct queries *queries, struct berth_allocator allocator, int host,
+                 const struct berth_diverted *query, berth_handle stream);
 void queries_clear(struct queries *queries, struct berth_allocator allocator);
 
 #endif

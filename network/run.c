@@ -68,10 +68,12 @@ static uint32_t serve(struct berth_network *network) {
     uint32_t count = 0;
     for (struct network_port *port = host->ports; port; port = port->sibling)
         count += pull(port);
-    if (berth_host_has_output(host->engine))
+    /* What was pulled may have asked for a connection to a nameserver. */
+    if (nameserver_serve(host) || berth_host_has_output(host->engine))
         host_list_add(host, LIST_OUTPUT);
     host_list_add(host, LIST_EVENTS);
-    deadlines_change(&network->deadlines, &host->deadline, berth_host_deadline(host->engine));
+    uint64_t engine = berth_host_deadline(host->engine), names = nameserver_deadline(host);
+    deadlines_change(&network->deadlines, &host->deadline, engine < names ? engine : names);
     return count + 1;
 }
 

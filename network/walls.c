@@ -183,6 +183,8 @@ int berth_network_reset_host(struct berth_network *network, int host, uint64_t n
     if (!reset)
         return -ENOENT;
     int error = berth_host_reset(reset->engine, network->now);
+    if (!error)
+        nameserver_free(reset); /* its connections ended without a word */
     berth_network_touch(network, host);
     return error;
 }

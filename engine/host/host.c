@@ -131,6 +131,7 @@ void berth_host_free(struct berth_host *host) {
     echo_free(host->sockets.echo, allocator);
     divert_clear(&host->sockets.divert, allocator);
     reports_clear(&host->sockets.reports, allocator);
+    divert_clear(&host->sockets.openings, allocator);
     strays_clear(&host->strays, allocator);
     loop_clear(host);
     ip_clear(&host->sockets.ip);
@@ -142,6 +143,8 @@ void berth_host_free(struct berth_host *host) {
 uint64_t berth_host_deadline(const struct berth_host *host) {
     uint64_t tcp = tcp_deadline(host->sockets.tcp);
     uint64_t ip = ip_deadline(&host->sockets.ip), first = tcp < ip ? tcp : ip;
+    uint64_t answerer = host->answerer ? tcp_deadline(host->answerer->sockets.tcp) : BERTH_NEVER;
+    first = answerer < first ? answerer : first;
     if (host->sockets.suspended || first > BERTH_NEVER - 1 - host->sockets.behind)
         return BERTH_NEVER;
     return first + host->sockets.behind;
@@ -152,6 +155,8 @@ void berth_host_advance(struct berth_host *host, uint64_t now) {
     if (host->sockets.suspended)
         return;
     tcp_advance(host->sockets.tcp, now);
+    if (host->answerer)
+        tcp_advance(host->answerer->sockets.tcp, now);
     ip_advance(&host->sockets.ip, now);
 }
 

@@ -20,7 +20,8 @@ struct berth_host {
     struct berth_frame *loop; /* LOOP_FRAMES; taken with the first frame of the host to itself */
     uint32_t loop_count;
     struct strays strays;
-    bool udp_events_first; /* whose turn it is */
+    bool udp_events_first;       /* whose turn it is */
+    struct berth_host *answerer; /* of diverted connections, or NULL */
 };
 
 /* input.c */
@@ -28,6 +29,12 @@ void host_input(struct berth_host *host, unsigned interface, const struct berth_
                 size_t count, uint64_t now);
 /* A packet that was taken off its link before; its octets need not last. */
 void host_input_packet(struct berth_host *host, struct ip_packet *packet, uint64_t now);
+/* opening.c */
+/* True if the segment was taken: it goes to the answerer, or waits for the caller. */
+bool opening_diverts(struct berth_host *host, const struct tcp_emit *emit, uint64_t now);
+/* Takes the answerer's next segment in. False: it has none. */
+bool answerer_pull(struct berth_host *host, uint64_t now);
+
 /* loopback.c */
 /* Takes a frame (given) that the host sends to itself. */
 void loop_add(struct berth_host *host, struct berth_frame *frame);

@@ -108,8 +108,9 @@ static int send_next(const struct pull *pull, struct berth_frame *frame) {
     }
     struct tcp_emit segment;
     if (tcp_output(sockets->tcp, &segment, pull->now))
-        return send_tcp(pull, &segment, frame);
-    return -EAGAIN;
+        return opening_diverts(pull->host, &segment, pull->now) ? -EINPROGRESS
+                                                                : send_tcp(pull, &segment, frame);
+    return answerer_pull(pull->host, pull->now) ? -EINPROGRESS : -EAGAIN;
 }
 
 /* Lets what the host sent to itself come in. False when the pull has done enough of that. */
@@ -170,5 +171,6 @@ bool berth_host_has_output(const struct berth_host *host) {
         return false;
     return host->sockets.ip.ready > 0 || host->loop_count > 0 ||
            udp_has_output(host->sockets.udp) || tcp_has_output(host->sockets.tcp) ||
-           (host->sockets.echo && udp_has_output(host->sockets.echo->sockets));
+           (host->sockets.echo && udp_has_output(host->sockets.echo->sockets)) ||
+           (host->answerer && tcp_has_output(host->answerer->sockets.tcp));
 }

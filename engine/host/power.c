@@ -50,6 +50,7 @@ int berth_host_reset(struct berth_host *host, uint64_t now) {
     loop_clear(host);
     divert_clear(&sockets->divert, host->config.allocator);
     reports_clear(&sockets->reports, host->config.allocator);
+    divert_clear(&sockets->openings, host->config.allocator);
     ip_reset(&sockets->ip, sockets->now);
     return 0;
 }

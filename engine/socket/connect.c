@@ -113,9 +113,14 @@ static int connect_tcp(struct sockets *sockets, uint32_t index, const struct ber
         return -ENETUNREACH;
     if (remote->port == 0)
         return -ECONNREFUSED; /* nobody listens at port 0, and it never goes out */
+    bool diverted = remote->port == sockets->openings.port && !sockets->ip.takes_all;
     error = socket_way(sockets, &local.ip, remote, &way);
+    if (error == -ENETUNREACH && diverted)
+        error = diverted_way(sockets, &local.ip, remote, &way);
     if (error)
         return error;
+    if (way.interface == IP_ANY_INTERFACE)
+        way.interface = IP_LOOPBACK;
     /* RFC 9293 3.9.2.3, MUST-46: no connection to a group. */
     if (is_group(sockets, &way.remote.ip))
         return -ENETUNREACH;

@@ -13,9 +13,8 @@ static bool is_diverted(const struct sockets *sockets, const struct berth_endpoi
            ports_lookup(udp_ports(sockets->udp), &remote->ip, remote->port, 0) == 0;
 }
 
-/* A way for what will be diverted: it needs no route, only some address of ours to come from. */
-static int diverted_way(const struct sockets *sockets, const struct berth_ip *bound,
-                        const struct berth_endpoint *remote, struct udp_way *way) {
+int diverted_way(const struct sockets *sockets, const struct berth_ip *bound,
+                 const struct berth_endpoint *remote, struct udp_way *way) {
     int error = socket_way(sockets, bound, remote, way);
     if (!error)
         return 0;

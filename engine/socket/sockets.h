@@ -24,8 +24,9 @@ struct sockets {
     const struct berth_host_config *config;
     struct divert divert;
     struct reports reports;
-    uint64_t now;    /* the latest time the caller has said, less what we are behind */
-    uint64_t behind; /* how long the host was suspended */
+    struct divert openings; /* of TCP connections; see host/opening.c */
+    uint64_t now;           /* the latest time the caller has said, less what we are behind */
+    uint64_t behind;        /* how long the host was suspended */
     bool suspended;
 };
 
@@ -76,6 +77,13 @@ static inline int socket_find(const struct sockets *sockets, berth_handle handle
     ref->index = low & ~SOCKET_ECHO;
     return ref->udp && udp_alive(ref->udp, ref->index, generation) ? 0 : -EBADF;
 }
+
+/* ---- datagram.c ---- */
+struct udp_way;
+/* A way for what will be diverted: it needs no route, only some address of ours to come from. The
+ * interface is IP_ANY_INTERFACE where there is no route. */
+int diverted_way(const struct sockets *sockets, const struct berth_ip *bound,
+                 const struct berth_endpoint *remote, struct udp_way *way);
 
 /* ---- connect.c ---- */
 /* The way to a remote address for UDP: next interface and source. `bound`: the socket's own

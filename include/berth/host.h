@@ -311,6 +311,24 @@ void berth_host_inject_udp(struct berth_host *host, const struct berth_endpoint 
 void berth_host_pass_diverted(struct berth_host *host, const struct berth_diverted *datagram,
                               uint64_t now);
 
+/* Connections that the host's own sockets open to `port` (0: none) wait for the caller before
+ * anything of them goes out. One to one of the host's own addresses with a socket bound there is
+ * never diverted. */
+void berth_host_divert_tcp(struct berth_host *host, uint16_t port);
+/* Takes the oldest opening (at most 64 wait; the SYNs of more are dropped, and come again); its
+ * octets are the host's own. True if there was one. */
+bool berth_host_take_opening(struct berth_host *host, struct berth_diverted *opening);
+/* The host that answers in whatever address's stead: its listener at that port of both families'
+ * wildcards accepts what berth_host_answer_opening() gives it, and the segments of such connections
+ * go from TCP to TCP. `host` drives its output and its timers; events and sockets are the caller's.
+ * Kept until it is replaced (NULL: by none), or until the host is freed, first. */
+void berth_host_set_answerer(struct berth_host *host, struct berth_host *answerer);
+void berth_host_answer_opening(struct berth_host *host, const struct berth_diverted *opening,
+                               uint64_t now);
+/* Lets it go its way after all. 0 or -ENETUNREACH. */
+int berth_host_pass_opening(struct berth_host *host, const struct berth_diverted *opening,
+                            uint64_t now);
+
 /* ---- gateways ---- */
 
 /* A gateway takes what comes for any unicast address as its own, and its sockets may be bound to

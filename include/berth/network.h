@@ -98,15 +98,21 @@ enum berth_distribution { BERTH_UNIFORM, BERTH_NORMAL, BERTH_PARETO, BERTH_PARET
 enum berth_loss_model { BERTH_LOSS_RANDOM, BERTH_LOSS_GEMODEL, BERTH_LOSS_STATE };
 
 /* Queries for names that the network does not know are not answered with "no such name" any more
- * but wait for the caller, who asks elsewhere: berth_host_inject_udp() brings the host the answer,
- * from query.destination to query.source. */
+ * but wait for the caller, who asks elsewhere, and then answers. Connections to nameservers that
+ * are no address of the host's own go their way. */
 void berth_network_forward_names(struct berth_network *network, bool on);
 struct berth_name_query {
     int host;
     struct berth_diverted query;
+    berth_handle
+        stream; /* 0: it came by UDP; else by a TCP connection, and the answer may be long */
 };
 /* Takes the oldest one (at most 1024 wait; more are dropped). True if there was one. */
 bool berth_network_take_query(struct berth_network *network, struct berth_name_query *query);
+/* Brings the host the answer, as though from query.destination to query.source. One whose asker is
+ * gone is dropped. */
+void berth_network_answer_query(struct berth_network *network, const struct berth_name_query *query,
+                                const void *data, size_t length, uint64_t now);
 
 /* What a link end does to the frames that leave the host (egress) or come to it (ingress); netem's
  * words. Probabilities and correlations are 0..1; times ns. All zero: unimpaired, and frames may be

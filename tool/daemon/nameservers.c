@@ -58,7 +58,6 @@ unsigned nameservers_read(struct berth_endpoint servers[NAMESERVERS_MAX]) {
 static void answer(struct server *server, const struct berth_name_query *asked, const uint8_t *data,
                    size_t length, uint64_t now) {
     const struct berth_diverted *query = &asked->query;
-    struct berth_host *host = berth_network_host(server->network, asked->host);
     uint8_t failed[sizeof query->data];
     if (!data) {
         memcpy(failed, query->data, query->length);
@@ -67,10 +66,9 @@ static void answer(struct server *server, const struct berth_name_query *asked, 
         data = failed;
         length = query->length;
     }
-    if (!host || query->length < DNS_HEADER)
+    if (query->length < DNS_HEADER)
         return;
-    berth_host_inject_udp(host, &query->destination, &query->source, data, length, now);
-    berth_network_touch(server->network, asked->host);
+    berth_network_answer_query(server->network, asked, data, length, now);
 }
 
 /* ---- beginning and end ---- */

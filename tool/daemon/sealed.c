@@ -176,6 +176,7 @@ static bool sealed_may(struct server *server, const struct conduit *conduit,
     struct berth_endpoint remote;
     return !server->sealed_off && !conduit->urgent_in && !conduit->hung_up && !conduit->readable &&
            berth_socket_remote(host, conduit->socket, &remote) == 0 &&
+           remote.port != 53 && /* the network itself may answer there */
            berth_network_is_plain(server->network, conduit->host, &remote.ip);
 }
 
