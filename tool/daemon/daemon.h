@@ -8,6 +8,7 @@
 #define TOOL_DAEMON_DAEMON_H
 
 #include "tool/control/place.h"
+#include "tool/daemon/memory.h"
 #include "tool/daemon/poller.h"
 #include "tool/daemon/server.h"
 #include "tool/daemon/subnets.h"
@@ -30,6 +31,7 @@ struct daemon {
     char net[NAME_TEXT];
     struct place place;
     int poller;
+    struct memory memory; /* the network's */
     struct server *server;
     struct notes *notes;
 

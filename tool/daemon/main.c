@@ -62,6 +62,7 @@ static int signals_watch(struct daemon *daemon) {
 static int network_make(struct daemon *daemon) {
     struct berth_network_config config;
     berth_network_config_init(&config);
+    config.allocator = memory_allocator(&daemon->memory);
     if (getrandom(config.seed, sizeof config.seed, 0) != (ssize_t)sizeof config.seed)
         return -EIO;
     struct berth_network *network = berth_network_new(&config);
@@ -108,6 +109,7 @@ static void daemon_close(struct daemon *daemon) {
     lans_free(daemon);
     if (daemon->server != NULL)
         server_free(daemon->server);
+    memory_clear(&daemon->memory);
     outsides_free(daemon);
     schedule_free(daemon);
     notes_close(daemon);
