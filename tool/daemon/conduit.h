@@ -95,6 +95,7 @@ struct conduit {
     bool in_full;          /* not received, because the engine has no room */
     bool out_full;         /* not given, because the program's queue has no room */
     bool hung_up;          /* the held end hung up: receive what is left, then close */
+    bool reset;            /* it was closed with unread data, once what it wrote is on its way */
     bool finished;         /* the program's end of stream went to the engine */
     bool peer_closed;      /* the engine said that the peer's FIN is next */
     bool fin_given;        /* ... and the program has been told */

@@ -11,7 +11,8 @@
  *
  * Edges: one recv() per turn; a full one may have left something, so the conduit is put back in the
  * line. A short one has emptied the queue, except at an urgent mark, or when the edge told of the
- * end too: octets and an end of stream that come together make one edge only. */
+ * end too: octets and an end of stream that come together make one edge only. Then the end is
+ * looked for at once, so that a server's last octets and its FIN are one segment. */
 #define _GNU_SOURCE
 #include "tool/daemon/call.h"
 #include "tool/daemon/sealed.h"
@@ -38,6 +39,9 @@ struct inlet {
     ssize_t length; /* received; 0: end of stream; or a negative errno */
     bool urgent;    /* the one octet is urgent */
     bool at_mark;   /* an urgent octet may be next: short does not mean empty */
+    bool at_end;    /* epoll has told of the end: it is next when the octets are */
+    bool ended;     /* ... and has been found behind them, as an end of stream */
+    bool reset;     /* ... or as ECONNRESET */
     bool own_block;
 };
 
@@ -64,7 +68,10 @@ void inlets_free(struct inlets *inlets) {
 
 static void inlet_add(struct inlets *inlets, struct conduit *conduit, size_t room) {
     struct inlet *inlet = &inlets->list[inlets->count++];
-    *inlet = (struct inlet){.conduit = conduit, .room = room, .at_mark = conduit->urgent_in};
+    *inlet = (struct inlet){.conduit = conduit,
+                            .room = room,
+                            .at_mark = conduit->urgent_in,
+                            .at_end = conduit->hung_up || conduit->readable};
 }
 
 /* What the engine takes is known before anything is received: what it cannot take stays in the
@@ -87,6 +94,10 @@ static void conduit_plan(struct inlets *inlets, struct server *server, struct co
     struct berth_host *host = conduit_host(server, conduit);
     if (conduit->state == CONDUIT_GHOST)
         return;
+    if (conduit->reset) {
+        conduit_close(server, conduit, true, now);
+        return;
+    }
     if (!host || (conduit->protocol == BERTH_TCP && conduit->state != CONDUIT_CONNECTED)) {
         if (conduit->hung_up)
             conduit_close(server, conduit, false, now);
@@ -171,6 +182,19 @@ static ssize_t held_receive(struct inlet *inlet) {
     return n < 0 ? -errno : n;
 }
 
+/* What comes after a stream's last octets. */
+static void end_receive(struct inlet *inlet) {
+    if (!inlet->at_end || inlet->at_mark || inlet->length <= 0 ||
+        (size_t)inlet->length == inlet->room || conduit_is_datagram(inlet->conduit))
+        return;
+    uint8_t *to = inlet->block->data + inlet->offset + inlet->length;
+    ssize_t n = recv(inlet->conduit->held, to, inlet->room - (size_t)inlet->length, MSG_DONTWAIT);
+    inlet->ended = n == 0;
+    inlet->reset = n < 0 && errno == ECONNRESET;
+    if (n > 0)
+        inlet->length += n;
+}
+
 void inlets_receive(struct inlets *inlets) {
     for (int i = 0; i < inlets->count; i++) {
         struct inlet *inlet = &inlets->list[i];
@@ -179,6 +203,7 @@ void inlets_receive(struct inlets *inlets) {
             continue;
         }
         inlet->length = held_receive(inlet);
+        end_receive(inlet);
         if (inlet->length > 0 && !inlet->own_block)
             inlets->used += ((size_t)inlet->length + 63) & ~(size_t)63;
     }
@@ -220,14 +245,17 @@ static void stream_commit(struct server *server, struct inlet *inlet, struct ber
     if (length > 0) {
         stream_send(server, inlet, host, now);
         conduit->bulk = length >= BULK_FROM;
-        if ((size_t)length == inlet->room || inlet->at_mark || conduit->readable ||
-            conduit->hung_up)
+        conduit->reset = inlet->reset;
+        if (inlet->ended && !conduit->doomed)
+            stream_finish(server, conduit, host, now);
+        else if ((size_t)length == inlet->room || inlet->at_mark || conduit->readable ||
+                 conduit->hung_up)
             conduit_ready(server, conduit);
     } else if (length == 0) {
         stream_finish(server, conduit, host, now);
     } else if (length == -ECONNRESET) {
         /* RFC 9293 3.10.4: closed with unread data. The program is told nothing; its peer gets a
-         * RST. */
+         * RST, after what was written before. */
         conduit_close(server, conduit, true, now);
     } else if (length == -ENOMEM) {
         conduit_ready(server, conduit);
