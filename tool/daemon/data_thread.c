@@ -13,6 +13,7 @@
 #include "tool/loop/clock.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +21,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-enum { EVENTS = 64, POLL_LEAST_NS = 20000, POLL_MOST_NS = 160000 };
+enum { EVENTS = 64, POLL_LEAST_NS = 20000, POLL_MOST_NS = 160000, LOOKS_ALONE = 2 };
 
 /* ---- what epoll says ---- */
 
@@ -82,15 +83,17 @@ static int epoll_until(struct server *server, struct epoll_event *events, uint64
     return n < 0 ? 0 : n;
 }
 
-/* Looks a few times before it sleeps, but not beyond `end`. `asleep` is not set: who leaves work
- * for this thread sets `called`. */
-static int epoll_poll(struct server *server, struct epoll_event *events, uint64_t end) {
+/* Looks up to `looks` times before it sleeps, but not beyond `end`. `asleep` is not set: who leaves
+ * work for this thread sets `called`. */
+static int epoll_poll(struct server *server, struct epoll_event *events, uint64_t end,
+                      unsigned looks) {
     do {
         int n = epoll_wait(server->epoll, events, EVENTS, 0);
         if (n > 0)
             return n;
         sched_yield();
-    } while (!atomic_load_explicit(&server->called, memory_order_relaxed) && clock_now() < end);
+    } while (--looks > 0 && !atomic_load_explicit(&server->called, memory_order_relaxed) &&
+             clock_now() < end);
     return 0;
 }
 
@@ -148,14 +151,16 @@ void *data_thread_run(void *argument) {
     uint64_t span = POLL_LEAST_NS;
     while (inlets && !server->stopping) {
         turn(server, inlets, events, count);
-        /* On one processor whoever is to bring more must run first: one look, after next to
-         * nothing. */
+        /* On one processor whoever is to bring more must run first: a look or two, for when others
+         * have work there, giving it away gets nobody any further (measured: 20 looks for each
+         * short connection, a quarter of this thread's time). */
         bool alone = server->spin == 0;
         bool poll = alone ? count == 1 : count > 0;
         uint64_t until = turn_end(server, !poll);
         if (poll && until != 0) {
             uint64_t end = clock_now() + (alone ? POLL_LEAST_NS : span);
-            count = epoll_poll(server, events, end < until ? end : until);
+            count = epoll_poll(server, events, end < until ? end : until,
+                               alone ? LOOKS_ALONE : UINT_MAX);
             continue;
         }
         uint64_t since = clock_now();
