@@ -96,20 +96,24 @@ static uint32_t *head_need(struct ports *ports, uint16_t port) {
     return &(*page)->heads[port % 64];
 }
 
-/* Gives back the port's page, and the whole, when nothing is left in them. */
+/* Gives back the port's page, and the whole, when nothing is left in them. Other pages are gone
+ * with their last ports: a client whose connections follow each other comes by here each time. */
 static void usage_trim(struct ports *ports, uint16_t port) {
     struct place_table *table = &ports->places;
     struct port_usage *usage = table->usage;
-    if (table->pool.used == 0) {
-        places_clear(ports);
-        pool_init(&table->pool, ports->allocator, sizeof(struct place), PLACES_MAX);
-        return;
-    }
     uint64_t whole = port < 64 ? ~UINT64_C(1) : ~UINT64_C(0); /* port 0 is never free */
     if (usage && usage->pages[port / 64] && usage->free.words[port / 64] == whole) {
         ports_release(ports, usage->pages[port / 64], sizeof(struct port_page));
         usage->pages[port / 64] = NULL;
     }
+    if (table->pool.used > 0)
+        return;
+    if (usage)
+        ports_release(ports, usage, sizeof *usage);
+    table->usage = NULL;
+    ref_index_clear(&table->index);
+    pool_clear(&table->pool);
+    pool_init(&table->pool, ports->allocator, sizeof(struct place), PLACES_MAX);
 }
 
 static bool list_is_long(const struct place_table *table, uint32_t at) {
