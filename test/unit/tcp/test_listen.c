@@ -234,6 +234,9 @@ static void reset_in_syn_received(void **state) {
     assert_int_equal(ports_connections(tcp_ports(p.tcp)), 0);
     peer_sends(&p, "S seq 9"); /* and a new SYN is welcome */
     peer_gets(&p, "SA ack 10");
+    peer_sends(&p, "R seq 10"); /* which ends it without a word, too */
+    peer_silent(&p);
+    assert_int_equal(half_open(&p, listener), 0);
     peer_end(&p);
 }
 
