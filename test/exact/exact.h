@@ -73,5 +73,6 @@ void signals_check(void);
 void blocking_check(void);
 void datagrams_check(void);
 void reports_check(void);
+void processes_check(void);
 
 #endif

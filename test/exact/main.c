@@ -56,9 +56,9 @@ static int apart(void (*check)(void)) {
 }
 
 int main(int argc, char **argv) {
-    static void (*const checks[])(void) = {options_get,    options_set,     arguments_check,
-                                           states_check,   readiness_check, signals_check,
-                                           blocking_check, datagrams_check, reports_check};
+    static void (*const checks[])(void) = {
+        options_get,   options_set,    arguments_check, states_check,  readiness_check,
+        signals_check, blocking_check, datagrams_check, reports_check, processes_check};
     int failed = 0;
     if (argc > 1 && strcmp(argv[1], "--own-loopback") == 0 && !own_loopback()) {
         perror("exact: no network namespace");

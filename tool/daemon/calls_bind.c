@@ -174,6 +174,9 @@ static long datagram_shutdown(struct call *call, struct conduit *conduit, int ho
         return result;
     conduit->shut_read |= how != SHUT_WR;
     conduit->shut_write |= how != SHUT_RD;
+    struct waiter *waiter;
+    while (conduit->shut_read && (waiter = waiter_first(conduit, WAITER_RECEIVE)))
+        waiter_answer(waiter, 0);
     if (result < 0)
         shutdown(call->end, how);
     return result < 0 ? result : CALL_CONTINUE;
