@@ -27,6 +27,7 @@ connected.connect(("127.0.0.1", 5001))
 idle = socket.socket()                   # as on Linux no row has it
 print(os.getpid(), four.fileno(), held[0].getsockname()[1], flush=True)
 client = four.accept()[0]
+client.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
 print("accepted", flush=True)
 sys.stdin.readline()
 """
@@ -107,6 +108,8 @@ def sockets(net, pid, fd, port, client_port):
     check("ss -m says how much its buffers hold", len(re.findall(r"skmem:\(r0,rb[1-9]\d+,t0,tb[1-9]\d+,", said.stdout)) > 1200, said.stdout[-800:])
     said = net.run("server", "ss", "-Htlni", "sport = :80")
     check("of a listener what Linux tells", said.stdout.split("\n")[1].split() == ["cubic", "cwnd:10"], said)
+    said = net.run("server", "ss", "-Htno", "sport = :80")
+    check("ss -o tells of keep-alive's timer", re.search(r"timer:\(keepalive,1(19min|20min|h59min|h59m)[^,]*,0\)", said.stdout), said)
     said = net.run("server", "ss", "-Htan6")
     check("ss -6 lists IPv6's alone", rows(said.stdout) == [("LISTEN", "0", "700", "*:8080", "*:*")], said)
     said = net.run("server", "ss", "-Hawn")
