@@ -18,7 +18,7 @@ $(BUILD)/build.ninja: | setup
 setup: ## install what is missing (apt as root or by sudo -n, else says what to type)
 	@scripts/setup.sh build
 
-run: all ## play the figures with real telnet, FTP and HTTP programs on virtual computers [EXAMPLE=figures|day|etcd]
+run: all ## play the figures with real telnet, FTP and HTTP programs on virtual computers [EXAMPLE=figures|day|etcd|redis]
 	@scripts/example.sh $(BUILD) $(EXAMPLE)
 
 test: ## run the tests [SUITE=unit|conformance|install|run|exact|figures|interop|fuzz|network|programs|crowd|counts|kernel61]

@@ -10,12 +10,12 @@ figures)
     exec /usr/bin/python3 -B examples/figures/figures.py "$build/tool/berth"
     ;;
 day) exec "$build/examples/day" ;;
-etcd)
+etcd | redis)
     scripts/setup.sh run network
-    exec /usr/bin/python3 -B examples/etcd/etcd.py "$build/tool/berth"
+    exec /usr/bin/python3 -B "examples/$name/$name.py" "$build/tool/berth"
     ;;
 *)
-    echo "no example $name; there are: figures day etcd" >&2
+    echo "no example $name; there are: figures day etcd redis" >&2
     exit 2
     ;;
 esac

@@ -2,17 +2,13 @@
 """Three etcd nodes; the leader is cut off; the majority elects another and keeps what it acknowledged: etcd.py BERTH."""
 import json
 import os
-import subprocess
 import sys
-import tempfile
-import time
 
-BERTH, NET, NODES = os.path.abspath(sys.argv[1]), f"etcd-{os.getpid()}", ["etcd1", "etcd2", "etcd3"]
-HERE, results, written = os.path.dirname(os.path.abspath(__file__)), [], {}
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, ".."))
+from cluster import berth, check, play, until  # noqa: E402
 
-
-def berth(*words, **more):
-    return subprocess.run([BERTH, words[0], "--net", NET, *words[1:]], capture_output=True, text=True, timeout=120, check=False, **more)
+NODES, written = ["etcd1", "etcd2", "etcd3"], {}
 
 
 def ctl(node, *words, patience="3s"):
@@ -37,18 +33,6 @@ def leader(nodes):
     return None
 
 
-def until(condition, seconds=60):
-    end = time.monotonic() + seconds
-    while not (value := condition()) and time.monotonic() < end:
-        time.sleep(0.05)
-    return value
-
-
-def check(what, holds):
-    results.append(bool(holds))
-    print(f"  {'yes  ' if holds else 'WRONG'} {what}", flush=True)
-
-
 def story():
     first = until(lambda: leader(NODES))
     print(f"Three nodes at port 2379, each at its own address; the leader is {first}.")
@@ -68,13 +52,4 @@ def story():
         for node in NODES for key, value in written.items())))
 
 
-with tempfile.TemporaryDirectory(prefix="berth-etcd-") as data:
-    try:
-        up = berth("up", "-d", "-f", f"{HERE}/berth.yaml", env={**os.environ, "DATA": data})
-        check("the network is up", up.returncode == 0)
-        print(up.stderr, end="")
-        story()
-    finally:
-        berth("down")
-print(f"{sum(results)} passed, {len(results) - sum(results)} failed")
-sys.exit(0 if all(results) else 1)
+play(f"{HERE}/berth.yaml", story)
