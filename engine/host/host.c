@@ -55,6 +55,8 @@ void berth_host_config_init(struct berth_host_config *config) {
         .arp_requests = 3,
         .nd_requests = 3,
         .accept_dad = 1,
+        .autoconf = 1,
+        .router_solicitations = 3,
     };
 }
 
@@ -89,7 +91,8 @@ static void host_echoed(void *context, const struct ip_packet *packet, uint16_t 
 
 static int host_start(struct berth_host *host) {
     struct sockets *sockets = &host->sockets;
-    struct ip_ops ops = {.error = host_error, .echoed = host_echoed, .context = host};
+    struct ip_ops ops = {
+        .error = host_error, .echoed = host_echoed, .resized = host_resized, .context = host};
     random_init(&host->random, host->config.seed, 1);
     random_init(&host->tcp_random, host->config.seed, 2);
     int error = ip_init(&sockets->ip, &host->config, &host->random, &host->counters, &ops);

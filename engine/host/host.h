@@ -24,6 +24,9 @@ struct berth_host {
     struct berth_host *answerer; /* of diverted connections, or NULL */
 };
 
+/* interface.c */
+/* IP's word that what fits on an interface has changed. */
+void host_resized(void *context, unsigned interface);
 /* input.c */
 void host_input(struct berth_host *host, unsigned interface, const struct berth_frame *frames,
                 size_t count, uint64_t now);

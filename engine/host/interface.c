@@ -5,8 +5,13 @@
 
 static void tell_tcp(struct berth_host *host, int interface) {
     const struct ip_interface *at = &host->sockets.ip.interfaces[interface];
-    const struct tcp_interface what = {.mtu = at->mtu, .segment_max = ip_segment_max(at)};
+    const struct tcp_interface what = {
+        .mtu = at->mtu, .segment_max = ip_segment_max(at), .mtu6 = ip6_mtu(at)};
     tcp_set_interface(host->sockets.tcp, (unsigned)interface, &what);
+}
+
+void host_resized(void *context, unsigned interface) {
+    tell_tcp(context, (int)interface);
 }
 
 int berth_host_add_interface(struct berth_host *host, const struct berth_interface_config *config) {
@@ -32,6 +37,10 @@ int berth_host_add_address(struct berth_host *host, int interface, const struct 
 int berth_host_add_route(struct berth_host *host, int interface, const struct berth_ip *prefix,
                          unsigned length, const struct berth_ip *gateway) {
     return ip_add_route(&host->sockets.ip, interface, prefix, length, gateway);
+}
+
+int berth_host_add_link_local(struct berth_host *host, int interface) {
+    return ip_add_link_local(&host->sockets.ip, interface);
 }
 
 static void route_show(struct berth_route *to, const struct ip_route *route) {
@@ -84,6 +93,11 @@ int berth_host_set_port_range(struct berth_host *host, uint16_t first, uint16_t 
     return error ? error : ports_set_range(udp_ports(host->sockets.udp), first, last);
 }
 
+/* Ours may be behind it (power.c). */
+static uint64_t caller_time(const struct berth_host *host, uint64_t time) {
+    return time == BERTH_NEVER ? time : time + host->sockets.behind;
+}
+
 size_t berth_host_addresses(const struct berth_host *host, struct berth_address *addresses,
                             size_t max) {
     const struct ip *ip = &host->sockets.ip;
@@ -97,6 +111,9 @@ size_t berth_host_addresses(const struct berth_host *host, struct berth_address 
         addresses[i].state = address_is_own(own)               ? BERTH_ADDRESS_ASSIGNED
                              : own->state == ADDRESS_DUPLICATE ? BERTH_ADDRESS_DUPLICATE
                                                                : BERTH_ADDRESS_TENTATIVE;
+        addresses[i].deprecated = own->deprecated;
+        addresses[i].valid_until = caller_time(host, own->valid_until);
+        addresses[i].preferred_until = caller_time(host, own->preferred_until);
         memcpy(addresses[i].mac, interface->mac, sizeof addresses[i].mac);
     }
     return ip->address_count;

@@ -15,13 +15,6 @@
 
 enum { MAX_DELAY_MS = 1000, AT_ONCE = 1 }; /* RFC 4861 10: MAX_RTR_SOLICITATION_DELAY */
 
-static void schedule(struct ip *ip) {
-    ip->address_due = BERTH_NEVER;
-    for (uint32_t i = 0; i < ip->address_count; i++)
-        if (ip->addresses[i].due < ip->address_due)
-            ip->address_due = ip->addresses[i].due;
-}
-
 bool dad_start(struct ip *ip, struct ip_address *address) {
     if (ip->dad_transmits == 0 ||
         ip->interfaces[address->interface].link != BERTH_LINK_ETHERNET) /* nobody else is there */
@@ -33,14 +26,16 @@ bool dad_start(struct ip *ip, struct ip_address *address) {
 }
 
 void dad_assign(struct ip *ip, struct ip_address *address) {
-    bool reported_as_nobody = address->state != ADDRESS_ASSIGNED && ip6_is_link_local(&address->ip);
+    bool was_nobody = address->state != ADDRESS_ASSIGNED && ip6_is_link_local(&address->ip);
     address->state = ADDRESS_ASSIGNED;
     address->due = BERTH_NEVER;
     ip->version++;
     if (ip->notify)
         nd_announce(ip, address->interface, &address->ip);
-    if (reported_as_nobody) /* RFC 3590 4: routers do not listen to that */
+    if (was_nobody) { /* RFC 3590 4: routers do not listen to reports from nobody */
         mld_join_all(ip, address->interface);
+        router_start(ip, address->interface);
+    }
 }
 
 /* RFC 7527 4.1: tells our own solicitations, which a link may bring back, from others'. It is a
@@ -92,7 +87,7 @@ static void duplicate(struct ip *ip, struct ip_address *address) {
     give_up(ip, address);
     if (ip->dad_disables && berth_ip_equal(&address->ip, &of_link))
         disable(ip, interface);
-    schedule(ip);
+    address_schedule(ip);
 }
 
 /* RFC 4862 5.4.3, 4862-3: two who want it do not get it, either of them. */
@@ -117,7 +112,7 @@ void dad_advertised(struct ip *ip, unsigned interface, const struct berth_ip *ta
 /* ---- time ---- */
 
 /* RFC 4862 5.4.2, 4862-1 */
-static void proceed(struct ip *ip, struct ip_address *address, uint64_t now) {
+void dad_proceed(struct ip *ip, struct ip_address *address, uint64_t now) {
     uint8_t nonce[ND_NONCE];
     if (address->state == ADDRESS_WAITING) {
         address->state = ADDRESS_TRIED;
@@ -132,15 +127,6 @@ static void proceed(struct ip *ip, struct ip_address *address, uint64_t now) {
     }
 }
 
-void dad_advance(struct ip *ip, uint64_t now) {
-    if (ip->address_due > now)
-        return;
-    for (uint32_t i = 0; i < ip->address_count; i++)
-        while (ip->addresses[i].due <= now)
-            proceed(ip, &ip->addresses[i], now);
-    schedule(ip);
-}
-
 void dad_restart(struct ip *ip) {
     for (unsigned i = 0; i < ip->interface_count; i++)
         ip->interfaces[i].disabled = false;
@@ -152,5 +138,4 @@ void dad_restart(struct ip *ip) {
         own->state = ADDRESS_ASSIGNED;
         dad_start(ip, own);
     }
-    schedule(ip);
 }

@@ -112,7 +112,7 @@ int ip_fragment(struct ip *ip, const struct ip_send *send, unsigned interface,
         .out = &ip->interfaces[interface],
         .mac = mac,
         .id = ip_identification(ip, send->local, send->remote, send->protocol),
-        .ttl = send->ttl ? send->ttl : ip->default_ttl,
+        .ttl = ip_ttl(ip, send, &ip->interfaces[interface]),
     };
     memcpy(pieces.transport, send->header, send->header_length);
     if (send->checksum_at != IP_CHECKSUM_DONE)

@@ -91,6 +91,8 @@ void icmp6_input(struct ip *ip, const struct ip_packet *packet, uint64_t now) {
         return;
     if (header.type == ICMP6_NEIGHBOR_SOLICITATION || header.type == ICMP6_NEIGHBOR_ADVERTISEMENT)
         nd_input(ip, packet, now);
+    else if (header.type == ICMP6_ROUTER_ADVERTISEMENT)
+        router_input(ip, packet, now);
     else if (berth_ip_is_any(&packet->source))
         ip->counters->ip_in_address_errors++; /* only a new neighbour's solicitation has none */
     else if (header.type == ICMP6_ECHO && packet->group)

@@ -77,35 +77,53 @@ static bool address_is_valid(const struct ip *ip, int interface, const struct be
            ip->interfaces[interface].mtu >= IPV6_MTU_MIN;
 }
 
-static struct berth_ip prefix_mask(const struct berth_ip *address, unsigned length) {
+struct berth_ip ip_prefix_mask(const struct berth_ip *address, unsigned length) {
     struct berth_ip prefix = {{0}};
     for (unsigned bit = 0; bit < length; bit++)
         prefix.bytes[bit / 8] |= (uint8_t)(address->bytes[bit / 8] & 0x80 >> bit % 8);
     return prefix;
 }
 
-/* There is room for it and its route. */
-static void address_put(struct ip *ip, int interface, const struct berth_ip *address,
-                        unsigned prefix) {
-    bool v4 = berth_ip_is_v4(address);
-    unsigned length = prefix + (v4 ? 96 : 0);
-    struct berth_ip subnet = prefix_mask(address, length);
-    if (length < 128 && interface != IP_LOOPBACK)
-        ip_add_route(ip, interface, &subnet, prefix, NULL);
+/* There is room for it. */
+static struct ip_address *address_put(struct ip *ip, unsigned interface,
+                                      const struct berth_ip *address, unsigned length) {
     struct ip_address *added = &ip->addresses[ip->address_count++];
     *added = (struct ip_address){.ip = *address,
                                  .broadcast = *address,
                                  .prefix = (uint8_t)length,
                                  .interface = (uint8_t)interface,
-                                 .due = BERTH_NEVER};
-    if (v4 && prefix < 31) /* a subnet of two hosts has no broadcast address (RFC 3021) */
-        added->broadcast = berth_ip_v4(berth_ip_to_v4(address) | UINT32_MAX >> prefix);
+                                 .due = BERTH_NEVER,
+                                 .preferred_until = BERTH_NEVER,
+                                 .valid_until = BERTH_NEVER};
     ip->version++;
-    if (v4 || interface == IP_LOOPBACK)
-        return;
-    mld_join(ip, (unsigned)interface, address); /* RFC 4862 5.4.2: before it is tried */
+    if (berth_ip_is_v4(address) || interface == IP_LOOPBACK)
+        return added;
+    mld_join(ip, interface, address); /* RFC 4862 5.4.2: before it is tried */
     if (!dad_start(ip, added))
         dad_assign(ip, added);
+    return added;
+}
+
+/* There is room for it and its route. */
+static void address_give(struct ip *ip, int interface, const struct berth_ip *address,
+                         unsigned prefix) {
+    bool v4 = berth_ip_is_v4(address);
+    unsigned length = prefix + (v4 ? 96 : 0);
+    struct berth_ip subnet = ip_prefix_mask(address, length);
+    if (length < 128 && interface != IP_LOOPBACK)
+        ip_add_route(ip, interface, &subnet, prefix, NULL);
+    struct ip_address *added = address_put(ip, (unsigned)interface, address, length);
+    if (v4 && prefix < 31) /* a subnet of two hosts has no broadcast address (RFC 3021) */
+        added->broadcast = berth_ip_v4(berth_ip_to_v4(address) | UINT32_MAX >> prefix);
+}
+
+struct ip_address *ip_address_learn(struct ip *ip, unsigned interface,
+                                    const struct berth_ip *address, unsigned prefix) {
+    if (!address_is_valid(ip, (int)interface, address, prefix) || reserve(ip, 1, 0) != 0)
+        return NULL;
+    struct ip_address *added = address_put(ip, interface, address, prefix);
+    added->learned = true;
+    return added;
 }
 
 static const struct ip_address *address_find(const struct ip *ip, const struct berth_ip *address) {
@@ -115,19 +133,34 @@ static const struct ip_address *address_find(const struct ip *ip, const struct b
     return NULL;
 }
 
-/* What IPv6 needs on an interface besides its first address: a link-local one (RFC 4291 2.8), and a
- * way for groups. */
-static void interface_start_v6(struct ip *ip, int interface, const struct berth_ip *first) {
-    static const struct berth_ip groups = {{0xff}};
+static struct berth_ip link_local_for(struct ip *ip, int interface) {
     const struct ip_interface *at = &ip->interfaces[interface];
     struct berth_ip link_local = nd_link_local(at->mac);
-    ip_add_route(ip, interface, &groups, 8, NULL);
     if (at->link == BERTH_LINK_RAW_IP) { /* no link address to make it from */
         uint64_t identifier = random_u64(ip->random);
         memcpy(link_local.bytes + 8, &identifier, sizeof identifier);
     }
-    if (!ip6_is_link_local(first) && !address_find(ip, &link_local))
-        address_put(ip, interface, &link_local, 64);
+    return link_local;
+}
+
+/* What IPv6 needs on an interface besides its first address: a link-local one (RFC 4291 2.8), and a
+ * way for groups. */
+static void interface_start_v6(struct ip *ip, int interface, const struct berth_ip *first) {
+    static const struct berth_ip groups = {{0xff}};
+    ip_add_route(ip, interface, &groups, 8, NULL);
+    if (!ip6_is_link_local(first)) {
+        struct berth_ip link_local = link_local_for(ip, interface);
+        if (!address_find(ip, &link_local))
+            address_give(ip, interface, &link_local, 64);
+    }
+    router_start(ip, (unsigned)interface);
+}
+
+int ip_add_link_local(struct ip *ip, int interface) {
+    if (interface <= IP_LOOPBACK || interface >= ip->interface_count)
+        return -ENODEV;
+    struct berth_ip link_local = link_local_for(ip, interface);
+    return ip_add_address(ip, interface, &link_local, 64);
 }
 
 int ip_add_address(struct ip *ip, int interface, const struct berth_ip *address, unsigned prefix) {
@@ -144,7 +177,7 @@ int ip_add_address(struct ip *ip, int interface, const struct berth_ip *address,
     int error = reserve(ip, first ? 2 : 1, first ? 3 : 1);
     if (error)
         return error;
-    address_put(ip, interface, address, prefix);
+    address_give(ip, interface, address, prefix);
     if (first)
         interface_start_v6(ip, interface, address);
     return 0;

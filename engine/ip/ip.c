@@ -24,6 +24,12 @@ void ip_set_config(struct ip *ip, const struct berth_host_config *config) {
     ip->forward6 = config->ip6_forward != 0;
     ip->dad_transmits = config->accept_dad ? config->dad_transmits : 0;
     ip->dad_disables = config->accept_dad == 2;
+    bool deaf = ip->accept_ra == 0;
+    ip->accept_ra = config->accept_ra;
+    ip->autoconf = config->autoconf != 0;
+    ip->router_solicitations = config->router_solicitations;
+    for (unsigned i = 0; deaf && i < ip->interface_count; i++)
+        router_start(ip, i);
     bool silent = ip->mld_robustness == 0;
     ip->mld_robustness = config->mld_robustness;
     for (unsigned i = 0; silent && i < ip->interface_count; i++)
@@ -85,7 +91,7 @@ void ip_reset(struct ip *ip, uint64_t now) {
     memset(ip->paths, 0, sizeof ip->paths);
     for (unsigned i = 0; i < ip->interface_count; i++)
         mld_join_all(ip, i);
-    dad_restart(ip);
+    address_reset(ip);
     ip->version++; /* hops that were looked up name neighbours */
 }
 
@@ -112,7 +118,7 @@ uint64_t ip_deadline(const struct ip *ip) {
 
 void ip_advance(struct ip *ip, uint64_t now) {
     neighbors_advance(ip, now);
-    dad_advance(ip, now);
+    address_advance(ip, now);
     mld_advance(ip, now);
     reassembly_advance(ip, &ip->reassembly, now);
     reassembly_advance(ip, &ip->reassembly6, now);

@@ -21,6 +21,9 @@ enum {
     IP_PATHS = 64,
     IP_ICMP_SLOTS = 256,
     MLD_LEFT = 8,
+    IP_LEARNED_ADDRESSES = 16, /* from routers, as all of these (Linux's max_addresses) */
+    IP_LEARNED_PREFIXES = 16,
+    IP_LEARNED_ROUTERS = 8,
     IP_LOOPBACK = 0,         /* the loopback's number */
     IP_ANY_INTERFACE = 0xff, /* wherever the routes lead */
     IP_READY_FRAMES = 4096,  /* that wait for one interface's pull */
@@ -47,6 +50,8 @@ struct ip_ops {
     bool (*error)(void *context, const struct ip_error *error, uint64_t now);
     /* An answer to an echo request with that identifier; a whole ICMP message. */
     void (*echoed)(void *context, const struct ip_packet *packet, uint16_t identifier);
+    /* What fits on the interface has changed (mtu6). */
+    void (*resized)(void *context, unsigned interface);
     void *context;
 };
 
@@ -55,9 +60,16 @@ struct ip_interface {
     uint32_t mtu;
     uint8_t mac[ETHERNET_MAC];
     uint8_t offloads;
-    bool mld_old;             /* the router that asked last speaks RFC 2710 */
-    bool disabled;            /* IPv6: somebody else has our link address (dad.c) */
-    uint64_t retransmit;      /* IPv6: ns between solicitations (RFC 4861 10) */
+    bool mld_old;        /* the router that asked last speaks RFC 2710 */
+    bool disabled;       /* IPv6: somebody else has our link address (dad.c) */
+    uint64_t retransmit; /* IPv6: ns between solicitations (RFC 4861 10) */
+    /* What routers say of IPv6 here (router.c); 0: nothing */
+    uint64_t reachable;
+    uint32_t reachable_said, mtu6;
+    uint8_t hop_limit;
+    uint8_t solicitations;    /* for routers that are still to be sent */
+    bool solicited;           /* one was */
+    uint64_t solicit_due;     /* 0: none is */
     uint64_t mld_due;         /* when to report our groups; 0: nobody has asked */
     uint64_t mld_change_due;  /* when to report those that were joined and left; 0: it is done */
     struct frame_queue ready; /* complete frames that wait for the pull */
@@ -80,7 +92,10 @@ struct ip_address {
     uint8_t reports; /* of its group that are owed unasked (mld.c) */
     uint8_t state;   /* enum ip_address_state */
     uint8_t probes;  /* solicitations for it that are still to be sent (dad.c) */
-    uint64_t due;    /* when the next one is, or its being ours */
+    bool learned;    /* from a router */
+    bool deprecated; /* RFC 4862 5.5.4: no more for what is new */
+    uint64_t due;    /* when the next solicitation is, or its being ours */
+    uint64_t preferred_until, valid_until;
 };
 
 static inline bool address_is_own(const struct ip_address *address) {
@@ -99,6 +114,8 @@ struct ip_route {
     uint8_t interface;
     bool v4; /* of that family; IPv6's may be of any length, down to one that covers all */
     bool has_gateway;
+    bool learned; /* from a router */
+    uint64_t expires;
 };
 
 enum ip_kind { IP_LOCAL = 1, IP_UNICAST, IP_BROADCAST, IP_MULTICAST };
@@ -142,8 +159,9 @@ struct ip {
     uint64_t neighbor_reachable, path_lifetime;
     uint8_t neighbor_requests[2]; /* of IPv4, IPv6 */
     uint8_t mld_robustness, dad_transmits;
-    bool dad_disables;
-    uint64_t address_due; /* the first of the addresses' times */
+    bool dad_disables, autoconf;
+    uint8_t accept_ra, router_solicitations;
+    uint64_t address_due; /* the first of the addresses' and routes' times */
     struct mld_left mld_left[MLD_LEFT];
     uint32_t ready; /* frames in all ready queues */
     uint32_t id_counter;
@@ -221,6 +239,12 @@ int ip_grow(struct berth_allocator allocator, void **items, uint32_t *size, size
 int ip_add_interface(struct ip *ip, const struct berth_interface_config *config);
 int ip_set_interface(struct ip *ip, int interface, uint32_t mtu, uint8_t offloads);
 int ip_add_address(struct ip *ip, int interface, const struct berth_ip *address, unsigned prefix);
+/* Gives the interface its link-local address and nothing else. */
+int ip_add_link_local(struct ip *ip, int interface);
+/* An address that a router told of, with no route; or NULL, when memory is out. */
+struct ip_address *ip_address_learn(struct ip *ip, unsigned interface,
+                                    const struct berth_ip *address, unsigned prefix);
+struct berth_ip ip_prefix_mask(const struct berth_ip *address, unsigned length);
 bool ip_has_address(const struct ip *ip, const struct berth_ip *address);
 /* True if what comes to that address is for us: it is our own, or we take all. */
 bool ip_takes_address(const struct ip *ip, const struct berth_ip *address);
@@ -237,6 +261,17 @@ static inline bool ip6_is_link_local(const struct berth_ip *ip) {
 /* True if the prefix's first `length` bits are the address's. */
 bool ip_prefix_covers(const struct berth_ip *prefix, unsigned length,
                       const struct berth_ip *address);
+/* The hop limit or time to live of what goes out there. */
+static inline uint8_t ip_ttl(const struct ip *ip, const struct ip_send *send,
+                             const struct ip_interface *out) {
+    if (send->ttl)
+        return send->ttl;
+    return send_is_v6(send) && out->hop_limit ? out->hop_limit : ip->default_ttl;
+}
+/* Octets of the largest IPv6 datagram there. */
+static inline uint32_t ip6_mtu(const struct ip_interface *interface) {
+    return interface->mtu6 && interface->mtu6 < interface->mtu ? interface->mtu6 : interface->mtu;
+}
 /* Octets of the largest datagram that may be handed to the interface whole. */
 static inline uint32_t ip_segment_max(const struct ip_interface *interface) {
     const uint8_t both = BERTH_OFFLOAD_CHECKSUM | BERTH_OFFLOAD_SEGMENT;
@@ -246,6 +281,11 @@ static inline uint32_t ip_segment_max(const struct ip_interface *interface) {
 /* ---- route.c ---- */
 int ip_add_route(struct ip *ip, int interface, const struct berth_ip *prefix, unsigned length,
                  const struct berth_ip *gateway);
+/* Behind those whose prefix is as long or longer. 0, -ENOSPC or -ENOMEM. */
+int ip_route_insert(struct ip *ip, const struct ip_route *route);
+void ip_route_remove(struct ip *ip, struct ip_route *route);
+/* How many there are that were learned: routers, or prefixes. */
+uint32_t ip_routes_learned(const struct ip *ip, bool routers);
 /* The route with the longest prefix, of that interface or of any (IP_ANY_INTERFACE); or NULL. */
 const struct ip_route *ip_route_find(const struct ip *ip, const struct berth_ip *destination,
                                      unsigned interface);
@@ -339,7 +379,29 @@ void dad_solicited(struct ip *ip, unsigned interface, const struct berth_ip *tar
 void dad_advertised(struct ip *ip, unsigned interface, const struct berth_ip *target);
 /* Tries all addresses anew. */
 void dad_restart(struct ip *ip);
-void dad_advance(struct ip *ip, uint64_t now);
+/* That address is due. */
+void dad_proceed(struct ip *ip, struct ip_address *address, uint64_t now);
+
+/* ---- autoconf.c ---- */
+struct router_prefix;
+/* A router tells of a prefix; address_schedule() afterwards. */
+void prefix_hear(struct ip *ip, unsigned interface, const struct router_prefix *said, uint64_t now);
+/* Finds the first time at which address_advance() has something to do. */
+void address_schedule(struct ip *ip);
+void address_advance(struct ip *ip, uint64_t now);
+/* Forgets what routers said, and begins anew with what was given. */
+void address_reset(struct ip *ip);
+
+/* ---- router.c ---- */
+/* Asks for routers, if the host listens to them and has an address to ask from. */
+void router_start(struct ip *ip, unsigned interface);
+void router_advance(struct ip *ip, unsigned interface, uint64_t now);
+/* An advertisement that came in. */
+void router_input(struct ip *ip, const struct ip_packet *packet, uint64_t now);
+/* That neighbour is no router any more (RFC 4861 7.2.5), or does not answer: others are before it
+ * from now on (6.3.6). */
+void router_lost(struct ip *ip, unsigned interface, const struct berth_ip *address);
+void router_unreachable(struct ip *ip, unsigned interface, const struct berth_ip *address);
 
 /* ---- mld.c ---- */
 /* A query for listeners. */

@@ -1,5 +1,5 @@
 /* Neighbour discovery (RFC 4861 7): solicitations answered, advertisements believed as far as they
- * should be. Routers' messages and redirects are not listened to: routes are configured. */
+ * should be. Routers are router.c's; redirects are not listened to. */
 #include "engine/ip/ip.h"
 #include "engine/wire/icmp6.h"
 
@@ -162,6 +162,8 @@ static void nd_advertised(struct ip *ip, const struct ip_packet *packet,
     } else if (other) {
         neighbor_set(ip, entry, mac, NEIGHBOR_STALE, now);
     }
+    if (!message->router && (!other || message->override)) /* 4861-12 */
+        router_lost(ip, packet->interface, &message->target);
 }
 
 void nd_input(struct ip *ip, const struct ip_packet *packet, uint64_t now) {

@@ -1,7 +1,6 @@
 #include "engine/ip/neighbor.h"
 #include "engine/ip/ip.h"
 
-static const uint64_t request_interval = BERTH_SECOND;
 static const uint64_t first_probe_delay = 5 * BERTH_SECOND; /* RFC 4861 10 */
 
 static struct neighbor *neighbor_at(const struct neighbors *neighbors, uint32_t index) {
@@ -163,11 +162,13 @@ static void neighbor_request(struct ip *ip, struct neighbor *entry, uint64_t now
     struct ip_hop hop = {.kind = IP_UNICAST, .interface = entry->interface, .next = entry->ip};
     struct berth_ip source;
     entry->requests++;
-    timer_set(&ip->neighbors.wheel, entry->index, now + request_interval, 0);
+    bool v4 = berth_ip_is_v4(&entry->ip);
+    uint64_t interval = v4 ? BERTH_SECOND : ip->interfaces[entry->interface].retransmit;
+    timer_set(&ip->neighbors.wheel, entry->index, now + interval, 0);
     if (ip_source(ip, &hop, &entry->ip, &source) != 0)
         return;
     const uint8_t *target = entry->state == NEIGHBOR_PROBE ? entry->mac : NULL;
-    if (berth_ip_is_v4(&entry->ip))
+    if (v4)
         arp_send(ip, entry->interface, ARP_REQUEST, berth_ip_to_v4(&source), target,
                  berth_ip_to_v4(&entry->ip));
     else
@@ -226,6 +227,7 @@ static void neighbor_fail(struct ip *ip, struct neighbor *entry, uint64_t now) {
     struct frame_queue queue = entry->queue;
     entry->queue = (struct frame_queue){0};
     ip->counters->neighbor_failed++;
+    router_unreachable(ip, entry->interface, &entry->ip);
     neighbor_forget(ip, entry);
     while (queue.head) {
         icmp_host_unreachable(ip, queue.head, now);
@@ -267,6 +269,11 @@ struct neighbor *neighbor_learn(struct ip *ip, uint8_t interface, const struct b
     return entry;
 }
 
+static uint64_t reachable_time(const struct ip *ip, const struct neighbor *entry) {
+    uint64_t said = ip->interfaces[entry->interface].reachable;
+    return said && !berth_ip_is_v4(&entry->ip) ? said : ip->neighbor_reachable;
+}
+
 void neighbor_set(struct ip *ip, struct neighbor *entry, const uint8_t *mac,
                   enum neighbor_state state, uint64_t now) {
     /* Passive entries stay so until they are used: others' words make none of them ACTIVE. */
@@ -276,7 +283,7 @@ void neighbor_set(struct ip *ip, struct neighbor *entry, const uint8_t *mac,
     entry->state = (uint8_t)state;
     entry->updated_at = now;
     if (state == NEIGHBOR_REACHABLE)
-        entry->reachable_until = now + ip->neighbor_reachable;
+        entry->reachable_until = now + reachable_time(ip, entry);
     timer_cancel(&ip->neighbors.wheel, entry->index);
     neighbor_release_queue(ip, entry);
 }

@@ -87,8 +87,8 @@ static void ip6_header_write(uint8_t *to, const struct ip_send *send, uint8_t tt
 }
 
 /* Writes the header of a whole datagram; returns its end. */
-static uint8_t *ip_header_write(struct ip *ip, uint8_t *at, const struct ip_send *send) {
-    uint8_t ttl = send->ttl ? send->ttl : ip->default_ttl;
+static uint8_t *ip_header_write(struct ip *ip, uint8_t *at, const struct ip_send *send,
+                                uint8_t ttl) {
     if (send_is_v6(send)) {
         ip6_header_write(at, send, ttl);
         return at + IPV6_HEADER;
@@ -168,7 +168,7 @@ static void frame_build(struct ip *ip, const struct ip_send *send, const struct 
         store_be16(at + 12, send_is_v6(send) ? ETHERNET_IPV6 : ETHERNET_IPV4);
         at += ETHERNET_HEADER;
     }
-    at = ip_header_write(ip, at, send);
+    at = ip_header_write(ip, at, send, ip_ttl(ip, send, out));
     header_copy(at, send->header, send->header_length);
     frame->transport_offset = (uint16_t)(at - frame->header);
     frame->header_length = (uint16_t)(frame->transport_offset + send->header_length);

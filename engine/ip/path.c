@@ -12,7 +12,8 @@ static unsigned path_slot(const struct berth_ip *destination) {
 
 uint32_t ip_path_mtu(const struct ip *ip, const struct berth_ip *destination, unsigned interface,
                      uint64_t now) {
-    uint32_t mtu = ip->interfaces[interface].mtu;
+    const struct ip_interface *out = &ip->interfaces[interface];
+    uint32_t mtu = berth_ip_is_v4(destination) ? out->mtu : ip6_mtu(out);
     const struct ip_path *path = &ip->paths[path_slot(destination)];
     if (path->mtu != 0 && path->mtu < mtu && now < path->expires &&
         berth_ip_equal(&path->destination, destination))

@@ -10,7 +10,7 @@ bool ip_prefix_covers(const struct berth_ip *prefix, unsigned length,
 }
 
 /* Behind the routes whose prefix is as long or longer: the first that covers an address wins. */
-static int route_insert(struct ip *ip, const struct ip_route *route) {
+int ip_route_insert(struct ip *ip, const struct ip_route *route) {
     if (ip->route_count == ip->route_size) {
         void *items = ip->routes;
         int error = ip_grow(ip->allocator, &items, &ip->route_size, sizeof *ip->routes, IP_ROUTES);
@@ -26,6 +26,20 @@ static int route_insert(struct ip *ip, const struct ip_route *route) {
     ip->route_count++;
     ip->version++;
     return 0;
+}
+
+void ip_route_remove(struct ip *ip, struct ip_route *route) {
+    uint32_t at = (uint32_t)(route - ip->routes);
+    ip->route_count--;
+    memmove(route, route + 1, (ip->route_count - at) * sizeof *route);
+    ip->version++;
+}
+
+uint32_t ip_routes_learned(const struct ip *ip, bool routers) {
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < ip->route_count; i++)
+        count += ip->routes[i].learned && ip->routes[i].has_gateway == routers;
+    return count;
 }
 
 const struct ip_route *ip_route_find(const struct ip *ip, const struct berth_ip *destination,
@@ -68,10 +82,11 @@ int ip_add_route(struct ip *ip, int interface, const struct berth_ip *prefix, un
                              .length = (uint8_t)length,
                              .interface = (uint8_t)interface,
                              .v4 = v4,
-                             .has_gateway = gateway != NULL};
+                             .has_gateway = gateway != NULL,
+                             .expires = BERTH_NEVER};
     if (gateway)
         route.gateway = *gateway;
-    return route_insert(ip, &route);
+    return ip_route_insert(ip, &route);
 }
 
 int ip_route(const struct ip *ip, const struct berth_ip *destination, unsigned interface,

@@ -1,6 +1,6 @@
 /* Which of its addresses a host sends from: for IPv4 the one of the next hop's subnet, for IPv6
- * what the rules of RFC 6724 section 5 choose. Of those, no address here is deprecated, temporary
- * or a home address (rules 3, 4 and 7). */
+ * what the rules of RFC 6724 section 5 choose. Of those, no address here is temporary or a home
+ * address (rules 4 and 7). */
 #include "engine/ip/ip.h"
 #include <errno.h>
 
@@ -64,6 +64,8 @@ static bool is_better(const struct ip_address *a, const struct ip_address *b,
     unsigned scope_a = scope_of(&a->ip), scope_b = scope_of(&b->ip);
     if (scope_a != scope_b) /* rule 2: the smallest that reaches */
         return scope_a < scope_b ? scope_a >= scope_of(to) : scope_b < scope_of(to);
+    if (a->deprecated != b->deprecated) /* rule 3 */
+        return b->deprecated;
     bool here = a->interface == hop->interface, there = b->interface == hop->interface;
     if (here != there) /* rule 5 */
         return here;

@@ -188,7 +188,9 @@ void connection_abort(struct tcp *tcp, struct tcp_connection *c, int error) {
 }
 
 uint16_t connection_mss_for(const struct tcp *tcp, unsigned interface, bool v4) {
-    uint32_t mtu = interface < TCP_INTERFACES ? tcp->interfaces[interface].mtu : 0;
+    const struct tcp_interface *at =
+        interface < TCP_INTERFACES ? &tcp->interfaces[interface] : NULL;
+    uint32_t mtu = !at ? 0 : v4 || at->mtu6 == 0 ? at->mtu : at->mtu6;
     uint32_t headers = TCP_HEADER_MIN + (v4 ? 20u : 40u);
     if (mtu == 0)
         mtu = v4 ? 576 : 1280;

@@ -17,6 +17,7 @@ struct tcp_interface {
     uint32_t mtu;         /* octets of an IP datagram */
     uint32_t segment_max; /* octets of an IP datagram that may be handed over whole: mtu, or up to
                              65535 */
+    uint32_t mtu6;        /* of an IPv6 datagram, where that is less; or 0 */
 };
 
 /* A segment that arrived: its header parsed and its checksum verified by the host. */

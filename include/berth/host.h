@@ -132,6 +132,14 @@ struct berth_host_config {
      * unique, as berth_network_* does; with others on the link say 1. accept_dad 0: never; 2: where
      * the link-local address is a duplicate, IPv6 ends on that interface: 1 */
     uint8_t dad_transmits, accept_dad;
+    /* Routers' advertisements (RFC 4861 6.3, RFC 4862 5.5), as Linux's net.ipv6.conf.default.* of
+     * these names. accept_ra 1: they are asked for and listened to (default routers, prefixes, hop
+     * limit, MTU, neighbours' times), unless the host forwards; 2: even then; 0 (Linux: 1), for a
+     * host's addresses and routes are its maker's. autoconf 1: addresses are made of the prefixes,
+     * with the link address as EUI-64 (addr_gen_mode 0), at most 16. router_solicitations: how
+     * often, 4 s apart: 3 (RFC 4861 10; Linux: -1, for ever). Neither DHCPv6 nor names are asked
+     * for. */
+    uint8_t accept_ra, autoconf, router_solicitations;
 };
 
 void berth_host_config_init(struct berth_host_config *config);
@@ -177,6 +185,9 @@ int berth_host_set_interface(struct berth_host *host, int interface, uint32_t mt
  * ended there: accept_dad). */
 int berth_host_add_address(struct berth_host *host, int interface, const struct berth_ip *address,
                            unsigned prefix);
+/* Gives the interface its link-local IPv6 address; with accept_ra what routers say adds the rest.
+ * Errors as above; -EEXIST: it has it. */
+int berth_host_add_link_local(struct berth_host *host, int interface);
 /* Adds a route to prefix/length through `gateway` (NULL: on link). Longest prefix wins.
  * 0, -ENODEV, -EINVAL, -ENETUNREACH (the gateway is not on link), -ENOSPC. */
 int berth_host_add_route(struct berth_host *host, int interface, const struct berth_ip *prefix,
@@ -211,6 +222,8 @@ struct berth_address {
     uint8_t mac[6];
     uint32_t mtu;
     enum berth_address_state state;
+    bool deprecated; /* its preferred lifetime is over: new talks are from others */
+    uint64_t valid_until, preferred_until; /* BERTH_NEVER unless it comes from a router */
 };
 size_t berth_host_addresses(const struct berth_host *host, struct berth_address *addresses,
                             size_t max);

@@ -88,7 +88,7 @@ static inline struct berth_ip peer_ip(const char *text) {
 
 /* Makes the TCP from p->config: for tests that change it after peer_config. */
 static inline void peer_start(struct peer *p, int family) {
-    static const struct tcp_interface ethernet = {1500, 1500};
+    static const struct tcp_interface ethernet = {1500, 1500, 0};
     p->now = 5 * BERTH_SECOND;
     random_init(&p->random, p->config.seed, 1);
     p->tcp = tcp_new(&p->config, &p->random, &p->counters, p->now);

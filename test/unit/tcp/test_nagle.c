@@ -135,7 +135,7 @@ static void sizes(void **state) {
     };
     for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct peer p;
-        struct tcp_interface interface = {cases[i].mtu, cases[i].mtu};
+        struct tcp_interface interface = {cases[i].mtu, cases[i].mtu, 0};
         peer_setup(&p, cases[i].family);
         tcp_set_interface(p.tcp, 1, &interface);
         uint32_t socket = peer_establishes(&p, peer_listener(&p, 5), 100, cases[i].options);
@@ -152,7 +152,7 @@ static void sizes(void **state) {
 static void large(void **state) {
     (void)state;
     struct peer p;
-    struct tcp_interface interface = {1500, 65535};
+    struct tcp_interface interface = {1500, 65535, 0};
     struct tcp_emit emit;
     peer_setup(&p, 4);
     tcp_set_interface(p.tcp, 1, &interface);

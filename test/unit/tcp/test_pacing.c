@@ -5,7 +5,7 @@ enum { MSS = 1000 };
 
 static uint32_t paced(struct peer *p, int rate, uint32_t segment_max) {
     uint32_t socket = opened(p, 4, "mss 1000 wscale 7");
-    struct tcp_interface interface = {1500, segment_max};
+    struct tcp_interface interface = {1500, segment_max, 0};
     tcp_set_interface(p->tcp, 1, &interface);
     tcp_at(p->tcp, socket)->cwnd = 1 << 20;
     assert_int_equal(tcp_set_option(p->tcp, socket, BERTH_SO_MAX_PACING_RATE, rate, p->now), 0);

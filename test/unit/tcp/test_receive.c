@@ -88,7 +88,7 @@ static void beyond_window(void **state) {
     struct peer p;
     peer_config(&p);
     p.config.tcp_receive_buffer = 8000;
-    static const struct tcp_interface small = {1040, 1040};
+    static const struct tcp_interface small = {1040, 1040, 0};
     peer_start(&p, 4);
     tcp_set_interface(p.tcp, 1, &small);
     uint32_t listener = peer_listener(&p, 5);

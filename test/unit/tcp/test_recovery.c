@@ -26,7 +26,7 @@ static void initial_window(void **state) {
     } cases[] = {{1500, 536, 5360}, {1500, 1460, 14600}, {9040, 9000, 18000}, {9040, 1460, 14600}};
     for (unsigned i = 0; i < 4; i++) {
         struct peer p;
-        struct tcp_interface interface = {cases[i].mtu, cases[i].mtu};
+        struct tcp_interface interface = {cases[i].mtu, cases[i].mtu, 0};
         peer_setup(&p, 4);
         tcp_set_interface(p.tcp, 1, &interface);
         char options[32];

@@ -149,7 +149,7 @@ static void step(struct world *w) {
 static void make_end(struct world *w, unsigned which, const struct berth_host_config *config,
                      uint32_t largest) {
     struct end *end = &w->ends[which];
-    struct tcp_interface interface = {1500, largest};
+    struct tcp_interface interface = {1500, largest, 0};
     random_init(&end->random, config->seed, which + 1);
     end->tcp = tcp_new(config, &end->random, &end->counters, w->now);
     assert_non_null(end->tcp);

@@ -176,7 +176,7 @@ static void large_frames(void **state) {
     (void)state;
     struct peer p;
     uint32_t socket = opened(&p, 4, "mss 1000");
-    struct tcp_interface interface = {1500, 65535};
+    struct tcp_interface interface = {1500, 65535, 0};
     tcp_set_interface(p.tcp, 1, &interface);
     opened_writes(&p, socket, 9500, 0);
     unsigned frames = opened_drains(&p);
