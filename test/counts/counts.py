@@ -16,7 +16,7 @@ COUNT = 500
 # what: (its server's port, per request: notified calls, receives, sends at most)
 WORK = {
     "keep-alive": ("nginx, a keep-alive request", 80, 0.05, 2.5, 2.5),
-    "close": ("nginx, a connection with one request", 80, 3.5, 5.5, 2.5),
+    "close": ("nginx, a connection with one request", 80, 3.5, 4.5, 2.5),
     "redis": ("redis, a PING", 6379, 0.05, 2.5, 2.5),
 }
 
