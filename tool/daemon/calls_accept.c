@@ -84,6 +84,15 @@ static unsigned listener_waiting(struct server *server, const struct conduit *li
     return waiting;
 }
 
+/* The same as whether that is 0, for less: each accept() asks. */
+static bool listener_is_empty(struct server *server, const struct conduit *listener) {
+    const struct berth_host *host = conduit_host(server, listener);
+    if (listener->returned)
+        return false;
+    int bits = host ? berth_socket_readiness(host, listener->socket) : 0;
+    return bits < 0 || !(bits & BERTH_ACCEPTABLE);
+}
+
 /* ---- the answer ---- */
 
 struct acceptance {
@@ -194,7 +203,7 @@ void listener_serve(struct server *server, struct conduit *listener, uint64_t no
 
 /* Takes back what made the listener readable, when nothing waits any more. */
 static void listener_quiet(struct call *call, struct conduit *listener) {
-    if (listener->ready_octets == 0 || listener_waiting(call->server, listener) > 0)
+    if (listener->ready_octets == 0 || !listener_is_empty(call->server, listener))
         return;
     char octets[READY_OCTETS];
     ssize_t n;
