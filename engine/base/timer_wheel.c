@@ -11,9 +11,10 @@
  * comes);
  *   - all timers of a slot at level 0 have the same tick.
  *
- * The earliest timer is thus found by one bit scan per level. When time reaches a slot above level
- * 0, its timers are put in anew: each moves down at least one level (at the top level, or stays),
- * so each timer moves at most WHEEL_LEVELS times. */
+ * The earliest timer is thus found by one bit scan per level, and a walk through its slot; what was
+ * found is remembered until that timer goes or that time comes, for it is asked for at each turn.
+ * When time reaches a slot above level 0, its timers are put in anew: each moves down at least one
+ * level (at the top level, or stays), so each timer moves at most WHEEL_LEVELS times. */
 #include "engine/base/timer_wheel.h"
 
 #include <stddef.h>
@@ -63,9 +64,13 @@ static void wheel_insert(struct timer_wheel *wheel, uint32_t record, struct time
         wheel->link(wheel->context, link->next)->previous = record;
     wheel->heads[level][slot] = record;
     wheel->occupied[level] |= UINT64_C(1) << slot;
+    if (tick < wheel->earliest)
+        wheel->earliest = tick;
 }
 
 static void wheel_remove(struct timer_wheel *wheel, struct timer_link *link) {
+    if (link_tick(wheel, link) == wheel->earliest)
+        wheel->earliest = 0;
     if (link->previous)
         wheel->link(wheel->context, link->previous)->next = link->next;
     else
@@ -89,8 +94,8 @@ void timer_set(struct timer_wheel *wheel, uint32_t record, uint64_t when, uint8_
         if (link_tick(wheel, link) == tick)
             return;
         wheel_remove(wheel, link);
-    } else {
-        wheel->count++;
+    } else if (wheel->count++ == 0) {
+        wheel->earliest = 0; /* it may be a slot's, whose timers were cancelled */
     }
     wheel_insert(wheel, record, link, tick);
 }
@@ -122,25 +127,36 @@ static uint64_t earliest_slot(const struct timer_wheel *wheel, unsigned *level, 
     return ((wheel->now_tick >> shift) + ahead) << shift;
 }
 
-uint64_t timer_deadline(const struct timer_wheel *wheel) {
-    if (wheel->count == 0)
-        return UINT64_MAX;
+/* The tick of the earliest timer, or an earlier one at which to look again. */
+static uint64_t earliest_tick(const struct timer_wheel *wheel) {
     unsigned level, slot;
     uint64_t start = earliest_slot(wheel, &level, &slot), earliest = UINT64_MAX;
     if (level == 0)
-        return start * TICK_NS;
+        return start;
     uint32_t record = wheel->heads[level][slot];
     for (unsigned seen = 0; record; seen++) {
         if (seen == WHEEL_SCAN)
-            return start * TICK_NS;
+            return start;
         const struct timer_link *link = wheel->link(wheel->context, record);
         uint64_t tick = link_tick(wheel, link);
         if ((tick - start) >> TOP_BITS)
-            return start * TICK_NS; /* more than a turn ahead: others may come before it */
+            return start; /* more than a turn ahead: others may come before it */
         earliest = tick < earliest ? tick : earliest;
         record = link->next;
     }
-    return earliest * TICK_NS;
+    return earliest;
+}
+
+uint64_t timer_deadline(const struct timer_wheel *wheel) {
+    if (wheel->count == 0)
+        return UINT64_MAX;
+    return (wheel->earliest ? wheel->earliest : earliest_tick(wheel)) * TICK_NS;
+}
+
+uint64_t timer_deadline_kept(struct timer_wheel *wheel) {
+    if (wheel->count > 0 && wheel->earliest == 0)
+        wheel->earliest = earliest_tick(wheel);
+    return timer_deadline(wheel);
 }
 
 /* Puts the timers of a slot whose time has come in anew, relative to now_tick. */
@@ -158,6 +174,8 @@ static void wheel_cascade(struct timer_wheel *wheel, unsigned level, unsigned sl
 
 uint32_t timer_expired(struct timer_wheel *wheel, uint64_t now, uint8_t *kind) {
     uint64_t target = now / TICK_NS;
+    if (wheel->earliest <= target)
+        wheel->earliest = 0;
     while (wheel->count) {
         unsigned level, slot;
         uint64_t start = earliest_slot(wheel, &level, &slot);

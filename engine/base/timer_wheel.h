@@ -30,6 +30,7 @@ struct timer_wheel {
     uint64_t occupied[WHEEL_LEVELS];
     uint32_t heads[WHEEL_LEVELS][WHEEL_SLOTS];
     uint32_t count;
+    uint64_t earliest; /* the deadline's tick, once it was asked for; 0: not known */
 };
 
 void timer_wheel_init(struct timer_wheel *wheel,
@@ -53,6 +54,8 @@ uint64_t timer_when(const struct timer_wheel *wheel, const struct timer_link *li
  * upper level, or that slot holds one that is more than 12 days ahead. Then it is the slot's
  * beginning, and timer_expired() called at that time puts things right. */
 uint64_t timer_deadline(const struct timer_wheel *wheel);
+/* The same, remembered until it changes: for wheels that are asked often. */
+uint64_t timer_deadline_kept(struct timer_wheel *wheel);
 /* Takes one record whose time has come at `now`, unset, and its kind; 0 when there is none left.
  * Handling one may set or cancel others in between. */
 uint32_t timer_expired(struct timer_wheel *wheel, uint64_t now, uint8_t *kind);

@@ -235,8 +235,8 @@ bool tcp_has_output(const struct tcp *tcp) {
 
 /* ---- time ---- */
 
-uint64_t tcp_deadline(const struct tcp *tcp) {
-    uint64_t next = timer_deadline(&tcp->wheel), other = half_open_deadline(tcp);
+uint64_t tcp_deadline(struct tcp *tcp) {
+    uint64_t next = timer_deadline_kept(&tcp->wheel), other = half_open_deadline(tcp);
     next = other < next ? other : next;
     other = time_wait_deadline(tcp);
     return other < next ? other : next;

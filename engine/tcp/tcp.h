@@ -76,7 +76,7 @@ void tcp_input(struct tcp *tcp, const struct tcp_segment *segment, uint64_t now)
 /* Gives the next segment to be sent; false when nothing waits. */
 bool tcp_output(struct tcp *tcp, struct tcp_emit *emit, uint64_t now);
 bool tcp_has_output(const struct tcp *tcp);
-uint64_t tcp_deadline(const struct tcp *tcp);
+uint64_t tcp_deadline(struct tcp *tcp);
 void tcp_advance(struct tcp *tcp, uint64_t now);
 /* An ICMP error that quotes a segment of ours: errno for the application, hard or soft (RFC
  * 9293 3.9.2.2, RFC 5927: `seq` must lie in what is in flight). mtu: the next hop's for

@@ -12,6 +12,7 @@ struct bench {
     uint64_t model[RECORDS + 1]; /* ticks; 0: not set */
     struct timer_wheel wheel;
     uint64_t now;
+    int looks; /* at links */
 };
 
 static struct timer_link *link_of(void *context, uint32_t record) {
@@ -82,7 +83,9 @@ static void agrees_with_the_model(uint64_t start, uint64_t limit, uint64_t seed)
         default:
             bench_set(&bench, record, bench.now + any_distance(&mix, limit));
         }
-        uint64_t deadline = timer_deadline(&bench.wheel);
+        /* Remembered or not, and for any number of changes. */
+        uint64_t deadline =
+            mix_below(&mix, 3) ? timer_deadline_kept(&bench.wheel) : timer_deadline(&bench.wheel);
         if (limit <= 12 * DAY)
             assert_int_equal(deadline, model_earliest(&bench));
         else
@@ -148,21 +151,58 @@ static void the_end_of_time_is_far_but_allowed(void **state) {
     assert_int_equal(timer_deadline(&bench.wheel), UINT64_MAX);
 }
 
-static void many_in_one_slot_are_not_scanned_but_never_late(void **state) {
-    (void)state;
+typedef uint64_t deadline_function(struct timer_wheel *wheel);
+
+static uint64_t deadline_plain(struct timer_wheel *wheel) {
+    return timer_deadline(wheel);
+}
+
+static void many_in_one_slot(deadline_function *ask) {
     struct bench bench;
     uint8_t kind;
     bench_init(&bench, 0);
     for (uint32_t i = 1; i <= MANY; i++)
         timer_set(&bench.wheel, i, 7000 * 1000 * MS + i * MS, 0);
-    uint64_t deadline = timer_deadline(&bench.wheel);
+    uint64_t deadline = ask(&bench.wheel);
     int wakes = 0;
     while (deadline < 7000 * 1000 * MS + MS) {
         assert_int_equal(timer_expired(&bench.wheel, deadline, &kind), 0);
-        deadline = timer_deadline(&bench.wheel);
+        deadline = ask(&bench.wheel);
         assert_true(++wakes < WHEEL_LEVELS);
     }
     assert_int_equal(deadline, 7000 * 1000 * MS + MS);
+}
+
+static void many_in_one_slot_are_not_scanned_but_never_late(void **state) {
+    (void)state;
+    many_in_one_slot(deadline_plain);
+    many_in_one_slot(timer_deadline_kept);
+}
+
+/* All timers of an upper slot are looked at once, not each time one asks. */
+static struct timer_link *link_counted(void *context, uint32_t record) {
+    struct bench *bench = context;
+    bench->looks++;
+    return &bench->links[record];
+}
+
+static void what_was_found_is_remembered(void **state) {
+    (void)state;
+    struct bench bench;
+    bench_init(&bench, 0);
+    bench.wheel.link = link_counted;
+    for (uint32_t i = 1; i <= 50; i++)
+        timer_set(&bench.wheel, i, (200 + i % 7) * MS, 0);
+    assert_int_equal(timer_deadline_kept(&bench.wheel), 200 * MS);
+    bench.looks = 0;
+    assert_int_equal(timer_deadline_kept(&bench.wheel), 200 * MS);
+    timer_cancel(&bench.wheel, 1); /* a later one */
+    timer_set(&bench.wheel, 1, 199 * MS, 0);
+    assert_int_equal(timer_deadline_kept(&bench.wheel), 199 * MS);
+    assert_true(bench.looks < 10);
+    timer_cancel(&bench.wheel, 1);
+    assert_int_equal(timer_deadline_kept(&bench.wheel), 200 * MS);
+    assert_true(bench.looks > 40);
 }
 
 int main(void) {
@@ -174,6 +214,7 @@ int main(void) {
         cmocka_unit_test(time_that_goes_back_harms_nothing),
         cmocka_unit_test(the_end_of_time_is_far_but_allowed),
         cmocka_unit_test(many_in_one_slot_are_not_scanned_but_never_late),
+        cmocka_unit_test(what_was_found_is_remembered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
