@@ -15,9 +15,13 @@
  * they carry it begins with a rest: what they say is true for ten minutes (RFC 1191 6.3, RFC 8201
  * 4).
  *
- * Without SACK it could not be told that such a segment and no other was lost, so what vanished
- * without a word stays small there; and what routers said is forgotten after its time, as it is
- * where probing is switched off, and as Linux does. */
+ * With SACK it is seen which segments were lost. Without it three duplicate ACKs say that the first
+ * one was; where that was the larger one, it alone is taken as lost, as Linux does: its octets go
+ * again from there, at the size that is known, and cwnd opens again as far as it was, for the ACK
+ * of all that followed opens it in slow start. If that ACK stops short of what had been sent by
+ * then, others were lost too, and that is congestion.
+ *
+ * Where probing is switched off what routers said is forgotten after its time, as Linux does. */
 #include "engine/tcp/connection.h"
 
 static struct path_search *search_of(const struct tcp_connection *c) {
@@ -48,7 +52,7 @@ static uint16_t base_of(const struct tcp_connection *c) {
 }
 
 void path_start(struct tcp *tcp, struct tcp_connection *c) {
-    if (tcp->config.tcp_mtu_probing < 2 || !c->sack || c->mss <= base_of(c))
+    if (tcp->config.tcp_mtu_probing < 2 || c->mss <= base_of(c))
         return;
     search_begin(tcp, c, 0);
     if (c->extra)
@@ -98,8 +102,7 @@ bool path_doubt(struct tcp *tcp, struct tcp_connection *c) {
     if (a->mss_before == 0)
         return false; /* all was tried */
     if (next != 0 && tcp_flight(c) > next) {
-        if (c->sack)
-            search_begin(tcp, c, 0);
+        search_begin(tcp, c, 0);
         c->mss = next;
     } else { /* it is not the size */
         c->mss = a->mss_before;
@@ -121,20 +124,22 @@ static void search_settle(const struct tcp *tcp, struct tcp_connection *c, struc
         search_from(tcp, s, tcp->config.tcp_probe_interval);
 }
 
-/* Waits for its turn while the segments that are out make room for it in cwnd. */
+/* Waits for its turn while the segments that are out make room for it in cwnd; and, without SACK,
+ * until duplicate ACKs speak of it and not of what went again before (RFC 6582 3.2). */
 static bool is_time(const struct tcp *tcp, const struct tcp_connection *c,
                     const struct path_search *s) {
     const struct tcp_active *a = c->active;
-    return !s->probe && seq_ge(tcp_ms(tcp), s->at) && a->retransmits == 0 &&
+    return !s->probe && seq_ge(tcp_ms(tcp), s->at) && a->retransmits == 0 && a->dup_acks == 0 &&
            c->snd_nxt == a->snd_max && !(a->flags & (TCP_A_RECOVERY | TCP_A_SND_URGENT)) &&
-           !(a->loss.flags & LOSS_TIMEOUT) && a->loss.score.waiting == 0;
+           !(a->loss.flags & LOSS_TIMEOUT) && a->loss.score.waiting == 0 &&
+           (c->sack || seq_gt(c->snd_una, a->recover));
 }
 
 uint16_t path_wants(struct tcp *tcp, struct tcp_connection *c, uint32_t waiting, uint32_t offered) {
     struct path_search *s = search_of(c);
     if (!s || !is_time(tcp, c, s))
         return 0;
-    if (!tcp->config.tcp_mtu_probing || !c->sack) { /* 1191-2, 8201-2 */
+    if (!tcp->config.tcp_mtu_probing) { /* 1191-2, 8201-2 */
         c->mss = s->most;
         s->most = 0;
         return 0;
@@ -161,7 +166,14 @@ void path_tried(struct tcp_connection *c, uint32_t seq, uint32_t end) {
 /* RFC 8899 5.3, 8899-2 */
 void path_acked(struct tcp *tcp, struct tcp_connection *c) {
     struct path_search *s = search_of(c);
-    if (!s || !s->probe || seq_lt(c->snd_una, s->end))
+    if (!s || seq_lt(c->snd_una, s->end))
+        return;
+    if (s->again && seq_lt(c->snd_una, c->active->recover)) {
+        congestion_on_loss(c, c->cwnd);
+        c->cwnd = c->cwnd < c->ssthresh ? c->cwnd : c->ssthresh;
+    }
+    s->again = false;
+    if (!s->probe)
         return;
     c->mss = s->probe > c->mss ? s->probe : c->mss;
     s->probe = 0;
@@ -183,6 +195,19 @@ void path_resent(const struct tcp *tcp, struct tcp_connection *c, uint32_t seq) 
     struct path_search *s = search_of(c);
     if (s && s->probe && seq_in(seq, s->seq, s->end - s->seq))
         refuse(tcp, c, s);
+}
+
+bool path_missed(struct tcp *tcp, struct tcp_connection *c) {
+    struct path_search *s = search_of(c);
+    if (!s || !s->probe || c->snd_una != s->seq)
+        return false;
+    refuse(tcp, c, s);
+    recovery_go_back(tcp, c);
+    if (c->ssthresh < c->cwnd)
+        c->ssthresh = c->cwnd;
+    c->cwnd = s->end - s->seq + c->mss;
+    s->again = true;
+    return true;
 }
 
 /* RFC 8899 3 (7), 8899-3: it says nothing of congestion. */

@@ -16,6 +16,7 @@ struct path_search {
     uint16_t next;    /* to be tried next... */
     uint32_t at;      /* ...not before this time, ms */
     uint16_t probe;   /* is being tried, by one segment; 0: none is */
+    bool again;       /* without SACK: its octets go again */
     uint32_t seq, end;
 };
 
@@ -35,6 +36,9 @@ void path_tried(struct tcp_connection *c, uint32_t seq, uint32_t end);
 void path_acked(struct tcp *tcp, struct tcp_connection *c);
 /* Octets from seq on are sent again. */
 void path_resent(const struct tcp *tcp, struct tcp_connection *c, uint32_t seq);
+/* Without SACK, the third duplicate ACK: true if it says that such a segment is missing, whose
+ * octets then go again, at no cost to cwnd. */
+bool path_missed(struct tcp *tcp, struct tcp_connection *c);
 /* So many octets have been found lost: true if they are those of such a segment and no others. */
 bool path_lost(const struct tcp *tcp, struct tcp_connection *c, uint32_t octets);
 

@@ -38,7 +38,11 @@ void recovery_dup_ack(struct tcp *tcp, struct tcp_connection *c) {
         return;
     }
     /* RFC 6582 3.2 step 2, 6582-2: the ACK must cover more than `recover`. */
-    if (a->dup_acks == 3 && seq_gt(c->snd_una, a->recover))
+    if (a->dup_acks != 3 || !seq_gt(c->snd_una, a->recover))
+        return;
+    if (path_missed(tcp, c)) /* RFC 8899 3 (7), 8899-3 */
+        connection_owes(tcp, c);
+    else
         enter(tcp, c);
 }
 
