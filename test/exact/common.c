@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -160,9 +161,22 @@ void settle(void) {
     nap(20);
 }
 
+void sleep_await(int process, int thread) {
+    char path[64], state = 0;
+    for (int i = 0; i < 5000 && state != 'S'; i++) {
+        nap(2);
+        snprintf(path, sizeof path, "/proc/%d/task/%d/stat", process, thread);
+        FILE *file = fopen(path, "re");
+        if (file && fscanf(file, "%*d %*s %c", &state) != 1)
+            state = 0;
+        if (file)
+            fclose(file);
+    }
+}
+
 /* ---- signals ---- */
 
-static volatile sig_atomic_t counts[65];
+static volatile sig_atomic_t *counts; /* shared with children */
 
 static void count(int number) {
     counts[number]++;
@@ -170,18 +184,26 @@ static void count(int number) {
 
 void signal_count(int number, int flags) {
     struct sigaction action = {.sa_handler = count, .sa_flags = flags};
+    if (!counts)
+        counts = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     counts[number] = 0;
     sigaction(number, &action, NULL);
 }
 
+int signal_seen(int number) {
+    return counts ? counts[number] : 0;
+}
+
 int signal_taken(int number) {
+    if (!counts)
+        return 0;
     int n = counts[number];
     counts[number] = 0;
     return n;
 }
 
 int signal_soon(int number) {
-    for (int i = 0; i < 3 && counts[number] == 0; i++)
+    for (int i = 0; i < 3 && signal_seen(number) == 0; i++)
         nap(2);
     return signal_taken(number);
 }

@@ -56,9 +56,14 @@ unsigned poll_until(int fd, unsigned wanted);
 /* Lets what is on its way arrive. */
 void settle(void);
 
+/* Until that thread sleeps: in the call that it is about to make. */
+void sleep_await(int process, int thread);
+
 /* How often the signal came since the last time this was asked. */
 void signal_count(int number, int flags);
 int signal_taken(int number);
+/* The same without forgetting them; a child sees its parent's. */
+int signal_seen(int number);
 /* ... and if it has not come, gives it a moment. */
 int signal_soon(int number);
 

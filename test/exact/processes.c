@@ -222,18 +222,10 @@ static void *wait_here(void *context) {
     return NULL;
 }
 
-/* Until the thread sleeps, in its call. */
-static void sleep_await(struct waiter *waiter) {
-    char path[64], state = 0;
-    for (int i = 0; i < 500 && state != 'S'; i++) {
+static void waiter_await(const struct waiter *waiter) {
+    while (waiter->thread == 0)
         settle();
-        snprintf(path, sizeof path, "/proc/self/task/%d/stat", waiter->thread);
-        FILE *file = fopen(path, "re");
-        if (file && fscanf(file, "%*d %*s %c", &state) != 1)
-            state = 0;
-        if (file)
-            fclose(file);
-    }
+    sleep_await(getpid(), waiter->thread);
 }
 
 enum doing { DOES_SHUTDOWN, DOES_SEND, DOES_CLOSE_PEER };
@@ -244,7 +236,7 @@ static void waits_say(const char *name, int fd, int peer, bool accepts, enum doi
     pthread_t thread;
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     pthread_create(&thread, NULL, wait_here, &waiter);
-    sleep_await(&waiter);
+    waiter_await(&waiter);
     if (doing == DOES_SHUTDOWN)
         shutdown(fd, SHUT_RDWR);
     else if (doing == DOES_CLOSE_PEER)
@@ -262,7 +254,7 @@ static void close_say(void) {
     struct waiter waiter = {.fd = pair.client};
     pthread_t thread;
     pthread_create(&thread, NULL, wait_here, &waiter);
-    sleep_await(&waiter);
+    waiter_await(&waiter);
     say("close while recv waits", "%s", result_of(close(pair.client)));
     pair.client = -1;
     say("its number is free", "%s", result_of(fcntl(waiter.fd, F_GETFD)));

@@ -135,6 +135,9 @@ def refusals():
             done = subprocess.run([f"{MASK}/mask", word, BERTH, "doctor"], capture_output=True, text=True, timeout=60)
             named = [line for line in done.stdout.splitlines() if line.startswith("missing")]
             check(f"without {word} doctor names it: {named}", done.returncode == 1 and any(finding in line for line in named), done)
+    done = subprocess.run(["prlimit", "--nofile=256:256", BERTH, "doctor"], capture_output=True, text=True, timeout=60)
+    check("where 256 files may be open doctor says so, and how to have more",
+          done.returncode == 0 and any("256" in line and "ulimit -Hn" in line for line in done.stdout.splitlines()), done)
     done = subprocess.run([f"{MASK}/mask", "old", BERTH, "doctor"], capture_output=True, text=True, timeout=60)
     check("on Linux 6.1 doctor misses nothing", "missing  " not in done.stdout.replace("(optional)", "") or done.returncode == 0, done)
 

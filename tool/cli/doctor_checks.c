@@ -171,24 +171,6 @@ static void quiet_child_end(pid_t child, int hold) {
         waitpid(child, NULL, 0);
 }
 
-void check_getfd(struct finding *finding) {
-    int hold = -1;
-    pid_t child = quiet_child(&hold);
-    int pidfd = child > 0 ? (int)syscall(SYS_pidfd_open, child, 0) : -1;
-    int got = pidfd >= 0 ? (int)syscall(SYS_pidfd_getfd, pidfd, 0, 0) : -1;
-    /* A closed standard input is nobody's fault. */
-    bool fine = got >= 0 || errno == EBADF;
-    say(finding, fine, "%s",
-        fine ? "a child's descriptor was taken"
-             : "refused; a container's profile must allow "
-               "pidfd_getfd(2) (docker: --cap-add SYS_PTRACE)");
-    if (got >= 0)
-        close(got);
-    if (pidfd >= 0)
-        close(pidfd);
-    quiet_child_end(child, hold);
-}
-
 static int ptrace_scope(void) {
     int scope = 0;
     FILE *file = fopen("/proc/sys/kernel/yama/ptrace_scope", "re");
@@ -197,6 +179,31 @@ static int ptrace_scope(void) {
     if (file != NULL)
         fclose(file);
     return scope;
+}
+
+void check_getfd(struct finding *finding) {
+    int hold = -1;
+    pid_t child = quiet_child(&hold);
+    int pidfd = child > 0 ? (int)syscall(SYS_pidfd_open, child, 0) : -1;
+    int got = pidfd >= 0 ? (int)syscall(SYS_pidfd_getfd, pidfd, 0, 0) : -1;
+    /* A closed standard input is nobody's fault. */
+    bool fine = got >= 0 || errno == EBADF;
+    int scope = fine ? 0 : ptrace_scope();
+    if (scope >= 2)
+        say(finding, false,
+            "refused: Yama's ptrace_scope is %d; set it to 0 or 1 (sysctl "
+            "kernel.yama.ptrace_scope=1%s)",
+            scope, scope == 3 ? " in /etc/sysctl.d, and boot: 3 cannot be left" : "");
+    else
+        say(finding, fine, "%s",
+            fine ? "a child's descriptor was taken"
+                 : "refused; a container's profile must allow "
+                   "pidfd_getfd(2) (docker: --cap-add SYS_PTRACE)");
+    if (got >= 0)
+        close(got);
+    if (pidfd >= 0)
+        close(pidfd);
+    quiet_child_end(child, hold);
 }
 
 void check_memory(struct finding *finding) {
