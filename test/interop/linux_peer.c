@@ -1,7 +1,7 @@
 /* The kernel's end of the interoperation test: the same services and clients over the kernel's
  * sockets, a thread each.
  *
- *   linux_peer serve                       echo, sink, source, until killed
+ *   linux_peer serve                       echo, sink, source, until killed; says "ready" first
  *   linux_peer get|put ADDRESS OCTETS      from the source or to the sink at that address
  *   linux_peer many ADDRESS OCTETS N       N connections at once to the echo service
  *   linux_peer udp ADDRESS OCTETS N        N datagrams of up to that size to the UDP echo service
@@ -118,10 +118,12 @@ static void serve_source(int fd) {
         send_pattern(fd, strtoull(line, NULL, 10));
 }
 
-static const struct service {
+static struct service {
     uint16_t port;
     void (*serve)(int fd);
-} services[] = {{PORT_ECHO, serve_echo}, {PORT_SINK, serve_sink}, {PORT_SOURCE, serve_source}};
+    int listener;
+} services[] = {
+    {PORT_ECHO, serve_echo, -1}, {PORT_SINK, serve_sink, -1}, {PORT_SOURCE, serve_source, -1}};
 
 struct accepted {
     const struct service *service;
@@ -147,18 +149,22 @@ static pthread_t thread_start(void *(*run)(void *), void *context) {
     return thread;
 }
 
-static void *serve_port(void *context) {
-    const struct service *service = context;
-    struct sockaddr_in6 local = {.sin6_family = AF_INET6, .sin6_port = htons(service->port)};
+static int listen_at(uint16_t port) {
+    struct sockaddr_in6 local = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
     int listener = socket(AF_INET6, SOCK_STREAM, 0), on = 1;
     setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     if (bind(listener, (struct sockaddr *)&local, sizeof local) < 0 || listen(listener, 4096) < 0)
         fatal("listen");
+    return listener;
+}
+
+static void *serve_port(void *context) {
+    const struct service *service = context;
     for (;;) {
         struct accepted *accepted = malloc(sizeof *accepted);
         if (!accepted)
             fatal("malloc");
-        *accepted = (struct accepted){service, accept(listener, NULL, NULL)};
+        *accepted = (struct accepted){service, accept(service->listener, NULL, NULL)};
         if (accepted->fd < 0)
             fatal("accept");
         pthread_detach(thread_start(serve_one, accepted));
@@ -168,7 +174,11 @@ static void *serve_port(void *context) {
 
 static _Noreturn void serve(void) {
     for (size_t i = 0; i < sizeof services / sizeof *services; i++)
-        thread_start(serve_port, (void *)(uintptr_t)&services[i]);
+        services[i].listener = listen_at(services[i].port);
+    for (size_t i = 0; i < sizeof services / sizeof *services; i++)
+        thread_start(serve_port, &services[i]);
+    puts("ready");
+    fflush(stdout);
     for (;;)
         pause();
 }

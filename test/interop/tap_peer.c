@@ -1,7 +1,8 @@
 /* The Berth end of the interoperation test: one host, 10.9.0.1/24 and fd00:9::1/64, on a switch
  * whose outside port is a TAP device.
  *
- *   tap_peer TAP serve                     echo, sink, source, HTTP and UDP echo, until SIGTERM
+ *   tap_peer TAP serve                     echo, sink, source, HTTP and UDP echo, until SIGTERM;
+ *                                        says "ready" first
  *   tap_peer TAP get|put ADDRESS OCTETS    from the source or to the sink at that address
  *   tap_peer TAP many ADDRESS OCTETS N     N connections at once to the echo service
  *   tap_peer TAP http ADDRESS PATH PORT    writes what a web server gives to standard output
@@ -265,10 +266,13 @@ int main(int count, char **words) {
     berth_host_config_init(&options.host);
     read_options(&options, read_command(&options, count, words), count, words);
     peer_open(&peer, &options);
-    if (options.serve)
+    if (options.serve) {
         services_start(&peer);
-    else
+        puts("ready");
+        fflush(stdout);
+    } else {
         clients_start(&peer);
+    }
     berth_network_touch(peer.network, peer.host_number);
     uint64_t start = clock_now();
     peer_run(&peer);
