@@ -1,6 +1,7 @@
 #include "test/unit/host/peer.h"
 
-/* Whatever nameserver a program asks, the caller gets the question and gives the answer. */
+/* Whatever nameserver a program asks, the caller gets the question and gives the answer.
+ * [8085-1] */
 static void test_answer(void **state) {
     (void)state;
     static const uint32_t servers[] = {PEER_IP, 0x08080808, 0x7f000035, HOST_IP};
@@ -37,7 +38,8 @@ static void test_answer(void **state) {
     peer_stop(&peer);
 }
 
-/* Other ports and long datagrams go their way; so does what an own socket is bound for. */
+/* Other ports and long datagrams go their way; so does what an own socket is bound for.
+ * [8085-1] */
 static void test_limits(void **state) {
     (void)state;
     struct peer peer;

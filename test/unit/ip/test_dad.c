@@ -187,7 +187,7 @@ static void somebody_wants_it(void **state) {
     }
 }
 
-/* Somebody has it. [4862-4] */
+/* Somebody has it. [4862-4, 4861-4] */
 static void somebody_has_it(void **state) {
     (void)state;
     struct peer peer;
@@ -205,7 +205,7 @@ static void somebody_has_it(void **state) {
     peer_stop(&peer);
 }
 
-/* RFC 7527: what we asked ourselves, brought back by the link. [7527-1] */
+/* RFC 7527: what we asked ourselves, brought back by the link. [7527-1, 4862-1, 4862-3] */
 static void looped_back(void **state) {
     (void)state;
     struct peer peer;

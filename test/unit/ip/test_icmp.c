@@ -74,6 +74,7 @@ static void test_silence(void **state) {
     give_icmp(&peer, ICMP_ECHO, 0, 1, data, 1400);
     counting_recover(&peer.counting);
     peer_expect_silence(&peer);
+    assert_int_equal(berth_host_counters(peer.host)->ip_out_discards, 1);
     peer_stop(&peer);
 }
 

@@ -43,7 +43,7 @@ static void blame(struct peer *peer, uint8_t type, uint8_t code, uint32_t rest) 
 }
 
 /* A datagram of an unconnected socket, in either family: who, where to, what, and the payload that
- * the quote bears. */
+ * the quote bears. [1122-U2] */
 static void datagrams(void **state) {
     (void)state;
     static const struct {
@@ -161,7 +161,7 @@ static void echoes(void **state) {
 }
 
 /* What is too long for a socket that forbids fragments is told with the MTU; SO_ERROR says nothing.
- */
+ * [8085-1] */
 static void sizes(void **state) {
     (void)state;
     static const struct {
