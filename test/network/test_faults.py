@@ -201,6 +201,30 @@ def stopped(net):
     return count
 
 
+def restarts():
+    """A killed computer's command with a restart policy waits for the computer, and does not try."""
+    text = """hosts:
+  always: {command: "echo ready; exec sleep 1000", restart: always}
+  pause: {command: "echo ready; sleep 0.2; exit 1", restart: always}
+  witness: {}
+"""
+    with Up(text) as net:
+        said = lambda host: net.berth("logs", host).stdout  # noqa: E731
+        ready(net, "always", "pause")
+        check("commands with a restart policy are killed with their computers", net.berth("kill", "always", "pause").returncode == 0)
+        for _ in range(20):
+            net.berth("exec", "witness", "--", "sleep", "0.1")
+        tries = {host: said(host).count("is off") for host in ("always", "pause")}  # the one may have been about to begin
+        check("they wait, and do not try in vain", tries["always"] == 0 and tries["pause"] <= 1, (said("always"), said("pause")))
+        check("and are off all the while", state(net, "always") == state(net, "pause") == "off", net.berth("ps").stdout)
+        check("restart", net.berth("restart", "always", "pause").returncode == 0)
+        check("they begin anew with their computers", until(lambda: said("always").count("ready") == 2, 60), said("always"))
+        begun = said("pause").count("ready")
+        check("and one that ends goes on beginning anew", until(lambda: said("pause").count("ready") > begun + 2, 60), said("pause"))
+        check("one that was begun anew is killed again, and begun again", net.berth("kill", "always").returncode == 0 and
+              net.berth("restart", "always").returncode == 0 and until(lambda: said("always").count("ready") == 3, 60), said("always"))
+
+
 def power():
     """pause, unpause, kill, restart."""
     with Up(FILE) as net:
@@ -241,7 +265,7 @@ def power():
         check("it ended as a killed program does", web.returncode in (137, -9), web.returncode)
 
 
-for part in (words, delays, apart, power):
+for part in (words, delays, apart, power, restarts):
     print(f"-- {part.__doc__.splitlines()[0]}", flush=True)
     part()
 finish()

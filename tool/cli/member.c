@@ -224,11 +224,30 @@ static bool starts_again(const struct watch *watch, const struct member *member)
             (process->restarts == 0 || member->restarts < process->restarts));
 }
 
+/* Not while the daemon does not answer, either: then all is over soon. */
+static bool is_on(struct watch *watch, const struct member *member) {
+    char error[CLI_TEXT];
+    json_t *reply = control_ask(
+        watch->s->control, json_pack("{s:s,s:s}", "do", "power", "host", member->state->host->name),
+        NULL, 0, NULL, &watch->ended, error, sizeof error);
+    bool on = json_is_true(json_object_get(reply, "on"));
+    json_decref(reply);
+    return on;
+}
+
+/* While its computer is off it waits for that to be switched on, which may just have been said. */
 static void restart_due(void *context, struct timer *timer) {
+    struct watch *watch = context;
     struct member *member =
         (struct member *)(void *)((char *)timer - offsetof(struct member, restart));
+    bool on = is_on(watch, member);
+    member->parked = true;
+    news_ask(watch);
+    if (!on || !member->parked || watch->ended)
+        return;
+    member->parked = false;
     member->restarts++;
-    member_start(context, member);
+    member_start(watch, member);
 }
 
 static void member_ended(struct watch *watch, struct child *child, int status) {
@@ -286,6 +305,12 @@ void members_start_again(struct watch *watch, const char *host) {
         state->restarts -= state->restarts > 0;
         for (size_t m = 0; m < state->count; m++) {
             struct member *member = &state->members[m];
+            if (member->parked) {
+                member->parked = false;
+                member->delay = 0;
+                member_start(watch, member);
+                continue;
+            }
             member->again = !member->over && member->child.pid > 0;
             if (!member->over || !member->began || !member_log(watch, member))
                 continue;

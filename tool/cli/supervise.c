@@ -69,9 +69,7 @@ static bool all_start(struct watch *watch) {
 
 /* ---- watching ---- */
 
-/* Asks which computers were switched on again and how the faults go: the line that says that there
- * is something to ask for may have come while we waited for another answer. */
-static void news_ask(struct watch *watch) {
+void news_ask(struct watch *watch) {
     char error[CLI_TEXT];
     size_t started = 1;
     while (started > 0 && !watch->ended) { /* whoever is started may ask, too */

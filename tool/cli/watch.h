@@ -44,8 +44,9 @@ struct member {
     uint64_t started, delay; /* since when; before the next start */
     bool over;               /* for good: it has ended, or will never start */
     bool began;
-    bool again; /* its computer was switched on again while it was still ending */
-    bool known; /* what is expected of its end has been judged */
+    bool parked; /* to start anew once its computer is on */
+    bool again;  /* its computer was switched on again while it was still ending */
+    bool known;  /* what is expected of its end has been judged */
     int status;
     /* What it has said, where something is expected of that. */
     int listening; /* -1: no more, or not at all */
@@ -112,13 +113,18 @@ struct watch {
     bool plan_runs, plan_over;
 };
 
+/* ---- supervise.c ---- */
+/* Asks which computers were switched on again and how the faults go: the line that says that there
+ * is something to ask for may have come while we waited for another answer. */
+void news_ask(struct watch *watch);
+
 /* ---- member.c ---- */
 /* Logs for all, before any starts. */
 bool members_log(struct watch *watch);
 void member_start(struct watch *watch, struct member *member);
 /* It will never start. */
 void member_give_up(struct watch *watch, struct member *member);
-/* Starts those of that computer that are over. */
+/* Starts those of that computer that are over, or wait for it. */
 void members_start_again(struct watch *watch, const char *host);
 /* `berth WORD --net NET ... argv`, with the process's surroundings. */
 bool child_start(struct watch *watch, struct child *child, const char *word, const char *host,

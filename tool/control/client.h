@@ -29,14 +29,15 @@
  * via}]} and log {host, process?} [1], ended {host, status}: the connection that said up is a user
  * of the network until it closes. On it {"start":"host"} and {"fault":""} say that there is
  * something to ask for by starts: {hosts} whose commands begin anew, how many faults are left, and
- * which failed [[place, sentence]]; faults {list?: [{at: ns, fault: a request, place, text}],
- * start?, over?} down {}          ends all runs; the connection closes when the daemon has gone ps,
- * hosts, ss {owners?}, logs {host?}   answer {"ok":true,"document":true} and one descriptor with
- * the document logs {host?, process?, follow:true}   after the answer the connection carries the
- * text itself dump {on?, filter?, snap?, count?, buffer?}   answers as those with a document, a
- * pipe of pcapng; then, on the connection, {"dumped":N,"lost":N} at its end; dump {stop:true},
- * netem {host, network?, direction?, only?, set?, replace?, del?}, link {host, to, up}, partition
- * {groups: [[host]]}, heal, kill, pause, unpause, restart {hosts}, tap {name} [1], ping */
+ * which failed [[place, sentence]]; power {host} says whether it is on; faults {list?: [{at: ns,
+ * fault: a request, place, text}], start?, over?} down {}          ends all runs; the connection
+ * closes when the daemon has gone ps, hosts, ss {owners?}, logs {host?}   answer
+ * {"ok":true,"document":true} and one descriptor with the document logs {host?, process?,
+ * follow:true}   after the answer the connection carries the text itself dump {on?, filter?, snap?,
+ * count?, buffer?}   answers as those with a document, a pipe of pcapng; then, on the connection,
+ * {"dumped":N,"lost":N} at its end; dump {stop:true}, netem {host, network?, direction?, only?,
+ * set?, replace?, del?}, link {host, to, up}, partition {groups: [[host]]}, heal, kill, pause,
+ * unpause, restart {hosts}, tap {name} [1], ping */
 #ifndef TOOL_CONTROL_CLIENT_H
 #define TOOL_CONTROL_CLIENT_H
 

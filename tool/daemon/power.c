@@ -69,6 +69,18 @@ void request_starts(struct connection *c, json_t *request) {
     connection_reply(c, reply);
 }
 
+/* Whether a command can start there now, or has to wait for the computer to be switched on. */
+void request_power(struct connection *c, json_t *request) {
+    char error[SENTENCE];
+    const char *host = json_string_value(json_object_get(request, "host"));
+    const struct computer *computer = computer_require(c->daemon, host != NULL ? host : "", error);
+    if (computer == NULL)
+        connection_refuse(c, "%s", error);
+    else
+        connection_reply(
+            c, json_pack("{s:b,s:b}", "ok", 1, "on", (int)(computer->power != POWER_OFF)));
+}
+
 /* `up` is told to ask for it. */
 static void power_on(struct daemon *daemon, struct computer *computer) {
     computer->power = POWER_ON;

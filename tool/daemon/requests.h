@@ -23,6 +23,7 @@ void request_logs(struct connection *connection, json_t *request);
 void request_dump(struct connection *connection, json_t *request);
 void request_fault(struct connection *connection, json_t *request);
 void request_starts(struct connection *connection, json_t *request);
+void request_power(struct connection *connection, json_t *request);
 void request_faults(struct connection *connection, json_t *request);
 void request_tap(struct connection *connection, json_t *request);
 void request_publish(struct connection *connection, json_t *request);
