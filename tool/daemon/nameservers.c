@@ -148,7 +148,7 @@ static int clock_start(struct server *server, struct query *query) {
                                    .host = query->asked.host,
                                    .expires = BERTH_NEVER};
     if (fd < 0)
-        return -errno;
+        return -EMFILE;
     timerfd_settime(fd, 0, &second, NULL);
     return outlet_add(server, &query->clock, EPOLLIN);
 }
@@ -166,9 +166,10 @@ void nameservers_ask(struct server *server, const struct berth_name_query *asked
     query->first = gateway->nameserver;
     for (unsigned i = 0; i < NAMESERVERS_MAX; i++)
         query->asks[i].outlet.fd = -1;
-    if (clock_start(server, query) == 0)
+    int result = clock_start(server, query);
+    if (result == 0)
         ask_next(server, query);
-    if (query->waiting == 0) {
+    if (result < 0 || query->waiting == 0) {
         answer(server, asked, NULL, 0, now);
         query_free(server, query);
     }
