@@ -92,6 +92,8 @@ const struct report *reports_first(const struct reports *reports, berth_handle s
 void reports_drop(struct reports *reports, struct berth_allocator allocator, berth_handle socket) {
     struct report_queue **at = place_of(reports, socket);
     struct report_queue *queue = *at;
+    if (!queue)
+        return;
     struct report *report = queue->first;
     queue->first = report->next;
     queue->charged -= report_size(report);

@@ -237,10 +237,12 @@ static void source_say(const struct ends *ends) {
     if (sendmsg(other.two, &message, 0) == 1)
         poll_until(ends->one, POLLIN);
     recvfrom(ends->one, &octet, 1, MSG_DONTWAIT, (struct sockaddr *)&from, &length);
-    const struct sockaddr_in *in = (const struct sockaddr_in *)&from;
-    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&from;
+    struct sockaddr_in in;
+    struct sockaddr_in6 in6;
+    memcpy(&in, &from, sizeof in);
+    memcpy(&in6, &from, sizeof in6);
     say("sendmsg, source, from where", "family %d from %#x", from.ss_family,
-        ends->v6 ? in6->sin6_addr.s6_addr[15] : ntohl(in->sin_addr.s_addr));
+        ends->v6 ? in6.sin6_addr.s6_addr[15] : ntohl(in.sin_addr.s_addr));
     close(other.two);
 }
 
@@ -339,7 +341,8 @@ static void shared_say(void) {
     group("shared port");
     setsockopt(one, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     setsockopt(two, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    bind(one, (struct sockaddr *)&at, sizeof at);
+    if (bind(one, (struct sockaddr *)&at, sizeof at) < 0)
+        perror("bind");
     at = loopback(port_of(one));
     say("a second one", "%s", result_of(bind(two, (struct sockaddr *)&at, sizeof at)));
     connect_to(one, port_of(peer));

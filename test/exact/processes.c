@@ -93,10 +93,10 @@ static void vfork_say(void) {
     int listener = listener_new(5), port = port_of(listener);
     volatile int fd = -1, result = -1;
     group("vfork");
-    pid_t child = vfork();
+    pid_t child = vfork(); /* NOLINT: it is what is looked at, */
     if (child == 0) {
-        fd = socket(AF_INET, SOCK_STREAM, 0);
-        result = connect_to(fd, port);
+        fd = socket(AF_INET, SOCK_STREAM, 0); /* NOLINT: and what programs do there */
+        result = connect_to(fd, port);        /* NOLINT */
         _exit(0);
     }
     waitpid(child, NULL, 0);
@@ -159,14 +159,14 @@ static int passed(int fd) {
                              .msg_iovlen = 1,
                              .msg_control = control,
                              .msg_controllen = sizeof control};
-    struct cmsghdr *c = CMSG_FIRSTHDR(&message);
+    struct cmsghdr *c = (struct cmsghdr *)(void *)control;
     *c = (struct cmsghdr){
         .cmsg_len = CMSG_LEN(sizeof fd), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
     memcpy(CMSG_DATA(c), &fd, sizeof fd);
     if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) < 0)
         return -1;
     if (sendmsg(ends[0], &message, 0) == 1 && recvmsg(ends[1], &message, 0) == 1)
-        memcpy(&got, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof got);
+        memcpy(&got, CMSG_DATA((struct cmsghdr *)(void *)control), sizeof got);
     close(ends[0]);
     close(ends[1]);
     return got;

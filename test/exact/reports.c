@@ -150,8 +150,8 @@ static void size_say(void) {
                 close(fd);
                 continue;
             }
-            if (connected)
-                connect(fd, (struct sockaddr *)&to, size);
+            if (connected && connect(fd, (struct sockaddr *)&to, size) < 0)
+                perror("connect");
             snprintf(name, sizeof name, "%zu octets%s", lengths[i], connected ? ", connected" : "");
             say(name, "%s",
                 result_of(sendto(fd, data, lengths[i], 0, (struct sockaddr *)&to, size)));

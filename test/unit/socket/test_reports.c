@@ -165,15 +165,14 @@ static void echoes(void **state) {
 static void sizes(void **state) {
     (void)state;
     static const struct {
-        int family, mode;
-        bool connected;
         size_t length;
-        bool reported;
+        int family, mode;
+        bool connected, reported;
         uint16_t port;
     } cases[] = {
-        {4, 2, false, 1473, true, 0},  {4, 2, true, 1473, true, 9},    {4, 3, false, 1473, true, 0},
-        {4, 1, false, 65508, true, 0}, {4, 1, false, 65536, false, 0}, {6, 2, false, 1453, true, 9},
-        {6, 1, true, 65528, true, 9},  {6, 1, false, 128000, true, 9},
+        {1473, 4, 2, false, true, 0},  {1473, 4, 2, true, true, 9},    {1473, 4, 3, false, true, 0},
+        {65508, 4, 1, false, true, 0}, {65536, 4, 1, false, false, 0}, {1453, 6, 2, false, true, 9},
+        {65528, 6, 1, true, true, 9},  {128000, 6, 1, false, true, 9},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct peer peer;
