@@ -24,6 +24,9 @@ static bool asked_address(const uint8_t *octets, size_t length, struct berth_ip 
     if (type != ETHERNET_IPV6 || length < ASKED_READ || octets[ETHERNET_HEADER + 6] != IPV6_ICMP ||
         octets[SOLICITATION] != ICMP6_NEIGHBOR_SOLICITATION)
         return false;
+    memcpy(address->bytes, octets + ETHERNET_HEADER + 8, 16);
+    if (berth_ip_is_any(address)) /* who wants it asks all: somebody outside may have it, too */
+        return false;
     memcpy(address->bytes, octets + SOLICITATION + 8, 16);
     return true;
 }

@@ -266,6 +266,35 @@ static void a_question_goes_to_who_can_answer(void **state) {
     world_close(&world);
 }
 
+/* Who wants an address that is its own in the network asks those outside, too (RFC 4862 5.4). */
+static void who_wants_an_address_asks_all(void **state) {
+    (void)state;
+    struct world world;
+    world_open(&world, 1);
+    struct berth_ip subnet6 = {{0xfd, 1}};
+    struct berth_host_config config;
+    struct berth_link link;
+    assert_int_equal(berth_network_set_ipv6(world.network, 0, &subnet6), 0);
+    berth_host_config_init(&config);
+    config.dad_transmits = 1;
+    int outside = berth_network_add_outside(world.network, 0, "out", 0);
+    assert_true(berth_network_add_host(world.network, "a", 0, NULL, &config) >= 0);
+    assert_int_equal(berth_network_links(world.network, 0, &link, 1), 1);
+    world_settle(&world);
+    for (int i = 0; i < 40; i++)
+        berth_network_run(world.network, world.now += 100 * BERTH_MS);
+    bool asked = false;
+    struct berth_frame frame;
+    while (berth_network_outside_output(world.network, outside, &frame, 1) == 1) {
+        uint8_t octets[14 + 40 + 24] = {0};
+        berth_frame_read(&frame, 0, octets, sizeof octets);
+        asked |= octets[54] == 135 && memcmp(octets + 62, link.ipv6.bytes, 16) == 0;
+        berth_frame_clear(&frame);
+    }
+    assert_true(asked);
+    world_close(&world);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(addresses_are_the_lowest_free_ones),
@@ -277,6 +306,7 @@ int main(void) {
         cmocka_unit_test(nobody_takes_a_hosts_place),
         cmocka_unit_test(memory_may_run_out_anywhere),
         cmocka_unit_test(a_question_goes_to_who_can_answer),
+        cmocka_unit_test(who_wants_an_address_asks_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
