@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 enum { LINE_MAX_KEPT = 65536 };
@@ -107,8 +108,13 @@ void judge_again(struct watch *watch, struct member *member) {
     bool left = false;
     for (const struct wanted *wanted = member->wanted; wanted != NULL; wanted = wanted->next)
         left = left || !wanted->found;
-    if (left && member->listening < 0)
-        listen_open(watch, member);
+    if (!left)
+        return;
+    /* The old log may have ended already, which would be heard as this run's end. */
+    if (member->listening >= 0)
+        close(member->listening);
+    member->length = 0;
+    listen_open(watch, member);
 }
 
 bool judge_listen(struct watch *watch) {
@@ -191,7 +197,7 @@ void judge_hear(struct watch *watch, struct member *member) {
         member->line = larger;
         member->size = member->length + STEP + 1;
     }
-    ssize_t got = read(member->listening, member->line + member->length, STEP);
+    ssize_t got = recv(member->listening, member->line + member->length, STEP, MSG_DONTWAIT);
     if (got < 0 && (errno == EINTR || errno == EAGAIN))
         return;
     if (got <= 0) {
