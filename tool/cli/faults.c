@@ -154,7 +154,7 @@ int command_netem(int argc, char **argv) {
     json_t *reply = ask(net, argv, argc, &status);
     const json_t *links = json_object_get(reply, "links");
     if (links != NULL && json) {
-        json_dumpf(links, stdout, JSON_INDENT(2));
+        json_dumpf(links, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
         printf("\n");
     } else if (links != NULL) {
         netem_print(stdout, links);

@@ -174,7 +174,9 @@ static const struct {
 enum { WORDS = sizeof words_known / sizeof words_known[0] };
 
 static bool read_word(struct reading *r) {
-    const char *names[WORDS], *word = next(r);
+    /* The others stand in front, but may have been meant. */
+    const char *names[WORDS + 4] = {[WORDS] = "egress", "ingress", "only", "replace"};
+    const char *word = next(r);
     for (size_t i = 0; i < WORDS; i++) {
         if (strcmp(words_known[i].name, word) == 0) {
             r->at++;
@@ -182,7 +184,7 @@ static bool read_word(struct reading *r) {
         }
         names[i] = words_known[i].name;
     }
-    const char *nearest = word_nearest(word, names, WORDS);
+    const char *nearest = word_nearest(word, names, WORDS + 4);
     if (nearest != NULL)
         return wrong(r, "\"%.40s\": no such word (did you mean \"%s\"?)", word, nearest);
     return wrong(r,

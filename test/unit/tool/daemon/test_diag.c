@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -161,29 +162,32 @@ static void test_ports(void **state) {
     }
 }
 
+/* A struct inet_diag_hostcond with its address. */
 struct host {
-    struct inet_diag_hostcond condition;
+    uint8_t family, prefix_len;
+    int port;
     uint8_t address[16];
 };
+_Static_assert(offsetof(struct host, address) == sizeof(struct inet_diag_hostcond), "its layout");
 
 static void test_addresses(void **state) {
     (void)state;
     uint8_t filter[32];
-    struct host host = {{AF_INET, 24, -1}, {10, 0, 3, 99}};
+    struct host host = {AF_INET, 24, -1, {10, 0, 3, 99}};
     size_t length = condition(filter, INET_DIAG_BC_D_COND, &host, 12);
     assert_true(passes(filter, length, &web));
     assert_true(passes(filter, length, &mapped));
     assert_false(passes(filter, length, &listener));
     length = condition(filter, INET_DIAG_BC_S_COND, &host, 12);
     assert_false(passes(filter, length, &web));
-    host.condition.prefix_len = 22; /* 10.0.0.0/22 has both */
+    host.prefix_len = 22; /* 10.0.0.0/22 has both */
     length = condition(filter, INET_DIAG_BC_S_COND, &host, 12);
     assert_true(passes(filter, length, &web));
-    host.condition.port = 4000;
+    host.port = 4000;
     length = condition(filter, INET_DIAG_BC_D_COND, &host, 12);
     assert_true(passes(filter, length, &web));
     assert_false(passes(filter, length, &mapped));
-    host = (struct host){{AF_INET6, 0, -1}, {0}};
+    host = (struct host){AF_INET6, 0, -1, {0}};
     length = condition(filter, INET_DIAG_BC_D_COND, &host, 24);
     assert_false(passes(filter, length, &web));
     assert_true(passes(filter, length, &listener));
