@@ -90,7 +90,7 @@ static uint16_t mss_below(const struct tcp_connection *c) {
     return c->mss > base ? base : c->mss > 536 && base == 1024 ? 536 : 0;
 }
 
-/* RFC 8899 4.3, 8899-1 */
+/* RFC 8899 4.3 */
 bool path_doubt(struct tcp *tcp, struct tcp_connection *c) {
     struct tcp_active *a = c->active;
     uint16_t before = c->mss, next = mss_below(c);
@@ -100,11 +100,11 @@ bool path_doubt(struct tcp *tcp, struct tcp_connection *c) {
     if (a->retransmits == tcp->config.tcp_retries_1)
         a->mss_before = c->mss;
     if (a->mss_before == 0)
-        return false; /* all was tried */
-    if (next != 0 && tcp_flight(c) > next) {
-        search_begin(tcp, c, 0);
-        c->mss = next;
-    } else { /* it is not the size */
+        return false;                        /* all was tried */
+    if (next != 0 && tcp_flight(c) > next) { /* 8899-1 */
+        search_begin(tcp, c, 0);             /* 8899-2 */
+        c->mss = next;                       /* 8899-1 */
+    } else {                                 /* it is not the size */
         c->mss = a->mss_before;
         a->mss_before = 0;
     }
@@ -163,7 +163,7 @@ void path_tried(struct tcp_connection *c, uint32_t seq, uint32_t end) {
     s->end = end;
 }
 
-/* RFC 8899 5.3, 8899-2 */
+/* RFC 8899 5.3 */
 void path_acked(struct tcp *tcp, struct tcp_connection *c) {
     struct path_search *s = search_of(c);
     if (!s || seq_lt(c->snd_una, s->end))
@@ -175,9 +175,9 @@ void path_acked(struct tcp *tcp, struct tcp_connection *c) {
     s->again = false;
     if (!s->probe)
         return;
-    c->mss = s->probe > c->mss ? s->probe : c->mss;
+    c->mss = s->probe > c->mss ? s->probe : c->mss; /* 8899-2 */
     s->probe = 0;
-    if (s->next <= c->mss)
+    if (s->next <= c->mss) /* 8899-2 */
         s->next = (uint16_t)((c->mss + s->refused) / 2);
     search_settle(tcp, c, s);
 }

@@ -81,13 +81,13 @@ bool udp_input(struct udp *udp, const struct udp_arrival *arrival) {
 
 /* RFC 1122 4.1.3.3, 1122-U2, as Linux does it: a connected socket hears of hard errors, any socket
  * of all when it asked for that (IP_RECVERR). That a path carries less is for those to hear who do
- * not let their datagrams be fragmented on the way. False: nobody sent it, so it is not believed
- * (1191-1). */
+ * not let their datagrams be fragmented on the way. False: nobody sent it, so it is not
+ * believed. */
 bool udp_error(struct udp *udp, const struct tuple *tuple, int error, bool hard,
                uint32_t *reporter) {
     uint32_t found = find_socket(udp, tuple);
     *reporter = 0;
-    if (!found)
+    if (!found) /* 1191-1 */
         return false;
     struct udp_socket *socket = udp_at(udp, found);
     bool about_size = error == EMSGSIZE, fragments = socket->mtu_discover == UDP_MTU_DONT;

@@ -182,7 +182,7 @@ static void between(void **state) {
 }
 
 /* A router says what it would have carried: that is tried next. Losses beside that of the larger
- * segment are congestion. */
+ * segment are congestion. [1191-1, 8899-3] */
 static void told_and_lost(void **state) {
     (void)state;
     static struct path path;
@@ -207,7 +207,7 @@ static void told_and_lost(void **state) {
 }
 
 /* After a black hole was noticed it is looked for at once how far up it goes; and if the path was
- * only dead for a while, all the way. [8899-2] */
+ * only dead for a while, all the way. [8899-1, 8899-2] */
 static void black_hole(void **state) {
     (void)state;
     static struct path path;
@@ -281,7 +281,8 @@ static void without_sack(void **state) {
 }
 
 /* Where nothing is to be tried what was said is forgotten after its time. A host
- * that begins small tries at once; one without memory for the search stays small. [1191-2] */
+ * that begins small tries at once; one without memory for the search stays small. [1191-2, 8201-2]
+ */
 static void knobs(void **state) {
     (void)state;
     static struct path path;
