@@ -35,9 +35,9 @@ static struct report_queue *queue_of(struct reports *reports, struct berth_alloc
                                      berth_handle socket) {
     if (!buckets_make(reports, allocator))
         return NULL;
-    struct report_queue **at = place_of(reports, socket);
-    if (*at)
-        return *at;
+    struct report_queue **at = place_of(reports, socket), *queue = *at;
+    if (queue)
+        return queue;
     struct report_queue *made = allocator.allocate(allocator.context, sizeof *made);
     if (!made)
         return NULL;
