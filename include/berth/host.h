@@ -209,7 +209,6 @@ int berth_host_set_port_range(struct berth_host *host, uint16_t first, uint16_t 
 /* As berth_sysctl_set, for a host that is there: connections to come go by it, and those that are
  * there where nothing of it was agreed upon. */
 int berth_host_set_sysctl(struct berth_host *host, const char *name, const char *value);
-/* Writes up to `max` interface addresses (loopback's too); returns how many there are. */
 enum berth_address_state {
     BERTH_ADDRESS_ASSIGNED = 0,
     BERTH_ADDRESS_TENTATIVE = 1, /* being tried for duplicates: not to be used yet */
@@ -220,11 +219,12 @@ struct berth_address {
     unsigned prefix;
     struct berth_ip ip;
     uint8_t mac[6];
+    bool deprecated; /* its preferred lifetime is over: new talks are from others */
     uint32_t mtu;
     enum berth_address_state state;
-    bool deprecated; /* its preferred lifetime is over: new talks are from others */
     uint64_t valid_until, preferred_until; /* BERTH_NEVER unless it comes from a router */
 };
+/* Writes up to `max` interface addresses (loopback's too); returns how many there are. */
 size_t berth_host_addresses(const struct berth_host *host, struct berth_address *addresses,
                             size_t max);
 /* Who is on the links, as far as it is known (ARP, neighbour discovery). States as Linux's NUD_*.

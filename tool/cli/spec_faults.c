@@ -69,7 +69,7 @@ bool spec_fault_check(const struct spec_reader *reader, int line, const char *pa
                           spec_network_find(reader->spec, network) ? "" : "a network ", network);
     if (other != NULL && host_require(reader, line, path, other) == NULL)
         return false;
-    if (other != NULL && strcmp(other, name) == 0)
+    if (other != NULL && name != NULL && strcmp(other, name) == 0)
         return spec_wrong(reader, line, path, "a link has two ends, and %s is but one", name);
     return peer == NULL || berth_ip_parse(peer, &ip) == 0 ||
            host_require(reader, line, path, peer) != NULL;

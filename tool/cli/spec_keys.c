@@ -228,7 +228,7 @@ bool spec_words(const struct spec_reader *reader, const struct tree_node *node, 
         return spec_memory(reader, node->line, path);
     char *octets = (char *)(list + most);
     if (node->kind == TREE_TEXT) {
-        strcpy(octets, node->text);
+        memcpy(octets, node->text, strlen(node->text) + 1);
         for (char *word = strtok_r(octets, " \t\n", &rest); word != NULL;
              word = strtok_r(NULL, " \t\n", &rest))
             list[(*count)++] = word;
