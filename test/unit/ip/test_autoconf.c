@@ -155,7 +155,7 @@ static void no_address(void **state) {
     peer_stop(&peer);
 }
 
-/* RFC 4862 5.5.3 e): the rule of two hours. [4862-8] */
+/* RFC 4862 5.5.3 e): the rule of two hours. [4862-7, 4862-8] */
 static void two_hours(void **state) {
     (void)state;
     static const struct {
@@ -229,7 +229,7 @@ static void ages(void **state) {
     peer_stop(&peer);
 }
 
-/* No memory for what a router says: it is there when he says it again. */
+/* No memory for what a router says: it is there when he says it again. [4862-7] */
 static void memory(void **state) {
     (void)state;
     for (unsigned fail = 1; fail < 8; fail++) {

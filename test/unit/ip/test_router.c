@@ -217,7 +217,7 @@ static uint16_t segment_asked(struct peer *peer, const char *to) {
     return load_be16(segment + 22);
 }
 
-/* Between 1280 and the link's. [4861-8] */
+/* Between 1280 and the link's. [4861-7, 4861-8] */
 static void mtu(void **state) {
     (void)state;
     struct peer peer;
