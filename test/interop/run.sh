@@ -108,6 +108,7 @@ stop "$berth_pid"
 
 echo "== Berth is the client"
 start ip netns exec "$space" "$linux_peer" serve
+linux_server=$started
 mkdir "$work/www"
 head -c $((64 * mib)) /dev/urandom >"$work/www/file"
 start ip netns exec "$space" python3 -m http.server -b $kernel -d "$work/www" 8000
@@ -204,6 +205,7 @@ script() {
 }
 
 here=$(dirname "$(realpath "$0")")
+stop "$linux_server" # the matrix has its own
 echo "== every pairing of options, bad links, small MTUs, IPv6"
 script ip netns exec "$space" /usr/bin/python3 -B "$here/matrix.py" "$build" tap0
 echo "== berth tap, and unmodified programs"
