@@ -112,10 +112,9 @@ static const char *zone_name(const void *context, const struct berth_ip *address
                                    berth_network_find_address(asker->network, address));
 }
 
-bool names_is_served(const struct berth_network *network, enum berth_protocol protocol,
-                     const struct berth_endpoint *server) {
+bool names_is_served(const struct berth_network *network, const struct berth_endpoint *server) {
     const struct network_port *port = network_port_at(network, &server->ip);
-    return port && berth_socket_port_owner(port->host->engine, protocol, server) != 0;
+    return port && berth_socket_port_owner(port->host->engine, BERTH_UDP, server) != 0;
 }
 
 size_t names_reply(const struct network_host *host, const uint8_t *query, size_t length,
@@ -131,7 +130,7 @@ bool names_serve(struct network_host *host) {
     bool any = nameserver_serve(host);
     while (berth_host_take_diverted(host->engine, &query)) {
         any = true;
-        if (names_is_served(network, BERTH_UDP, &query.destination)) {
+        if (names_is_served(network, &query.destination)) {
             berth_host_pass_diverted(host->engine, &query, network->now);
             continue;
         }

@@ -120,11 +120,13 @@ void nameserver_free(struct network_host *host) {
 
 /* ---- openings ---- */
 
-/* With names of elsewhere (a gateway) nameservers of elsewhere are asked themselves: their answers
- * may be longer than a datagram, which is why somebody comes by TCP. */
+/* A computer's address is that computer's: where nobody listens a connection is refused, and a scan
+ * of its ports finds what is open. With names of elsewhere (a gateway) nameservers of elsewhere are
+ * asked themselves: their answers may be longer than a datagram, which is why somebody comes by
+ * TCP. */
 static bool goes_its_way(const struct network_host *host, const struct berth_endpoint *server) {
     return berth_host_is_gateway(host->engine) ||
-           names_is_served(host->network, BERTH_TCP, server) ||
+           berth_network_find_address(host->network, &server->ip) >= 0 ||
            (host->network->queries.on && !berth_host_has_address(host->engine, &server->ip));
 }
 

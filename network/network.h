@@ -159,8 +159,7 @@ bool names_serve(struct network_host *host);
 size_t names_reply(const struct network_host *host, const uint8_t *query, size_t length,
                    uint8_t *reply);
 /* True when a host of the network has a socket at that address. */
-bool names_is_served(const struct berth_network *network, enum berth_protocol protocol,
-                     const struct berth_endpoint *server);
+bool names_is_served(const struct berth_network *network, const struct berth_endpoint *server);
 /* The key of a name in the directory: lower case, no dot at the end. Its length, or -EINVAL. */
 int names_key(const char *name, char key[]);
 

@@ -152,6 +152,8 @@ location / {{ return 200 hello; }} }} }}""")
         six = ["-6"] if way.ipv6 else []
         done = way.run("nmap", *six, "-n", "-Pn", "-sT", "--unprivileged", "-p", "1-1200", "-oG", "-", way.address, timeout=200)
         found = [int(port) for port in re.findall(r"(\d+)/open/tcp", done.stdout)]
-        way.check("the open ports, and no other", found == opened, done)
+        # On its own loopback, where resolv.conf may point, the network answers for names.
+        names = [53] if way.address in ("127.0.0.1", "::1") else []
+        way.check("the open ports, and no other", found == names + opened, done)
         done = way.run("nmap", *six, "-n", "-Pn", "-sT", "-sV", "--version-light", "--unprivileged", "-p", "80", way.address, timeout=200)
         way.check("the version of what answers there", re.search(r"80/tcp +open +http +nginx", done.stdout), done)

@@ -50,9 +50,11 @@ print('many', len(last.recv(100)) > len(whole), sum(ended(s) for s in many))
 
 with Net("names") as net:
     web = net.web(ip="10.0.0.1")
-    for server in ([], ["@8.8.8.8"], ["@127.0.0.1"], ["@10.0.0.1"], ["@10.0.0.200"], ["@2001:db8::53"], ["@::1"]):
+    for server in ([], ["@8.8.8.8"], ["@127.0.0.1"], ["@10.0.0.200"], ["@2001:db8::53"], ["@::1"]):
         done = net.run("pc", "dig", "+tcp", "+tries=1", "+time=30", "+short", *server, "server", "A", "server", "AAAA", "-x", "10.0.0.1")
         check(f"dig +tcp {' '.join(server)}", done.stdout.split() == ["10.0.0.1", "fd00:10::1", "server."], done)
+    done = net.run("pc", "dig", "+tcp", "+tries=1", "+time=30", "@10.0.0.1", "server")
+    check("a computer's port 53 is its own", "connection refused" in done.stdout, done)
     done = net.run("pc", "dig", "+tcp", "+keepopen", "+tries=1", "+time=30", "+short", "server", "server", "pc", "nobody", "server")
     check("dig +tcp +keepopen asks for one name after the other",
           [line for line in done.stdout.split() if line == "10.0.0.1"] == ["10.0.0.1"] * 3, done)
