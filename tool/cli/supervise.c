@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -121,6 +122,9 @@ static void signals_take(struct watch *watch) {
 /* False at the end of the connection: the network is gone. */
 static bool control_take(struct watch *watch) {
     char line[CONTROL_LINE_MAX];
+    /* What woke us may have been taken since, by a question that waited for its answer. */
+    if (recv(watch->s->control, line, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN)
+        return true;
     ssize_t length = control_next(watch->s->control, line, sizeof line, NULL);
     if (length <= 0)
         return false;
