@@ -99,6 +99,14 @@ static void datagrams(void **state) {
     }
 }
 
+/* A host with a socket that asks for reports. */
+static berth_handle reporting(struct peer *peer) {
+    peer_start(peer, BERTH_LINK_RAW_IP, 1500, 0);
+    berth_handle socket = udp_socket(peer, 0, 4000);
+    option(peer, socket, BERTH_IP_RECVERR, 1);
+    return socket;
+}
+
 /* SO_ERROR follows the queue: the next one's error when one is taken, none after the last; and each
  * further one is news. Who does not ask for reports gets none. */
 static void order(void **state) {
@@ -106,9 +114,7 @@ static void order(void **state) {
     struct peer peer;
     struct berth_error_report report;
     struct berth_endpoint to = endpoint(PEER_IP, 9);
-    peer_start(&peer, BERTH_LINK_RAW_IP, 1500, 0);
-    berth_handle socket = udp_socket(&peer, 0, 4000);
-    option(&peer, socket, BERTH_IP_RECVERR, 1);
+    berth_handle socket = reporting(&peer);
     assert_int_equal(berth_socket_send_to(peer.host, socket, "one", 3, &to, peer.now), 3);
     assert_true(peer_pull(&peer));
     blame(&peer, 3, 1, 0);
@@ -276,9 +282,7 @@ static void bounds(void **state) {
     struct peer peer;
     struct berth_error_report report;
     struct berth_endpoint to = endpoint(PEER_IP, 9);
-    peer_start(&peer, BERTH_LINK_RAW_IP, 1500, 0);
-    berth_handle socket = udp_socket(&peer, 0, 4000);
-    option(&peer, socket, BERTH_IP_RECVERR, 1);
+    berth_handle socket = reporting(&peer);
     option(&peer, socket, BERTH_SO_RCVBUF, 2304);
     assert_int_equal(berth_socket_send_to(peer.host, socket, data, 400, &to, peer.now), 400);
     assert_true(peer_pull(&peer));
