@@ -28,7 +28,10 @@ fuzz() {
             "$(grep -oE 'cov: [0-9]+' "$log" | tail -n 1 | cut -d' ' -f2) edges"
     else
         grep -vE '^#[0-9]+\s' "$log" | tail -n 60
-        echo "WRONG $name: play it again with $command $(sed -n 's/.*Test unit written to //p' "$log" | tail -n 1)"
+        local input
+        input=$(sed -n 's/.*Test unit written to //p' "$log" | tail -n 1)
+        echo "WRONG $name: $(grep -m 1 -E 'not so:|ERROR: |runtime error:' "$log"); play it again with $command $input," \
+            "which is (base64 -d | gunzip): $(gzip -9n <"${input:-/dev/null}" | base64 -w 0 | head -c 6000)"
     fi
 }
 
