@@ -57,6 +57,10 @@ void berth_host_config_init(struct berth_host_config *config) {
         .accept_dad = 1,
         .autoconf = 1,
         .router_solicitations = 3,
+        .accept_redirects = 1,
+        .secure_redirects = 1,
+        .shared_media = 1,
+        .accept_redirects6 = 1,
     };
 }
 
@@ -83,6 +87,11 @@ static bool host_error(void *context, const struct ip_error *error, uint64_t now
     return socket_error_input(&host->sockets, error, now);
 }
 
+static bool host_sent(void *context, const struct ip_error *error) {
+    struct berth_host *host = context;
+    return socket_sent(&host->sockets, error);
+}
+
 /* RFC 1122 3.2.2.6, 1122-IC8, RFC 4443 4.2, 4443-7: the answer is for who asked. */
 static void host_echoed(void *context, const struct ip_packet *packet, uint16_t identifier) {
     struct berth_host *host = context;
@@ -91,8 +100,11 @@ static void host_echoed(void *context, const struct ip_packet *packet, uint16_t 
 
 static int host_start(struct berth_host *host) {
     struct sockets *sockets = &host->sockets;
-    struct ip_ops ops = {
-        .error = host_error, .echoed = host_echoed, .resized = host_resized, .context = host};
+    struct ip_ops ops = {.error = host_error,
+                         .sent = host_sent,
+                         .echoed = host_echoed,
+                         .resized = host_resized,
+                         .context = host};
     random_init(&host->random, host->config.seed, 1);
     random_init(&host->tcp_random, host->config.seed, 2);
     int error = ip_init(&sockets->ip, &host->config, &host->random, &host->counters, &ops);

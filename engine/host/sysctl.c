@@ -13,9 +13,11 @@ struct sysctl {
 #define OCTET(name, field, least, most)                                                            \
     { name, offsetof(struct berth_host_config, field), least, most, 0, 0, 0 }
 /* Of all interfaces at once: Linux's "default" is what new ones get, which are all there are. */
-#define INTERFACES(name, field, most)                                                              \
-    OCTET("net.ipv6.conf.default." name, field, 0, most),                                          \
-        OCTET("net.ipv6.conf.all." name, field, 0, most)
+#define INTERFACES_OF(ip, name, field, most)                                                       \
+    OCTET("net." ip ".conf.default." name, field, 0, most),                                        \
+        OCTET("net." ip ".conf.all." name, field, 0, most)
+#define INTERFACES(name, field, most) INTERFACES_OF("ipv6", name, field, most)
+#define INTERFACES4(name, field, most) INTERFACES_OF("ipv4", name, field, most)
 #define NUMBER(name, field, least, most)                                                           \
     { name, offsetof(struct berth_host_config, field), least, most, 1, 0, 0 }
 #define SECONDS(name, field)                                                                       \
@@ -50,6 +52,10 @@ static const struct sysctl sysctls[] = {
     INTERFACES("accept_ra", accept_ra, 2),
     INTERFACES("autoconf", autoconf, 1),
     INTERFACES("router_solicitations", router_solicitations, 255),
+    INTERFACES4("accept_redirects", accept_redirects, 1),
+    INTERFACES4("secure_redirects", secure_redirects, 1),
+    INTERFACES4("shared_media", shared_media, 1),
+    INTERFACES("accept_redirects", accept_redirects6, 1),
     OCTET("net.ipv6.mld_qrv", mld_robustness, 0, 7),
     SECONDS("net.ipv4.tcp_keepalive_time", keepalive_idle),
     SECONDS("net.ipv4.tcp_keepalive_intvl", keepalive_interval),

@@ -18,8 +18,7 @@ static uint64_t earlier(uint64_t a, uint64_t b) {
     return a < b ? a : b;
 }
 
-void address_schedule(struct ip *ip) {
-    uint64_t due = BERTH_NEVER;
+static void schedule_from(struct ip *ip, uint64_t due) {
     for (uint32_t i = 0; i < ip->address_count; i++) {
         const struct ip_address *own = &ip->addresses[i];
         due = earlier(due, earlier(own->due, own->valid_until));
@@ -32,6 +31,10 @@ void address_schedule(struct ip *ip) {
         if (ip->interfaces[i].solicit_due)
             due = earlier(due, ip->interfaces[i].solicit_due);
     ip->address_due = due;
+}
+
+void address_schedule(struct ip *ip) {
+    schedule_from(ip, redirect_advance(ip, 0));
 }
 
 static void address_remove(struct ip *ip, uint32_t which) {
@@ -152,7 +155,7 @@ void address_advance(struct ip *ip, uint64_t now) {
             i++;
     for (unsigned i = 0; i < ip->interface_count; i++)
         router_advance(ip, i, now);
-    address_schedule(ip);
+    schedule_from(ip, redirect_advance(ip, now));
 }
 
 /* Power was gone: what was learned is, too. */

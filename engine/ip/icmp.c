@@ -58,6 +58,8 @@ void icmp_input(struct ip *ip, const struct ip_packet *packet, uint64_t now) {
         echo_reply(ip, packet, &packet->destination, &header, now);
     else if (header.type == ICMP_ECHO_REPLY)
         ip->ops.echoed(ip->ops.context, packet, (uint16_t)(header.rest >> 16));
+    else if (header.type == ICMP_REDIRECT)
+        redirect_input(ip, packet, now);
     else if (icmp_is_error(header.type))
         icmp_error_input(ip, packet, now);
 }
@@ -93,6 +95,8 @@ void icmp6_input(struct ip *ip, const struct ip_packet *packet, uint64_t now) {
         nd_input(ip, packet, now);
     else if (header.type == ICMP6_ROUTER_ADVERTISEMENT)
         router_input(ip, packet, now);
+    else if (header.type == ICMP6_REDIRECT)
+        redirect6_input(ip, packet, now);
     else if (berth_ip_is_any(&packet->source))
         ip->counters->ip_in_address_errors++; /* only a new neighbour's solicitation has none */
     else if (header.type == ICMP6_ECHO && packet->group)

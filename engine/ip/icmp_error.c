@@ -16,8 +16,7 @@ static const struct icmp_meaning unreachable[] = {
     {EHOSTUNREACH, false}, {EHOSTUNREACH, true},  {EHOSTUNREACH, true}, {EHOSTUNREACH, true},
 };
 
-/* False for what says nothing about a socket: redirects (RFC 1122 3.2.2.2 lets a host ignore them;
- * we do, 1122-IC5) and source quench (RFC 6633, 6633-1). */
+/* False for what says nothing about a socket: source quench (RFC 6633, 6633-1). */
 static bool icmp_meaning(const struct icmp_header *header, struct icmp_meaning *meaning) {
     switch (header->type) {
     case ICMP_UNREACHABLE:
@@ -86,8 +85,8 @@ static bool error_of_ports(const struct ip *ip, uint8_t protocol, const uint8_t 
 
 /* The same from a quoted datagram data[0..length) of either family. *total: its own length, as its
  * header says. error->quote_at: where its transport begins. False when it has none. */
-static bool error_of_quote(const struct ip *ip, const uint8_t *data, size_t length,
-                           struct ip_error *error, uint32_t *total) {
+bool ip_error_of_quote(const struct ip *ip, const uint8_t *data, size_t length,
+                       struct ip_error *error, uint32_t *total) {
     struct icmp_quote quote;
     struct icmp6_quote quote6;
     if (length > 0 && data[0] >> 4 == 6) {
@@ -148,7 +147,7 @@ void icmp_error_input(struct ip *ip, const struct ip_packet *packet, uint64_t no
     struct ip_error error = {0};
     view_read(&packet->view, packet->at, length, octets);
     if (icmp_header_parse(octets, length, &header) != 0 ||
-        !error_of_quote(ip, octets + ICMP_HEADER, length - ICMP_HEADER, &error, &total) ||
+        !ip_error_of_quote(ip, octets + ICMP_HEADER, length - ICMP_HEADER, &error, &total) ||
         berth_ip_is_v4(&error.local.ip) == v6) {
         ip->counters->icmp_in_errors++;
         return;
@@ -219,7 +218,7 @@ void icmp_host_unreachable(struct ip *ip, const struct waiting_frame *frame, uin
         tell_source(ip, frame, v6, now);
         return;
     }
-    if (!error_of_quote(ip, header, frame->header_length - ETHERNET_HEADER, &error, &total))
+    if (!ip_error_of_quote(ip, header, frame->header_length - ETHERNET_HEADER, &error, &total))
         return;
     error.error = EHOSTUNREACH;
     error.type = v6 ? ICMP6_UNREACHABLE : ICMP_UNREACHABLE;

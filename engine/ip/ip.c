@@ -28,6 +28,12 @@ void ip_set_config(struct ip *ip, const struct berth_host_config *config) {
     ip->accept_ra = config->accept_ra;
     ip->autoconf = config->autoconf != 0;
     ip->router_solicitations = config->router_solicitations;
+    ip->accept_redirects = config->accept_redirects != 0;
+    ip->accept_redirects6 = config->accept_redirects6 != 0;
+    ip->secure_redirects = config->secure_redirects != 0;
+    ip->shared_media = config->shared_media != 0;
+    if (ip->redirects) /* what was taken may be no more to be taken */
+        redirects_clear(ip);
     for (unsigned i = 0; deaf && i < ip->interface_count; i++)
         router_start(ip, i);
     bool silent = ip->mld_robustness == 0;
@@ -79,6 +85,7 @@ static void drop_all(struct ip *ip) {
     memset(ip->mld_left, 0, sizeof ip->mld_left);
     ip->ready = 0;
     neighbors_clear(ip);
+    redirects_clear(ip);
     reassembly_clear(ip, &ip->reassembly);
     reassembly_clear(ip, &ip->reassembly6);
 }

@@ -48,6 +48,8 @@ struct ip_error {
 struct ip_ops {
     /* True when the quoted datagram is one that a socket of ours may have sent. */
     bool (*error)(void *context, const struct ip_error *error, uint64_t now);
+    /* The same, and nothing comes of it. */
+    bool (*sent)(void *context, const struct ip_error *error);
     /* An answer to an echo request with that identifier; a whole ICMP message. */
     void (*echoed)(void *context, const struct ip_packet *packet, uint16_t identifier);
     /* What fits on the interface has changed (mtu6). */
@@ -160,8 +162,9 @@ struct ip {
     uint8_t neighbor_requests[2]; /* of IPv4, IPv6 */
     uint8_t mld_robustness, dad_transmits;
     bool dad_disables, autoconf;
+    bool accept_redirects, accept_redirects6, secure_redirects, shared_media;
     uint8_t accept_ra, router_solicitations;
-    uint64_t address_due; /* the first of the addresses' and routes' times */
+    uint64_t address_due; /* the first of the addresses', routes' and redirects' times */
     struct mld_left mld_left[MLD_LEFT];
     uint32_t ready; /* frames in all ready queues */
     uint32_t id_counter;
@@ -171,6 +174,7 @@ struct ip {
     struct neighbors neighbors;
     struct reassembly reassembly, reassembly6;
     struct ip_path paths[IP_PATHS];
+    struct ip_redirect *redirects; /* IP_PATHS of them, taken with the first */
     uint64_t icmp_filled; /* the token bucket: when it was last filled, and how many are left */
     uint32_t icmp_tokens;
     struct siphash_key icmp_key;
@@ -301,6 +305,8 @@ int ip_source(const struct ip *ip, const struct ip_hop *hop, const struct berth_
               struct berth_ip *source);
 
 /* ---- path.c ---- */
+/* Where among IP_PATHS what is learned of the path to that destination is kept. */
+unsigned ip_path_slot(const struct berth_ip *destination);
 uint32_t ip_path_mtu(const struct ip *ip, const struct berth_ip *destination, unsigned interface,
                      uint64_t now);
 /* The MTU that "fragmentation needed" speaks of: what it says, or when it says 0 a guess from the
@@ -403,6 +409,19 @@ void router_input(struct ip *ip, const struct ip_packet *packet, uint64_t now);
 void router_lost(struct ip *ip, unsigned interface, const struct berth_ip *address);
 void router_unreachable(struct ip *ip, unsigned interface, const struct berth_ip *address);
 
+/* ---- redirect.c ---- */
+/* A redirect that came in, its checksum verified. */
+void redirect_input(struct ip *ip, const struct ip_packet *packet, uint64_t now);
+void redirect6_input(struct ip *ip, const struct ip_packet *packet, uint64_t now);
+/* The hop that the routes give, or the better one that is known. */
+void redirect_apply(const struct ip *ip, const struct berth_ip *destination, struct ip_hop *hop,
+                    uint64_t now);
+/* That neighbour does not answer, or (as_router) is no router: it is no next hop any more. */
+void redirect_lost(struct ip *ip, unsigned interface, const struct berth_ip *next, bool as_router);
+/* Forgets those whose time is over; when the next one's is. */
+uint64_t redirect_advance(struct ip *ip, uint64_t now);
+void redirects_clear(struct ip *ip);
+
 /* ---- mld.c ---- */
 /* A query for listeners. */
 void mld_query(struct ip *ip, const struct ip_packet *packet, uint64_t now);
@@ -444,6 +463,9 @@ bool icmp_may_send(struct ip *ip, const struct berth_ip *destination, uint64_t n
 static inline uint32_t icmp_quote_max(bool v6) {
     return v6 ? IPV6_MTU_MIN - IPV6_HEADER - ICMP_HEADER : 576 - IPV4_HEADER_MIN - ICMP_HEADER;
 }
+/* Fills in whose a quoted datagram of ours is; *total: its own length. False when it is none. */
+bool ip_error_of_quote(const struct ip *ip, const uint8_t *data, size_t length,
+                       struct ip_error *error, uint32_t *total);
 /* Takes an error that quotes a datagram of ours. */
 void icmp_error_input(struct ip *ip, const struct ip_packet *packet, uint64_t now);
 /* Tells who sent the datagram of that frame (Ethernet header first), a socket of ours or another

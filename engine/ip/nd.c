@@ -1,5 +1,5 @@
 /* Neighbour discovery (RFC 4861 7): solicitations answered, advertisements believed as far as they
- * should be. Routers are router.c's; redirects are not listened to. */
+ * should be. Routers are router.c's, redirects redirect.c's. */
 #include "engine/ip/ip.h"
 #include "engine/wire/icmp6.h"
 
@@ -107,13 +107,9 @@ static const struct neighbor *nd_merge(struct ip *ip, const struct ip_packet *pa
     struct neighbor *entry = neighbor_find(ip, packet->interface, &packet->source);
     if (!mac)
         return entry && entry->state != NEIGHBOR_INCOMPLETE ? entry : NULL;
-    if (!entry)
-        return ip_on_link(ip, packet->interface, &packet->source)
-                   ? neighbor_learn(ip, packet->interface, &packet->source, mac, now)
-                   : NULL;
-    if (entry->state == NEIGHBOR_INCOMPLETE || memcmp(entry->mac, mac, ETHERNET_MAC) != 0)
-        neighbor_set(ip, entry, mac, NEIGHBOR_STALE, now);
-    return entry;
+    if (!entry && !ip_on_link(ip, packet->interface, &packet->source))
+        return NULL;
+    return neighbor_hear(ip, packet->interface, &packet->source, mac, now);
 }
 
 static void nd_solicited(struct ip *ip, const struct ip_packet *packet,

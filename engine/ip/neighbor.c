@@ -288,6 +288,16 @@ void neighbor_set(struct ip *ip, struct neighbor *entry, const uint8_t *mac,
     neighbor_release_queue(ip, entry);
 }
 
+struct neighbor *neighbor_hear(struct ip *ip, uint8_t interface, const struct berth_ip *address,
+                               const uint8_t *mac, uint64_t now) {
+    struct neighbor *entry = neighbor_find(ip, interface, address);
+    if (!entry)
+        return neighbor_learn(ip, interface, address, mac, now);
+    if (entry->state == NEIGHBOR_INCOMPLETE || memcmp(entry->mac, mac, ETHERNET_MAC) != 0)
+        neighbor_set(ip, entry, mac, NEIGHBOR_STALE, now);
+    return entry;
+}
+
 /* ---- what is shown ---- */
 
 static enum berth_neighbor_state state_shown(const struct neighbor *entry, uint64_t now) {

@@ -92,6 +92,11 @@ struct neighbor *neighbor_learn(struct ip *ip, uint8_t interface, const struct b
 void neighbor_set(struct ip *ip, struct neighbor *entry, const uint8_t *mac,
                   enum neighbor_state state, uint64_t now);
 
+/* The same, or what changes in the entry that there is: STALE where the link address is new.
+ * Returns it, or NULL. */
+struct neighbor *neighbor_hear(struct ip *ip, uint8_t interface, const struct berth_ip *address,
+                               const uint8_t *mac, uint64_t now);
+
 /* ---- arp.c ---- */
 /* An ARP packet that came in. */
 void arp_input(struct ip *ip, uint8_t interface, const struct arp_packet *packet, uint64_t now);

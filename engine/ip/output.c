@@ -14,6 +14,7 @@ const struct ip_cached *ip_hop_find(struct ip *ip, const struct berth_ip *remote
     *error = ip_route(ip, remote, hint, &hop);
     if (*error)
         return NULL;
+    redirect_apply(ip, remote, &hop, now);
     struct neighbor *neighbor = NULL;
     if (hop.kind == IP_UNICAST && ip->interfaces[hop.interface].link == BERTH_LINK_ETHERNET) {
         neighbor = neighbor_get(ip, hop.interface, &hop.next, now);

@@ -5,7 +5,7 @@
 
 enum { PATH_FLOOR = 552 }; /* Linux's min_pmtu: a forged message cannot make datagrams smaller */
 
-static unsigned path_slot(const struct berth_ip *destination) {
+unsigned ip_path_slot(const struct berth_ip *destination) {
     const uint8_t *b = destination->bytes;
     return (unsigned)(b[15] ^ b[14] * 5 ^ b[13] * 11) % IP_PATHS;
 }
@@ -14,7 +14,7 @@ uint32_t ip_path_mtu(const struct ip *ip, const struct berth_ip *destination, un
                      uint64_t now) {
     const struct ip_interface *out = &ip->interfaces[interface];
     uint32_t mtu = berth_ip_is_v4(destination) ? out->mtu : ip6_mtu(out);
-    const struct ip_path *path = &ip->paths[path_slot(destination)];
+    const struct ip_path *path = &ip->paths[ip_path_slot(destination)];
     if (path->mtu != 0 && path->mtu < mtu && now < path->expires &&
         berth_ip_equal(&path->destination, destination))
         return path->mtu;
@@ -41,7 +41,7 @@ uint32_t ip6_path_said(uint32_t mtu) {
 }
 
 void ip_path_learn(struct ip *ip, const struct berth_ip *destination, uint32_t mtu, uint64_t now) {
-    struct ip_path *path = &ip->paths[path_slot(destination)];
+    struct ip_path *path = &ip->paths[ip_path_slot(destination)];
     bool known =
         path->mtu != 0 && now < path->expires && berth_ip_equal(&path->destination, destination);
     if (known && mtu >= path->mtu)

@@ -29,6 +29,8 @@ int ip_route_insert(struct ip *ip, const struct ip_route *route) {
 }
 
 void ip_route_remove(struct ip *ip, struct ip_route *route) {
+    if (route->has_gateway) /* RFC 4861 6.3.5: nor is it one for other routes' destinations */
+        redirect_lost(ip, route->interface, &route->gateway, true);
     uint32_t at = (uint32_t)(route - ip->routes);
     ip->route_count--;
     memmove(route, route + 1, (ip->route_count - at) * sizeof *route);

@@ -122,6 +122,7 @@ static void router_learn(struct ip *ip, const struct ip_packet *packet, uint16_t
 
 void router_lost(struct ip *ip, unsigned interface, const struct berth_ip *address) {
     struct ip_route *route = router_find(ip, interface, address);
+    redirect_lost(ip, interface, address, true);
     if (route)
         ip_route_remove(ip, route);
 }
@@ -129,6 +130,7 @@ void router_lost(struct ip *ip, unsigned interface, const struct berth_ip *addre
 /* RFC 4861 6.3.6, 4861-13 */
 void router_unreachable(struct ip *ip, unsigned interface, const struct berth_ip *address) {
     struct ip_route *route = router_find(ip, interface, address);
+    redirect_lost(ip, interface, address, false);
     if (!route)
         return;
     struct ip_route last = *route;
@@ -163,18 +165,6 @@ static void link_learn(struct ip *ip, unsigned interface, const struct router_ad
     }
 }
 
-/* RFC 4861 6.3.4: a router says where it is, too. */
-static void neighbor_hear(struct ip *ip, const struct ip_packet *packet, const uint8_t *mac,
-                          uint64_t now) {
-    struct neighbor *entry = neighbor_find(ip, packet->interface, &packet->source);
-    if (!mac || ethernet_is_group(mac))
-        return;
-    if (!entry)
-        neighbor_learn(ip, packet->interface, &packet->source, mac, now);
-    else if (entry->state == NEIGHBOR_INCOMPLETE || memcmp(entry->mac, mac, ETHERNET_MAC) != 0)
-        neighbor_set(ip, entry, mac, NEIGHBOR_STALE, now);
-}
-
 void router_input(struct ip *ip, const struct ip_packet *packet, uint64_t now) {
     uint8_t octets[MESSAGE_MAX];
     struct router_advertisement said;
@@ -195,7 +185,8 @@ void router_input(struct ip *ip, const struct ip_packet *packet, uint64_t now) {
     if (said.lifetime != 0)
         answered(&ip->interfaces[packet->interface]);
     link_learn(ip, packet->interface, &said);
-    neighbor_hear(ip, packet, said.mac, now);
+    if (said.mac && !ethernet_is_group(said.mac)) /* RFC 4861 6.3.4: where it is, too */
+        neighbor_hear(ip, packet->interface, &packet->source, said.mac, now);
     struct router_prefix prefix;
     while (router_prefix_next(&said.options, &prefix))
         prefix_hear(ip, packet->interface, &prefix, now);

@@ -54,11 +54,24 @@ static bool error_of_datagram(struct sockets *sockets, struct udp *udp, const st
     return true;
 }
 
+static struct tuple tuple_of(const struct ip_error *error) {
+    return (struct tuple){.local = error->local.ip,
+                          .remote = error->remote.ip,
+                          .local_port = error->local.port,
+                          .remote_port = error->remote.port};
+}
+
+bool socket_sent(struct sockets *sockets, const struct ip_error *error) {
+    const struct tuple tuple = tuple_of(error);
+    if (error->protocol == IPV4_TCP)
+        return tcp_may_have_sent(sockets->tcp, &tuple, error->seq);
+    if (error->protocol == IPV4_UDP)
+        return udp_may_have_sent(sockets->udp, &tuple);
+    return sockets->echo && udp_may_have_sent(sockets->echo->sockets, &tuple);
+}
+
 bool socket_error_input(struct sockets *sockets, const struct ip_error *error, uint64_t now) {
-    const struct tuple tuple = {.local = error->local.ip,
-                                .remote = error->remote.ip,
-                                .local_port = error->local.port,
-                                .remote_port = error->remote.port};
+    const struct tuple tuple = tuple_of(error);
     if (error->protocol == IPV4_UDP)
         return error_of_datagram(sockets, sockets->udp, &tuple, error);
     if (error->protocol != IPV4_TCP)

@@ -102,6 +102,8 @@ int socket_connect_udp(struct sockets *sockets, struct socket_ref ref,
 /* ---- error.c ---- */
 /* An error about something that was sent. True if a datagram's socket may have sent it. */
 bool socket_error_input(struct sockets *sockets, const struct ip_error *error, uint64_t now);
+/* True if a socket may have sent the datagram that it is about; nothing comes of it. */
+bool socket_sent(struct sockets *sockets, const struct ip_error *error);
 /* A datagram socket's own message was longer than the MTU lets it be. */
 void socket_report_size(struct sockets *sockets, struct socket_ref ref,
                         const struct berth_endpoint *remote, uint32_t mtu);

@@ -1,5 +1,6 @@
 /* One host's TCP: made and ended, segments handed to what they are for, segments pulled, time. */
 #include "engine/tcp/connection.h"
+#include "engine/tcp/handshake.h"
 
 enum { TURNS = 16 }; /* segments one connection may give before the next one's turn */
 
@@ -265,6 +266,17 @@ static void soft_error(struct tcp *tcp, struct tcp_connection *c, int error) {
         c->timer.kind = (uint8_t)error;
         connection_raise(tcp, c, BERTH_ERROR);
     }
+}
+
+/* A segment without data bears the number that is next. */
+bool tcp_may_have_sent(struct tcp *tcp, const struct tuple *tuple, uint32_t seq) {
+    uint32_t reference = ports_find(tcp->ports, tuple);
+    if (reference == 0 || tcp_kind_of(reference) == TCP_TIME_WAIT)
+        return false;
+    if (tcp_kind_of(reference) == TCP_HALF_OPEN)
+        return half_open_at(tcp, tcp_index_of(reference))->iss == seq;
+    const struct tcp_connection *c = tcp_at(tcp, tcp_index_of(reference));
+    return seq_in(seq, c->snd_una, tcp_flight(c) + 1); /* RFC 5927 4, 5927-1 */
 }
 
 uint32_t tcp_icmp_error(struct tcp *tcp, const struct tuple *tuple, uint32_t seq, int error,

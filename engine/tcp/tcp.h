@@ -78,6 +78,8 @@ bool tcp_output(struct tcp *tcp, struct tcp_emit *emit, uint64_t now);
 bool tcp_has_output(const struct tcp *tcp);
 uint64_t tcp_deadline(struct tcp *tcp);
 void tcp_advance(struct tcp *tcp, uint64_t now);
+/* True if `seq` may be the sequence number of a segment there that is on its way. */
+bool tcp_may_have_sent(struct tcp *tcp, const struct tuple *tuple, uint32_t seq);
 /* An ICMP error that quotes a segment of ours: errno for the application, hard or soft (RFC
  * 9293 3.9.2.2, RFC 5927: `seq` must lie in what is in flight). mtu: the next hop's for
  * "fragmentation needed", else 0. The socket whose attempt to connect it is about and who asked for

@@ -102,6 +102,10 @@ bool udp_error(struct udp *udp, const struct tuple *tuple, int error, bool hard,
     return true;
 }
 
+bool udp_may_have_sent(struct udp *udp, const struct tuple *tuple) {
+    return find_socket(udp, tuple) != 0;
+}
+
 void udp_set_error(struct udp *udp, uint32_t socket, int error) {
     udp_at(udp, socket)->error = (uint16_t)error;
 }

@@ -52,6 +52,8 @@ struct ports *udp_ports(struct udp *udp);
 bool udp_input(struct udp *udp, const struct udp_arrival *arrival);
 bool udp_output(struct udp *udp, struct udp_emit *emit);
 bool udp_has_output(const struct udp *udp);
+/* True if a socket may have sent a datagram with these ports and addresses. */
+bool udp_may_have_sent(struct udp *udp, const struct tuple *tuple);
 /* An error about a datagram of ours: errno, positive. True if a socket may have sent it. *reporter:
  * that socket, if it asked for reports (BERTH_IP_RECVERR), else 0. */
 bool udp_error(struct udp *udp, const struct tuple *tuple, int error, bool hard,

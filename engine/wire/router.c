@@ -3,6 +3,7 @@
 #include <errno.h>
 
 enum { HEADER = 16, OPTION_SOURCE = 1, OPTION_PREFIX = 3, OPTION_MTU = 5 };
+enum { REDIRECT_HEADER = 40, OPTION_TARGET = 2, OPTION_REDIRECTED = 4, REDIRECTED_RESERVED = 6 };
 enum { PREFIX_UNITS = 4, FLAG_ON_LINK = 0x80, FLAG_AUTONOMOUS = 0x40 };
 
 /* Takes an option: its octets after type and length; NULL at the end, or where one is wrong. */
@@ -54,6 +55,30 @@ bool router_prefix_next(struct reader *options, struct router_prefix *prefix) {
         return true;
     }
     return false;
+}
+
+int nd_redirect_parse(const uint8_t *data, size_t length, struct nd_redirect *redirect) {
+    if (length < REDIRECT_HEADER || data[1] != 0)
+        return -EINVAL;
+    *redirect = (struct nd_redirect){0};
+    memcpy(redirect->target.bytes, data + 8, 16);
+    memcpy(redirect->destination.bytes, data + 24, 16);
+    if (berth_ip_is_multicast(&redirect->destination))
+        return -EINVAL;
+    struct reader options = reader_over(data + REDIRECT_HEADER, length - REDIRECT_HEADER);
+    while (reader_left(&options) > 0) {
+        uint8_t kind, units;
+        const uint8_t *octets = option_next(&options, &kind, &units);
+        if (!octets)
+            return -EINVAL;
+        if (kind == OPTION_TARGET && units == 1)
+            redirect->mac = octets;
+        if (kind == OPTION_REDIRECTED) {
+            redirect->quote = octets + REDIRECTED_RESERVED;
+            redirect->quote_length = units * 8u - 2 - REDIRECTED_RESERVED;
+        }
+    }
+    return 0;
 }
 
 void router_solicitation_write(uint8_t to[ROUTER_SOLICITATION], const uint8_t mac[ETHERNET_MAC]) {

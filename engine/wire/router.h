@@ -1,4 +1,4 @@
-/* Routers' messages of neighbour discovery (RFC 4861 4.1, 4.2, 4.6). */
+/* Routers' messages of neighbour discovery (RFC 4861 4.1, 4.2, 4.5, 4.6). */
 #ifndef ENGINE_WIRE_ROUTER_H
 #define ENGINE_WIRE_ROUTER_H
 
@@ -31,6 +31,16 @@ struct router_prefix {
 };
 /* The next prefix of those options, which were parsed; false: no more. */
 bool router_prefix_next(struct reader *options, struct router_prefix *prefix);
+
+struct nd_redirect {
+    struct berth_ip target, destination;
+    const uint8_t *mac;   /* the target's, into the parsed octets, or NULL */
+    const uint8_t *quote; /* the datagram that was redirected, likewise */
+    size_t quote_length;  /* with padding */
+};
+/* Parses a whole ICMPv6 message. 0, or -EINVAL (RFC 4861 8.1: too short, code not 0, the
+ * destination a group, an option without length or past the end). */
+int nd_redirect_parse(const uint8_t *data, size_t length, struct nd_redirect *redirect);
 
 /* Writes a solicitation with checksum 0. */
 void router_solicitation_write(uint8_t to[ROUTER_SOLICITATION], const uint8_t mac[ETHERNET_MAC]);

@@ -140,6 +140,11 @@ struct berth_host_config {
      * often, 4 s apart: 3 (RFC 4861 10; Linux: -1, for ever). Neither DHCPv6 nor names are asked
      * for. */
     uint8_t accept_ra, autoconf, router_solicitations;
+    /* Redirects (RFC 1122 3.2.2.2, RFC 4861 8), as Linux's net.ipv4.conf.all.* of these names and
+     * net.ipv6.conf.all.accept_redirects. 1: a router may name a better one for a destination, or
+     * say that it is on the link, unless the host forwards. secure_redirects 1 and shared_media 0:
+     * only gateways of default routes (IPv4). All 1 */
+    uint8_t accept_redirects, secure_redirects, shared_media, accept_redirects6;
 };
 
 void berth_host_config_init(struct berth_host_config *config);

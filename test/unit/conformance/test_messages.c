@@ -48,33 +48,6 @@ static void no_source_quench(void **state) {
     peer_stop(&peer);
 }
 
-/* 1122-IC5: a redirect, from the gateway or from anybody, moves no route. */
-static void redirect(void **state) {
-    (void)state;
-    struct peer peer;
-    struct berth_ip everywhere = berth_ip_v4(0), gateway = berth_ip_v4(PEER_IP);
-    struct berth_endpoint to = endpoint(0x0c000001, 9);
-    uint8_t quote[28];
-    peer_start(&peer, BERTH_LINK_ETHERNET, 1500, 0);
-    peer_meet(&peer);
-    assert_int_equal(berth_host_add_route(peer.host, 1, &everywhere, 0, &gateway), 0);
-    berth_handle socket = udp_socket(&peer, 0, 500);
-    for (uint8_t code = 0; code < 4; code++) {
-        assert_int_equal(berth_socket_send_to(peer.host, socket, "x", 1, &to, peer.now), 1);
-        assert_true(peer_pull(&peer));
-        assert_memory_equal(peer.out, peer_mac, 6);
-        memcpy(quote, peer.out + 14, sizeof quote);
-        for (uint32_t from = PEER_IP; from < PEER_IP + 2; from++) {
-            uint8_t message[64];
-            size_t made = make_icmp(message, 5, code, 0x0a000007, quote, sizeof quote);
-            give_ip(&peer, (struct ipv4_header){.protocol = IPV4_ICMP, .source = from}, message,
-                    made);
-        }
-        peer_expect_silence(&peer);
-    }
-    peer_stop(&peer);
-}
-
 /* 1191-3: a router that names no MTU: the next plateau below the datagram that it quotes; 8085-1:
  * who asks for it hears. */
 static void plateaus(void **state) {
@@ -153,8 +126,9 @@ static void soft_errors(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(source_quench), cmocka_unit_test(no_source_quench),
-        cmocka_unit_test(redirect),      cmocka_unit_test(plateaus),
+        cmocka_unit_test(source_quench),
+        cmocka_unit_test(no_source_quench),
+        cmocka_unit_test(plateaus),
         cmocka_unit_test(soft_errors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
