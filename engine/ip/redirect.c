@@ -111,8 +111,8 @@ static void redirect_keep(struct ip *ip, const struct ip_redirect *redirect) {
 
 /* ---- what is said ---- */
 
-/* The first hop to that destination, which the packet's sender must be (RFC 1122 3.2.2.2, 1122-IC5;
- * RFC 4861 8.1, 4861-14). *redirect: what a redirect of it begins with. */
+/* True if the packet's sender is the first hop to that destination. *redirect: what a redirect of
+ * it begins with. */
 static bool is_first_hop(const struct ip *ip, const struct ip_packet *packet,
                          const struct berth_ip *destination, struct ip_redirect *redirect,
                          uint64_t now) {
@@ -125,6 +125,7 @@ static bool is_first_hop(const struct ip *ip, const struct ip_packet *packet,
                                      .interface = hop.interface};
     bool through_router = !berth_ip_equal(&hop.next, destination);
     redirect_apply(ip, destination, &hop, now);
+    /* RFC 1122 3.2.2.2, 1122-IC5, RFC 4861 8.1, 4861-14 */
     return through_router && hop.interface == packet->interface &&
            berth_ip_equal(&hop.next, &packet->source);
 }
@@ -157,8 +158,8 @@ static bool may_be_gateway(const struct ip *ip, unsigned interface, const struct
            (ip->shared_media || !ip->secure_redirects || is_default_gateway(ip, interface, target));
 }
 
-/* All four codes are about the one host: what net it is in is not known here (RFC 1122 3.3.1.2,
- * 1122-IC11), and routes have no type of service. */
+/* All four codes are about the one host: what net it is in is not known here, and routes have no
+ * type of service. */
 void redirect_input(struct ip *ip, const struct ip_packet *packet, uint64_t now) {
     enum { CODES = 4 };
     uint8_t octets[ICMP_HEADER + QUOTE4_MAX];
@@ -179,7 +180,7 @@ void redirect_input(struct ip *ip, const struct ip_packet *packet, uint64_t now)
         !may_be_gateway(ip, packet->interface, &target))
         return;
     redirect.next = target;
-    redirect_keep(ip, &redirect);
+    redirect_keep(ip, &redirect); /* RFC 1122 3.3.1.2, 1122-IC11 */
 }
 
 /* RFC 4861 8.1, 4861-14: a router, by its link-local address, or the destination itself. */

@@ -43,6 +43,8 @@ struct peer_options {
     struct berth_impairment impairment;
     struct berth_host_config host; /* as --set changed it */
     uint32_t mtu, black_hole;      /* black_hole: larger frames vanish, both ways; 0: none do */
+    struct berth_ip gateways[2];   /* of default routes */
+    unsigned gateway_count;
 };
 
 struct peer {

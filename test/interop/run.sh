@@ -209,7 +209,7 @@ stop "$linux_server" # the matrix has its own
 echo "== every pairing of options, bad links, small MTUs, IPv6"
 script ip netns exec "$space" /usr/bin/python3 -B "$here/matrix.py" "$build" tap0
 echo "== berth tap, and unmodified programs"
-for test in test_ends test_tap test_tap6 test_autoconf test_info test_nmap; do
+for test in test_ends test_tap test_tap6 test_autoconf test_redirect test_info test_nmap; do
     script /usr/bin/python3 -B "$here/$test.py" "$build/tool/berth"
 done
 

@@ -9,7 +9,8 @@
  *
  * TAP: a device, or FD:N, an inherited descriptor. Options after these: --loss P, --reorder P,
  * --duplicate P, --delay MS (both ways, between the switch and the TAP device), --mtu OCTETS (of
- * the switch), --set SYSCTL VALUE (of the host),
+ * the switch), --set SYSCTL VALUE (of the host), --gateway ADDRESS (of a default route; one for
+ * each family),
  * --black-hole OCTETS (larger datagrams vanish, both ways), --capture FILE, --corrupt-one (a bit of
  * one large frame to the kernel is turned over). */
 #define _GNU_SOURCE
@@ -37,6 +38,17 @@ static void on_signal(int number) {
 _Noreturn void fatal(const char *what, int error) {
     fprintf(stderr, "tap_peer: %s: %s\n", what, strerror(error));
     exit(1);
+}
+
+static void routes_add(struct berth_host *host, const struct peer_options *options) {
+    const struct berth_ip any4 = berth_ip_v4(0), any6 = {{0}};
+    for (unsigned i = 0; i < options->gateway_count; i++) {
+        const struct berth_ip *gateway = &options->gateways[i];
+        int error =
+            berth_host_add_route(host, 1, berth_ip_is_v4(gateway) ? &any4 : &any6, 0, gateway);
+        if (error)
+            fatal("gateway", -error);
+    }
 }
 
 static void capture_write(void *context, const void *data, size_t length) {
@@ -72,6 +84,7 @@ static void peer_open(struct peer *peer, const struct peer_options *options) {
     if (peer->host_number < 0 || peer->outside < 0)
         fatal("host and outside", EINVAL);
     peer->host = berth_network_host(peer->network, peer->host_number);
+    routes_add(peer->host, options);
     berth_network_outside_impair(peer->network, peer->outside, BERTH_BOTH, &options->impairment);
     if (!options->capture)
         return;
@@ -251,6 +264,9 @@ static void read_options(struct peer_options *options, int at, int count, char *
             options->black_hole = (uint32_t)number(value);
         else if (strcmp(words[at], "--capture") == 0)
             options->capture = value;
+        else if (strcmp(words[at], "--gateway") == 0 && options->gateway_count < 2 &&
+                 berth_ip_parse(value, &options->gateways[options->gateway_count]) == 0)
+            options->gateway_count++;
         else
             fatal(words[at], EINVAL);
         at++;

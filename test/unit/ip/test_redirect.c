@@ -270,7 +270,8 @@ static void echo(void **state) {
     peer_stop(&peer);
 }
 
-/* The new one redirects in its turn, and back: then nothing is left to expire. */
+/* The new one redirects in its turn, and back: then nothing is left to expire.
+ * [1122-IC9] */
 static void on_and_back(void **state) {
     (void)state;
     struct peer peer;
@@ -290,7 +291,7 @@ static void on_and_back(void **state) {
     peer_stop(&peer);
 }
 
-/* It is forgotten after five minutes, however busy it is. */
+/* It is forgotten after five minutes, however busy it is. [1122-IC9] */
 static void expires(void **state) {
     (void)state;
     struct peer peer;
@@ -392,6 +393,7 @@ static void bounded(void **state) {
     peer_stop(&peer);
 }
 
+/* Without memory it is not taken, and no harm is done. [1122-IC9] */
 static void out_of_memory(void **state) {
     (void)state;
     struct peer peer;
