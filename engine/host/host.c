@@ -61,6 +61,7 @@ void berth_host_config_init(struct berth_host_config *config) {
         .secure_redirects = 1,
         .shared_media = 1,
         .accept_redirects6 = 1,
+        .send_redirects = 1,
     };
 }
 

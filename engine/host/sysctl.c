@@ -55,6 +55,7 @@ static const struct sysctl sysctls[] = {
     INTERFACES4("accept_redirects", accept_redirects, 1),
     INTERFACES4("secure_redirects", secure_redirects, 1),
     INTERFACES4("shared_media", shared_media, 1),
+    INTERFACES4("send_redirects", send_redirects, 1),
     INTERFACES("accept_redirects", accept_redirects6, 1),
     OCTET("net.ipv6.mld_qrv", mld_robustness, 0, 7),
     SECONDS("net.ipv4.tcp_keepalive_time", keepalive_idle),

@@ -282,6 +282,9 @@ void ip_forward(struct ip *ip, const struct ip_packet *packet, uint64_t now) {
                             .out = &ip->interfaces[hop->interface],
                             .interface = hop->interface,
                             .now = now};
+    /* The hop holds until the next one is looked up. */
+    bool back = hop->interface == packet->interface && hop->neighbor;
+    struct berth_ip next = back ? hop->neighbor->ip : packet->destination;
     onward.link = link_header(onward.out);
     if (onward.link > 0 && !ip_hop_mac(ip, hop, &packet->destination, onward.mac, now))
         onward.waits_for = hop->neighbor;
@@ -292,4 +295,6 @@ void ip_forward(struct ip *ip, const struct ip_packet *packet, uint64_t now) {
     }
     ip->counters->ip_forw_datagrams++;
     send_fitting(&onward, &frame);
+    if (back)
+        redirect_tell(ip, packet, &next, now);
 }

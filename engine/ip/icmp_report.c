@@ -51,9 +51,8 @@ static bool is_about_size(const struct icmp_header *header, bool v6) {
 }
 
 /* RFC 792, 1122-IC2, RFC 4443 2.4 (c): the header and what fits of the data. */
-static struct berth_block *quote_new(struct ip *ip, const struct ip_packet *packet,
+static struct berth_block *quote_new(struct ip *ip, const struct ip_packet *packet, uint32_t most,
                                      uint32_t *length) {
-    uint32_t most = icmp_quote_max(packet_is_v6(packet));
     uint32_t data = packet->length;
     if (packet->header_length + data > most)
         data = most - packet->header_length;
@@ -66,40 +65,52 @@ static struct berth_block *quote_new(struct ip *ip, const struct ip_packet *pack
     return quote;
 }
 
-/* `interface`: that it should take, or IP_ANY_INTERFACE. */
-static void error_send(struct ip *ip, const struct ip_packet *packet, const struct berth_ip *local,
-                       const struct icmp_header *header, uint8_t interface, uint64_t now) {
-    const struct berth_ip *budget =
-        is_about_size(header, packet_is_v6(packet)) ? NULL : &packet->source;
-    if (interface != IP_LOOPBACK && !icmp_may_send(ip, budget, now)) {
-        ip->counters->icmp_out_rate_limited++;
-        return;
-    }
+void icmp_send_about(struct ip *ip, const struct ip_packet *packet, const struct icmp_about *about,
+                     uint64_t now) {
     uint32_t length;
-    struct berth_block *quote = quote_new(ip, packet, &length);
+    struct berth_block *quote = quote_new(ip, packet, about->most, &length);
     if (!quote) {
         ip->counters->ip_out_discards++;
         return;
     }
-    uint8_t octets[ICMP_HEADER];
-    icmp_header_write(octets, header);
     struct berth_part part = {.block = quote, .data = quote->data, .length = length};
     struct ip_send send = {
-        .local = local,
+        .local = about->local,
         .remote = &packet->source,
-        .header = octets,
-        .header_length = ICMP_HEADER,
+        .header = about->octets,
+        .header_length = about->length,
         .parts = &part,
         .part_count = 1,
         .length = length,
         .protocol = packet_is_v6(packet) ? IPV6_ICMP : IPV4_ICMP,
-        .interface = interface,
+        .ttl = about->ttl,
+        .interface = about->interface,
         .checksum_at = 2,
         .may_fragment = true,
     };
     ip->counters->icmp_out_msgs++;
     ip_post(ip, &send, now);
     berth_block_drop(quote);
+}
+
+/* `interface`: that it should take, or IP_ANY_INTERFACE. */
+static void error_send(struct ip *ip, const struct ip_packet *packet, const struct berth_ip *local,
+                       const struct icmp_header *header, uint8_t interface, uint64_t now) {
+    bool v6 = packet_is_v6(packet);
+    uint8_t octets[ICMP_HEADER];
+    if (interface != IP_LOOPBACK &&
+        !icmp_may_send(ip, is_about_size(header, v6) ? NULL : &packet->source, now)) {
+        ip->counters->icmp_out_rate_limited++;
+        return;
+    }
+    icmp_header_write(octets, header);
+    icmp_send_about(ip, packet,
+                    &(struct icmp_about){.local = local,
+                                         .octets = octets,
+                                         .length = ICMP_HEADER,
+                                         .interface = interface,
+                                         .most = icmp_quote_max(v6)},
+                    now);
 }
 
 /* RFC 4443 2.4 (e), 4443-1: no error about an error (or a redirect), nor to a source that names no

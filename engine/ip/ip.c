@@ -32,6 +32,7 @@ void ip_set_config(struct ip *ip, const struct berth_host_config *config) {
     ip->accept_redirects6 = config->accept_redirects6 != 0;
     ip->secure_redirects = config->secure_redirects != 0;
     ip->shared_media = config->shared_media != 0;
+    ip->send_redirects = config->send_redirects != 0;
     if (ip->redirects) /* what was taken may be no more to be taken */
         redirects_clear(ip);
     for (unsigned i = 0; deaf && i < ip->interface_count; i++)

@@ -162,7 +162,7 @@ struct ip {
     uint8_t neighbor_requests[2]; /* of IPv4, IPv6 */
     uint8_t mld_robustness, dad_transmits;
     bool dad_disables, autoconf;
-    bool accept_redirects, accept_redirects6, secure_redirects, shared_media;
+    bool accept_redirects, accept_redirects6, secure_redirects, shared_media, send_redirects;
     uint8_t accept_ra, router_solicitations;
     uint64_t address_due; /* the first of the addresses', routes' and redirects' times */
     struct mld_left mld_left[MLD_LEFT];
@@ -401,6 +401,8 @@ void address_reset(struct ip *ip);
 /* ---- router.c ---- */
 /* Asks for routers, if the host listens to them and has an address to ask from. */
 void router_start(struct ip *ip, unsigned interface);
+/* Our own link-local address there, or NULL. */
+const struct berth_ip *ip6_link_local_of(const struct ip *ip, unsigned interface);
 void router_advance(struct ip *ip, unsigned interface, uint64_t now);
 /* An advertisement that came in. */
 void router_input(struct ip *ip, const struct ip_packet *packet, uint64_t now);
@@ -409,10 +411,13 @@ void router_input(struct ip *ip, const struct ip_packet *packet, uint64_t now);
 void router_lost(struct ip *ip, unsigned interface, const struct berth_ip *address);
 void router_unreachable(struct ip *ip, unsigned interface, const struct berth_ip *address);
 
-/* ---- redirect.c ---- */
+/* ---- redirect.c, redirect_send.c ---- */
 /* A redirect that came in, its checksum verified. */
 void redirect_input(struct ip *ip, const struct ip_packet *packet, uint64_t now);
 void redirect6_input(struct ip *ip, const struct ip_packet *packet, uint64_t now);
+/* A router's word to a neighbour, whose packet went back to the link that it came by, to `next`. */
+void redirect_tell(struct ip *ip, const struct ip_packet *packet, const struct berth_ip *next,
+                   uint64_t now);
 /* The hop that the routes give, or the better one that is known. */
 void redirect_apply(const struct ip *ip, const struct berth_ip *destination, struct ip_hop *hop,
                     uint64_t now);
@@ -446,6 +451,16 @@ void icmp_report(struct ip *ip, const struct ip_packet *packet, enum icmp_cause 
  * tell_group: even if the datagram went to a group. */
 void icmp6_problem(struct ip *ip, const struct ip_packet *packet, uint8_t code, uint32_t pointer,
                    bool tell_group, uint64_t now);
+/* A message that quotes the packet, to its source. */
+struct icmp_about {
+    const struct berth_ip *local;
+    const uint8_t *octets; /* before the quote; checksum 0 */
+    uint8_t length, ttl;   /* ttl 0: the default */
+    uint8_t interface;     /* that it should take, or IP_ANY_INTERFACE */
+    uint32_t most;         /* octets of the quote */
+};
+void icmp_send_about(struct ip *ip, const struct ip_packet *packet, const struct icmp_about *about,
+                     uint64_t now);
 /* A message from a router about a datagram on its way, likewise. */
 void icmp_about_forwarded(struct ip *ip, const struct ip_packet *packet,
                           const struct icmp_header *header, uint64_t now);

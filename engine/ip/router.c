@@ -20,7 +20,7 @@ static bool listens(const struct ip *ip, unsigned interface) {
 
 /* ---- solicitations ---- */
 
-static const struct berth_ip *link_local_of(const struct ip *ip, unsigned interface) {
+const struct berth_ip *ip6_link_local_of(const struct ip *ip, unsigned interface) {
     for (uint32_t i = 0; i < ip->address_count; i++)
         if (ip->addresses[i].interface == interface && address_is_own(&ip->addresses[i]) &&
             ip6_is_link_local(&ip->addresses[i].ip))
@@ -33,7 +33,7 @@ void router_start(struct ip *ip, unsigned interface) {
     at->solicit_due = 0;
     at->solicitations = ip->router_solicitations;
     at->solicited = false;
-    if (at->solicitations > 0 && listens(ip, interface) && link_local_of(ip, interface))
+    if (at->solicitations > 0 && listens(ip, interface) && ip6_link_local_of(ip, interface))
         at->solicit_due = ip->address_due = AT_ONCE;
 }
 
@@ -65,7 +65,7 @@ static void solicit(struct ip *ip, unsigned interface, const struct berth_ip *so
 /* RFC 4861 6.3.7, 4861-5: after a little while, some times, until one answers. */
 void router_advance(struct ip *ip, unsigned interface, uint64_t now) {
     struct ip_interface *at = &ip->interfaces[interface];
-    const struct berth_ip *source = link_local_of(ip, interface);
+    const struct berth_ip *source = ip6_link_local_of(ip, interface);
     if (at->solicit_due == 0 || at->solicit_due > now)
         return;
     if (at->solicit_due == AT_ONCE) {

@@ -81,6 +81,23 @@ int nd_redirect_parse(const uint8_t *data, size_t length, struct nd_redirect *re
     return 0;
 }
 
+uint8_t nd_redirect_write(uint8_t to[ND_REDIRECT_MAX], const struct nd_redirect *redirect) {
+    uint8_t at = REDIRECT_HEADER;
+    memset(to, 0, ND_REDIRECT_MAX);
+    to[0] = ICMP6_REDIRECT;
+    memcpy(to + 8, redirect->target.bytes, 16);
+    memcpy(to + 24, redirect->destination.bytes, 16);
+    if (redirect->mac) {
+        to[at] = OPTION_TARGET;
+        to[at + 1] = 1;
+        memcpy(to + at + 2, redirect->mac, ETHERNET_MAC);
+        at += 8;
+    }
+    to[at] = OPTION_REDIRECTED;
+    to[at + 1] = (uint8_t)(1 + redirect->quote_length / 8);
+    return (uint8_t)(at + 8);
+}
+
 void router_solicitation_write(uint8_t to[ROUTER_SOLICITATION], const uint8_t mac[ETHERNET_MAC]) {
     memset(to, 0, ROUTER_SOLICITATION);
     to[0] = ICMP6_ROUTER_SOLICITATION;

@@ -42,6 +42,11 @@ struct nd_redirect {
  * destination a group, an option without length or past the end). */
 int nd_redirect_parse(const uint8_t *data, size_t length, struct nd_redirect *redirect);
 
+/* Writes it with checksum 0, as far as its quote, of which redirect->quote_length octets are to
+ * follow (a multiple of 8); returns how many octets there are. */
+enum { ND_REDIRECT_MAX = 56 };
+uint8_t nd_redirect_write(uint8_t to[ND_REDIRECT_MAX], const struct nd_redirect *redirect);
+
 /* Writes a solicitation with checksum 0. */
 void router_solicitation_write(uint8_t to[ROUTER_SOLICITATION], const uint8_t mac[ETHERNET_MAC]);
 

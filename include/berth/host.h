@@ -145,6 +145,9 @@ struct berth_host_config {
      * say that it is on the link, unless the host forwards. secure_redirects 1 and shared_media 0:
      * only gateways of default routes (IPv4). All 1 */
     uint8_t accept_redirects, secure_redirects, shared_media, accept_redirects6;
+    /* 1: a host that forwards tells neighbours of a better router, as Linux's
+     * net.ipv4.conf.all.send_redirects (IPv4; of IPv6 it always does): 1 */
+    uint8_t send_redirects;
 };
 
 void berth_host_config_init(struct berth_host_config *config);

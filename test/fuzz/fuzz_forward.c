@@ -36,6 +36,15 @@ static void link_add(struct router *router, enum berth_link_type link, uint32_t 
         CLAIM(berth_host_add_address(router->host, interface, v6, 64) == 0);
 }
 
+/* Half of what is far is behind another router on the near link: its neighbours are told. */
+static void detour_make(struct router *router) {
+    struct berth_ip half = berth_ip_v4(0x0a000180), better = berth_ip_v4(0x0a000009);
+    struct berth_ip half6 = far6, better6 = {{0xfe, 0x80, [15] = 9}};
+    half6.bytes[15] = 0x80;
+    CLAIM(berth_host_add_route(router->host, 1, &half, 25, &better) == 0);
+    CLAIM(berth_host_add_route(router->host, 1, &half6, 121, &better6) == 0);
+}
+
 static void router_make(struct router *router) {
     static const uint32_t mtus[] = {1400, 1280, 576, 68};
     struct berth_host_config config;
@@ -49,6 +58,8 @@ static void router_make(struct router *router) {
     router->narrow = mtus[how >> 2 & 3];
     link_add(router, BERTH_LINK_ETHERNET, WIDE, how >> 4, 0x0a000001, &near6);
     link_add(router, BERTH_LINK_RAW_IP, router->narrow, how, 0x0a000101, &far6);
+    if ((how & 0xc0) == 0x80)
+        detour_make(router);
 }
 
 static void frame_check(struct router *router, const struct berth_frame *frame, int interface) {
@@ -133,7 +144,7 @@ static void give(struct router *router) {
     int interface = 1 + (how >> 3 & 1);
     size_t link = interface == 1 ? ETHERNET_HEADER : 0, length = datagram(router, how);
     router->octets[place] ^= (uint8_t)(how & 0x40 ? input_8(input) : 0);
-    if (how & 0x80)
+    if ((how & 0xc0) == 0x80)
         frame.segment_size = input_16(input);
     if (link > 0) {
         memcpy(frame.header, router_mac, 6);

@@ -15,6 +15,15 @@ struct programs {
     uint8_t octets[20000];
 };
 
+/* The peer is behind a router then. */
+static void routes_make(struct game *game) {
+    struct berth_ip router = game_router(0, false), router6 = game_router(0, true);
+    game->routed = true;
+    CLAIM(berth_host_add_route(game->host, 1, &game_peer_v4, 32, &router) == 0);
+    if (game->mtu >= 1280)
+        CLAIM(berth_host_add_route(game->host, 1, &game_peer_v6, 128, &router6) == 0);
+}
+
 static void host_make(struct game *game) {
     struct input *input = game->input;
     uint8_t how = input_8(input);
@@ -40,6 +49,8 @@ static void host_make(struct game *game) {
     CLAIM(berth_host_add_address(game->host, 1, &game_host_v4, 24) == 0);
     /* Not where the MTU is less than IPv6 needs. */
     berth_host_add_address(game->host, 1, &game_host_v6, 64);
+    if ((how & 0x30) == 0x10)
+        routes_make(game);
 }
 
 static void time_pass(struct game *game) {
@@ -215,10 +226,13 @@ static void step(struct programs *programs) {
     struct game *game = &programs->game;
     struct berth_event events[4];
     uint8_t what = input_8(game->input);
+    bool redirects = game->routed && what < 128 && what % 8 == 3 && what & 8;
     /* Memory that has run out is back when time has passed. */
     if (what >= 200 && what < 248)
         counting_recover(&game->counting);
-    if (what < 128)
+    if (redirects)
+        game_redirect(game);
+    else if (what < 128)
         says[what % 8](game);
     else if (what < 200)
         call(programs);

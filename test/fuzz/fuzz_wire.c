@@ -7,6 +7,7 @@
 #include "engine/wire/icmp6.h"
 #include "engine/wire/ipv4.h"
 #include "engine/wire/ipv6.h"
+#include "engine/wire/router.h"
 #include "engine/wire/tcp.h"
 #include "engine/wire/tcp_options.h"
 #include "engine/wire/udp.h"
@@ -143,6 +144,27 @@ static void try_udp(const uint8_t *data, size_t size, uint8_t extra) {
     CLAIM(memcmp(again, data, sizeof again) == 0);
 }
 
+static void try_routers(const uint8_t *data, size_t size, uint8_t extra) {
+    struct router_advertisement advertisement;
+    struct router_prefix prefix;
+    struct nd_redirect redirect, second;
+    uint8_t again[ND_REDIRECT_MAX];
+    if (extra & 1) {
+        if (router_advertisement_parse(data, size, &advertisement) == 0)
+            while (router_prefix_next(&advertisement.options, &prefix))
+                continue;
+        return;
+    }
+    if (nd_redirect_parse(data, size, &redirect) != 0)
+        return;
+    CLAIM(!redirect.mac || within(redirect.mac, ETHERNET_MAC, data, size));
+    CLAIM(!redirect.quote || within(redirect.quote, redirect.quote_length, data, size));
+    redirect.quote_length = 0;
+    CLAIM(nd_redirect_parse(again, nd_redirect_write(again, &redirect), &second) == 0);
+    CLAIM(berth_ip_equal(&second.target, &redirect.target) &&
+          berth_ip_equal(&second.destination, &redirect.destination) && second.quote_length == 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static void (*const parsers[])(const uint8_t *, size_t, uint8_t) = {
         try_ethernet,  try_arp,  try_ipv4, try_ipv4_quoted, try_icmp, try_icmp6,
@@ -154,7 +176,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     CLAIM(copy != NULL);
     /* Its end is the end of the memory. */
     memcpy(copy + 1, data + 2, size - 2);
-    parsers[data[0] % (sizeof parsers / sizeof *parsers)](copy + 1, size - 2, data[1]);
+    if (data[0] >> 4 == 0xe)
+        try_routers(copy + 1, size - 2, data[1]);
+    else
+        parsers[data[0] % (sizeof parsers / sizeof *parsers)](copy + 1, size - 2, data[1]);
     free(copy);
     return 0;
 }

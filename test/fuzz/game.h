@@ -31,7 +31,8 @@ struct game {
     struct input *input;
     uint64_t now;
     uint32_t mtu;
-    bool deaf; /* the peer does not answer who asks for its link address */
+    bool deaf;   /* the peer does not answer who asks for its link address */
+    bool routed; /* the way to the peer leads through a router, and there are others */
     struct game_flow flows[GAME_FLOWS];
     unsigned flow; /* the one written last */
     uint32_t echo; /* identifier and number of the host's last echo request */
@@ -41,6 +42,9 @@ struct game {
 };
 
 extern const uint8_t game_host_mac[6], game_peer_mac[6];
+/* Routers: 10.0.0.4 to 10.0.0.7 and fe80::4 to fe80::7; the way leads through the first. */
+enum { GAME_ROUTERS = 4 };
+struct berth_ip game_router(unsigned which, bool v6);
 extern const struct berth_ip game_host_v4, game_peer_v4, game_host_v6, game_peer_v6;
 
 uint16_t game_port(struct input *input);
@@ -55,7 +59,7 @@ void game_watch(struct game *game, const uint8_t *octets, size_t length, bool la
 /* ---- game_in.c: what the peer says ---- */
 
 void game_give(struct game *game, const uint8_t *octets, size_t length);
-void game_answer_arp(struct game *game);
+void game_answer_arp(struct game *game, uint32_t target);
 void game_answer_solicitation(struct game *game, const struct berth_ip *target);
 void game_segment(struct game *game);
 /* The segment that goes on with the connection written last, all right: its handshake, mostly. */
@@ -64,6 +68,8 @@ void game_reply(struct game *game, uint8_t flags);
 void game_knock(struct game *game, bool v6);
 void game_datagram(struct game *game);
 void game_icmp(struct game *game);
+/* A better router for what the host sent last, where there are routers. */
+void game_redirect(struct game *game);
 void game_fragment(struct game *game);
 void game_arp(struct game *game);
 void game_raw(struct game *game);

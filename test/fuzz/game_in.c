@@ -17,6 +17,20 @@ const struct berth_ip game_host_v4 = {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff,
                       game_host_v6 = {{0x20, 1, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}},
                       game_peer_v6 = {{0x20, 1, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2}};
 
+struct berth_ip game_router(unsigned which, bool v6) {
+    struct berth_ip ip = berth_ip_v4(0x0a000000);
+    if (v6)
+        ip = (struct berth_ip){{0xfe, 0x80}};
+    ip.bytes[15] = (uint8_t)(GAME_ROUTERS + which % GAME_ROUTERS);
+    return ip;
+}
+
+/* All of them are played by the peer. */
+static bool is_router(const struct game *game, const struct berth_ip *address) {
+    struct berth_ip router = game_router(address->bytes[15], !berth_ip_is_v4(address));
+    return game->routed && berth_ip_equal(&router, address);
+}
+
 uint16_t game_port(struct input *input) {
     static const uint16_t ports[GAME_PORTS] = {7, 80, 5000, 5001};
     return ports[input_8(input) % GAME_PORTS];
@@ -54,10 +68,12 @@ static void arp_give(struct game *game, const struct arp_packet *packet) {
     game_give(game, frame, sizeof frame);
 }
 
-void game_answer_arp(struct game *game) {
-    struct arp_packet packet = {.operation = ARP_REPLY,
-                                .sender_ip = berth_ip_to_v4(&game_peer_v4),
-                                .target_ip = berth_ip_to_v4(&game_host_v4)};
+void game_answer_arp(struct game *game, uint32_t target) {
+    struct berth_ip address = berth_ip_v4(target);
+    struct arp_packet packet = {
+        .operation = ARP_REPLY,
+        .sender_ip = is_router(game, &address) ? target : berth_ip_to_v4(&game_peer_v4),
+        .target_ip = berth_ip_to_v4(&game_host_v4)};
     memcpy(packet.sender_mac, game_peer_mac, 6);
     memcpy(packet.target_mac, game_host_mac, 6);
     arp_give(game, &packet);
@@ -77,11 +93,11 @@ void game_arp(struct game *game) {
  * unless it is to be wrong, and gives the frame. */
 enum { ROOM = ETHERNET_HEADER + IPV6_HEADER };
 
-static void transport_give(struct game *game, bool v6, uint8_t protocol, size_t length,
-                           size_t checksum_at, bool wrong) {
+static void transport_give_from(struct game *game, const struct berth_ip *from, uint8_t protocol,
+                                size_t length, size_t checksum_at, bool wrong) {
     static const uint8_t zeroes[2];
     uint8_t *transport = game->given + ROOM;
-    const struct berth_ip *from = v6 ? &game_peer_v6 : &game_peer_v4;
+    bool v6 = !berth_ip_is_v4(from);
     const struct berth_ip *to = v6 ? &game_host_v6 : &game_host_v4;
     size_t header = v6 ? IPV6_HEADER : IPV4_HEADER_MIN;
     uint8_t *start = transport - header - ETHERNET_HEADER;
@@ -112,13 +128,19 @@ static void transport_give(struct game *game, bool v6, uint8_t protocol, size_t 
     game_give(game, game->given, ETHERNET_HEADER + header + length);
 }
 
+static void transport_give(struct game *game, bool v6, uint8_t protocol, size_t length,
+                           size_t checksum_at, bool wrong) {
+    transport_give_from(game, v6 ? &game_peer_v6 : &game_peer_v4, protocol, length, checksum_at,
+                        wrong);
+}
+
 void game_answer_solicitation(struct game *game, const struct berth_ip *target) {
     struct nd_message message = {.type = ICMP6_NEIGHBOR_ADVERTISEMENT,
                                  .solicited = true,
                                  .override = true,
                                  .target = *target,
                                  .mac = game_peer_mac};
-    if (berth_ip_equal(target, &game_peer_v6))
+    if (berth_ip_equal(target, &game_peer_v6) || is_router(game, target))
         transport_give(game, true, IPV6_ICMP, nd_write(game->given + ROOM, &message), 2, false);
 }
 
@@ -252,6 +274,51 @@ void game_icmp(struct game *game) {
     }
     icmp_header_write(to, &icmp);
     transport_give(game, v6, v6 ? IPV6_ICMP : IPV4_ICMP, length, 2, false);
+}
+
+/* The router's message at `to`, without what it quotes; returns its length. */
+static size_t redirect_put(struct game *game, bool v6, uint8_t *to) {
+    struct input *input = game->input;
+    uint8_t how = input_8(input), code = input_8(input);
+    struct berth_ip target = how & 1 ? game_router(how >> 1, v6) : v6 ? game_peer_v6 : game_peer_v4;
+    if (how & 0x10)
+        target.bytes[15] = input_8(input);
+    if (!v6) {
+        icmp_header_write(to, &(struct icmp_header){.type = ICMP_REDIRECT,
+                                                    .code = code & 7,
+                                                    .rest = berth_ip_to_v4(&target)});
+        return ICMP_HEADER;
+    }
+    memset(to, 0, 8);
+    to[0] = ICMP6_REDIRECT;
+    to[1] = code < 240 ? 0 : code;
+    memcpy(to + 8, target.bytes, 16);
+    memcpy(to + 24, how & 0x20 ? target.bytes : game_peer_v6.bytes, 16);
+    if (!(how & 0x40))
+        return 40;
+    to[40] = how & 0x80 ? input_8(input) : 2;
+    to[41] = how & 0x80 ? input_8(input) : 1;
+    memcpy(to + 42, game_peer_mac, 6);
+    to[47] = (uint8_t)(to[47] + (code & 1));
+    return 48;
+}
+
+void game_redirect(struct game *game) {
+    struct input *input = game->input;
+    uint8_t *to = game->given + ROOM, from = input_8(input);
+    bool v6 = game->sent_length > 13 && load_be16(game->sent + 12) == ETHERNET_IPV6;
+    size_t cut = input_8(input) | 0x40u, length = redirect_put(game, v6, to);
+    size_t quote = game->sent_length > ETHERNET_HEADER ? game->sent_length - ETHERNET_HEADER : 0;
+    quote = (quote < cut ? quote : cut) & ~(size_t)7;
+    if (v6) {
+        memset(to + length, 0, 8);
+        to[length] = 4;
+        to[length + 1] = (uint8_t)(1 + quote / 8);
+        length += 8;
+    }
+    memcpy(to + length, game->sent + ETHERNET_HEADER, quote);
+    struct berth_ip source = game_router(from < 192 ? 0 : from, v6);
+    transport_give_from(game, &source, v6 ? IPV6_ICMP : IPV4_ICMP, length + quote, 2, false);
 }
 
 void game_fragment(struct game *game) {

@@ -137,7 +137,7 @@ void game_watch(struct game *game, const uint8_t *octets, size_t length, bool la
     } else {
         CLAIM(ethernet.type == ETHERNET_ARP && arp_packet_parse(octets, length, &arp) == 0);
         if (arp.operation == ARP_REQUEST && !game->deaf)
-            game_answer_arp(game);
+            game_answer_arp(game, arp.target_ip);
     }
 }
 
