@@ -144,7 +144,7 @@ static void give(struct router *router) {
     int interface = 1 + (how >> 3 & 1);
     size_t link = interface == 1 ? ETHERNET_HEADER : 0, length = datagram(router, how);
     router->octets[place] ^= (uint8_t)(how & 0x40 ? input_8(input) : 0);
-    if ((how & 0xc0) == 0x80)
+    if (how & 0x80)
         frame.segment_size = input_16(input);
     if (link > 0) {
         memcpy(frame.header, router_mac, 6);
