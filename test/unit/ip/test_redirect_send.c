@@ -210,7 +210,7 @@ static void silent6(void **state) {
     peer_stop(&peer);
 }
 
-/* Not more than the limit of all errors. [1812-1, 4861-20] */
+/* Not more than the limit of all errors. [1812-1, 4861-19, 4861-20] */
 static void limited(void **state) {
     (void)state;
     struct peer peer;
