@@ -1,5 +1,6 @@
-"""A Berth host and two routers, both the kernel of this machine, on one link: the first sends the host to the second, by ICMP and ICMPv6,
-and from then on it goes there at once: test_redirect.py BUILD/tool/berth. Needs root."""
+"""A host and two routers on one link: the first sends the host to the second, by ICMP and ICMPv6, and from then on it goes there at once.
+The host is Berth's and the routers are the kernel of this machine; then the first router is Berth's, and the kernel is the host.
+test_redirect.py BUILD/tool/berth. Needs root."""
 import os
 import signal
 import sys
@@ -12,6 +13,7 @@ PEER = os.path.join(os.path.dirname(BERTH), "../test/interop/tap_peer")
 # The host; its gateway; the other router, and what is behind it.
 HOST, GATEWAY, OTHER, FAR = "10.9.0.1", "10.9.0.254", "10.9.0.253", "10.77.0.1"
 HOST6, GATEWAY6, OTHER6, FAR6 = "fd00:9::1", "fe80::254", "fe80::253", "fd00:77::1"
+HOST_LOCAL = "fe80::aff:fe09:1"  # made of its link address
 OTHER_MAC = "02:00:00:00:00:53"
 
 
@@ -80,8 +82,22 @@ def ignores(first, second):
         check(f"{what}: with accept_redirects 0 nothing moves", done.returncode == 0 and first.counted(*forwarded) >= before + 20, done)
 
 
-def serve(first, *more):
-    return first.start(PEER, DEVICE, "serve", "--gateway", GATEWAY, "--gateway", GATEWAY6, *more)
+def sends(first):
+    """The kernel is the host now, and believes a Berth host that forwards."""
+    first.all("sysctl -qw net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0;"
+              "sysctl -qw net.ipv4.conf.all.accept_redirects=1 net.ipv6.conf.br0.accept_redirects=1;"
+              f"ip route replace 10.77.0.0/24 via {HOST}; ip -6 route replace fd00:77::/64 via {HOST_LOCAL} dev br0")
+    for what, family, far, other in (("ICMP", "-4", FAR, OTHER), ("ICMPv6", "-6", FAR6, OTHER6)):
+        def redirected():
+            first.run("ping", family, "-c", "1", "-W", "1", far)
+            return f"via {other} " in first.run("ip", family, "route", "get", far).stdout
+        check(f"{what}: the kernel goes where our router sends it", until(redirected, 60), first.run("ip", family, "route", "get", far))
+        done = first.run("ping", family, "-c", "1", "-W", "10", far)
+        check(f"{what}: and gets there", done.returncode == 0, done)
+
+
+def serve(first, *more, gateways=(GATEWAY, GATEWAY6)):
+    return first.start(PEER, DEVICE, "serve", "--gateway", gateways[0], "--gateway", gateways[1], *more)
 
 
 def stop(first, peer):
@@ -106,6 +122,12 @@ def main():
         peer = serve(first, "--set", "net.ipv4.conf.all.accept_redirects", "0", "--set", "net.ipv6.conf.all.accept_redirects", "0")
         ignores(first, second)
         stop(first, peer)
+        peer = serve(first, "--set", "net.ipv4.ip_forward", "1", "--set", "net.ipv6.conf.all.forwarding", "1", "--capture", capture,
+                     gateways=(OTHER, OTHER6))
+        sends(first)
+        stop(first, peer)
+        wrong = tshark(capture, "-Y", '_ws.malformed || icmp.checksum.status == "Bad" || icmpv6.checksum.status == "Bad"')
+        check("nothing wrong with them for tshark", not wrong, wrong[:5])
     finish()
 
 
