@@ -1,13 +1,13 @@
 /* One measurement of `make bench NAME=goodput`: a TCP connection between two ends through our
  * switch, for so long; prints the octets that arrived a second.
  *
- *   goodput FROM TO SECONDS DELAY_MS LOSS MBIT SEED
+ *   goodput FROM TO SECONDS DELAY_MS LOSS MBIT SEED [PCAPNG]
  *
  * FROM sends, TO receives: `berth` (a host of ours), or a network namespace's path with a TAP
  * device tap0, where the kernel's TCP is. The delay is a round trip's, half of it each way, and
  * each way is a line of so many Mbit/s. LOSS is a part of the frames with octets of the stream:
  * which of them, by their number, only the seed decides, so that the ends that are compared lose
- * the same ones. */
+ * the same ones. PCAPNG gets what the switch saw, to look at why. */
 #define _GNU_SOURCE
 #include "bench/bench.h"
 #include "tool/loop/clock.h"
@@ -16,6 +16,7 @@
 #include <berth/network.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <net/if.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -23,6 +24,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -65,6 +67,17 @@ static int kernel_socket(void) {
     setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     return fd;
+}
+
+/* With someone at the other end of its cable the device goes up, but the kernel looks at cables
+ * once a second only, and until then drops what is sent: that would be a second's handshake. */
+static void kernel_wait_up(void) {
+    struct ifreq query = {.ifr_name = "tap0"};
+    int fd = socket(AF_INET, SOCK_DGRAM, 0);
+    while (ioctl(fd, SIOCGIFFLAGS, &query) == 0 && !(query.ifr_flags & IFF_RUNNING))
+        usleep(1000);
+    close(fd);
+    usleep(10000); /* its queue follows */
 }
 
 static void *kernel_sends(void *context) {
@@ -223,6 +236,7 @@ static void end_make(struct end *end, const char *what, int lan,
         space_enter(what);
         if ((end->tap = tap_open("tap0")) < 0)
             bench_fail("tap0: %s", strerror(-end->tap));
+        kernel_wait_up();
     }
     end->outside = berth_network_add_outside(network, lan, end->sends ? "from" : "to", 0);
     if (end->outside < 0 ||
@@ -250,11 +264,15 @@ static void wait_until(uint64_t when) {
     ppoll(wanted, count, &timeout, NULL);
 }
 
+static void capture_write(void *file, const void *data, size_t length) {
+    fwrite(data, 1, length, file);
+}
+
 int main(int argc, char **argv) {
     struct berth_network_config config;
     struct berth_ip subnet = berth_ip_v4(0x0a0a0000);
-    if (argc != 8)
-        bench_fail("usage: goodput FROM TO SECONDS DELAY_MS LOSS MBIT SEED");
+    if (argc != 8 && argc != 9)
+        bench_fail("usage: goodput FROM TO SECONDS DELAY_MS LOSS MBIT SEED [PCAPNG]");
     double seconds = strtod(argv[3], NULL);
     struct berth_impairment impairment = {
         .delay = (uint64_t)(strtod(argv[4], NULL) * 0.5 * (double)BERTH_MS),
@@ -265,6 +283,10 @@ int main(int argc, char **argv) {
     seed = strtoull(argv[7], NULL, 10);
     berth_network_config_init(&config);
     network = berth_network_new(&config);
+    FILE *capture = argc == 9 ? fopen(argv[8], "wb") : NULL;
+    if (argc == 9 &&
+        (!capture || !network || berth_network_capture(network, capture_write, capture, 0) < 0))
+        bench_fail("%s: %s", argv[8], strerror(errno));
     int lan = network ? berth_network_add_switch(network, "lan", &subnet, 24, 1500) : -ENOMEM;
     for (int i = 1; i >= 0; i--) { /* the listener first */
         ends[i] = (struct end){.address = 0x0a0a0001 + (uint32_t)i, .sends = i == 0, .tap = -1};
@@ -281,6 +303,6 @@ int main(int argc, char **argv) {
             wait_until(next < end ? next : end);
     }
     printf("%.0f\n", (double)atomic_load(&arrived) / seconds);
-    fflush(stdout);
+    fflush(NULL);
     _exit(0); /* the kernel's threads are in the middle of a call */
 }
