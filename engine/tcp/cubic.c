@@ -73,13 +73,14 @@ static void grow_estimate(const struct tcp_connection *c, struct cubic *q, uint3
 }
 
 /* 4.4, 4.5, 9438-1: toward where the curve will be a round trip from now, at most half as much
- * again. */
+ * again. In segments, as 9438 has it, and whole ones, as Linux: those that are sent for cwnd are
+ * whole, and with every ACK a smaller part of what is left the last one would never be reached. */
 static void follow(struct tcp_connection *c, struct cubic *q, uint32_t acked, uint64_t ahead) {
-    uint64_t most = (uint64_t)c->cwnd + c->cwnd / 2;
-    uint64_t target = ahead < most ? ahead : most;
-    if (target <= c->cwnd)
+    uint64_t target = (ahead + c->mss - 1) / c->mss * c->mss, whole = c->cwnd / c->mss * c->mss;
+    if (target <= whole)
         return;
-    q->credit += (target - c->cwnd) * acked;
+    uint64_t gap = target - whole, most = c->cwnd / 2;
+    q->credit += (gap < most ? gap : most) * acked;
     uint32_t growth = (uint32_t)(q->credit / c->cwnd);
     q->credit %= c->cwnd;
     c->cwnd += growth;

@@ -258,8 +258,9 @@ void loss_act(struct tcp *tcp, struct tcp_connection *c, const struct loss_news 
     react(tcp, c, lost, news->score.delivered);
     if (l->flags & LOSS_TIMEOUT && scored && news->score.delivered)
         grow(tcp, c, news->score.delivered); /* in slow start each delivered octet counts once */
-    else if (!is_recovering(a) && !left && acked)
-        grow(tcp, c, acked);
+    else if (!is_recovering(a) && acked) /* with the ACK that ends a recovery a stage of cubic.c's
+                                            begins; PRR has counted what was SACKed before */
+        grow(tcp, c, left && scored ? news->score.delivered : acked);
     if (score_is_reneged(&l->score))
         suspect(tcp, c);
     if (l->score.count == 0) {

@@ -75,6 +75,52 @@ static void follows_the_curve(void **state) {
     }
 }
 
+/* 4.2: on the way to W_max what cwnd holds in whole segments is never behind the curve. [9438-1] */
+static void reaches_the_curve(void **state) {
+    (void)state;
+    struct flow f;
+    flow_start(&f, 100, 100);
+    loses(&f);
+    uint32_t epoch_window = f.c->cwnd;
+    double k = cbrt(segments(100 * MSS - epoch_window) / 0.4);
+    for (unsigned round = 1; round * 0.1 < k; round++) {
+        round_trip(&f, false);
+        double curve = 0.4 * pow(round * 0.1 - k, 3) + 100;
+        assert_true(f.c->cwnd / MSS >= floor(curve));
+    }
+    assert_in_range(f.c->cwnd, 100 * MSS, 101 * MSS);
+    peer_end(&f.p);
+}
+
+/* 4.2: the stage, and with it the curve, begins with the ACK that ends the recovery, not with the
+ * next one, a round trip later. [9438-1] */
+static void begins_with_the_recoverys_end(void **state) {
+    (void)state;
+    struct peer p;
+    peer_config(&p);
+    p.config.tcp_congestion = BERTH_CUBIC;
+    uint32_t socket = opened_start(&p, 4, "mss 1000 sackok wscale 7");
+    struct tcp_connection *c = tcp_at(p.tcp, socket);
+    p.win = 4096;
+    peer_sends(&p, "A");
+    c->cwnd = 40 * MSS;
+    opened_writes(&p, socket, 200 * MSS, 0);
+    assert_int_equal(opened_drains(&p), 40);
+    p.now += 100 * BERTH_MS;
+    for (uint32_t n = 2; n <= 40; n++) { /* the first is lost */
+        peer_sends(&p, "A sack %u %u", p.ack + MSS, p.ack + n * MSS);
+        opened_drains(&p);
+    }
+    assert_true(c->active->flags & TCP_A_RECOVERY);
+    p.now += 100 * BERTH_MS;
+    p.ack = c->active->recover;
+    peer_sends(&p, "A");
+    assert_false(c->active->flags & TCP_A_RECOVERY);
+    assert_int_equal(c->active->congestion.cubic.epoch, p.now);
+    assert_int_equal(c->cwnd / MSS, c->ssthresh / MSS);
+    peer_end(&p);
+}
+
 /* 4.3: where Reno is faster, cwnd follows it: 9/17 of a segment a round trip up to what cwnd was
  * before, then one. [9438-1] */
 static void reno_friendly(void **state) {
@@ -310,6 +356,8 @@ static void choice(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(follows_the_curve),
+        cmocka_unit_test(reaches_the_curve),
+        cmocka_unit_test(begins_with_the_recoverys_end),
         cmocka_unit_test(reno_friendly),
         cmocka_unit_test(growth_is_bounded),
         cmocka_unit_test(far_away),
