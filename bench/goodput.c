@@ -204,6 +204,8 @@ static size_t end_output(struct end *end, struct berth_frame *frames, uint64_t n
 /* One batch each way. True if something went. */
 static bool end_pump(struct end *end, uint64_t now) {
     struct berth_frame frames[BATCH];
+    if (end->host) /* first, for what is due may want to send, and nothing else might wake it */
+        berth_host_advance(end->host, now);
     size_t out = end_output(end, frames, now);
     for (size_t i = 0; i < out; i++) {
         if (!is_lost(end, &frames[i]))
@@ -220,10 +222,8 @@ static bool end_pump(struct end *end, uint64_t now) {
             tap_write(end->tap, &frames[i]);
         berth_frame_clear(&frames[i]);
     }
-    if (end->host) {
-        berth_host_advance(end->host, now);
+    if (end->host)
         host_transfer(end, now);
-    }
     return out + in > 0;
 }
 
