@@ -53,7 +53,9 @@ static void prefixes(void **state) {
     expect_way(&peer, "2001:db8:0:9::1", "");
     expect_way(&peer, "2001:db8:1::1", NULL);
     said.valid = 200;
+    size_t routes = berth_host_routes(peer.host, NULL, 0);
     says(&peer, said);
+    assert_int_equal(berth_host_routes(peer.host, NULL, 0), routes); /* the one that there is */
     peer_wait(&peer, 200 * BERTH_SECOND - 1);
     expect_way(&peer, "2001:db8:0:9::1", "");
     peer_wait(&peer, 1);
@@ -99,6 +101,7 @@ static void address(void **state) {
     says(&peer, prefix_said);
     assert_true(find(&peer, OURS, &found));
     assert_int_equal(found.state, BERTH_ADDRESS_TENTATIVE);
+    assert_false(found.deprecated);
     assert_int_equal(found.prefix, 64);
     assert_int_equal(found.valid_until, peer.now + 24 * HOUR * BERTH_SECOND);
     assert_int_equal(found.preferred_until, peer.now + 4 * HOUR * BERTH_SECOND);
@@ -118,6 +121,11 @@ static void address(void **state) {
     expect_way(&peer, "2001:db8:1::1", NULL); /* an address makes no prefix on link: RFC 5942 */
     assert_int_equal(berth_host_reset(peer.host, peer.now), 0);
     assert_int_equal(berth_host_addresses(peer.host, NULL, 0), before);
+    struct said old = prefix_said; /* not for what is new, from the beginning */
+    old.preferred = 0;
+    says(&peer, old);
+    assert_true(find(&peer, OURS, &found));
+    assert_true(found.deprecated);
     peer_stop(&peer);
 }
 

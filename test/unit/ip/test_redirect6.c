@@ -203,7 +203,7 @@ static void advertises(struct peer *peer, const char *target, bool router) {
 }
 
 /* Who was named as a router is one until he says that he is not; a destination need not be one.
- * [4861-17] */
+ * [4861-4, 4861-17] */
 static void no_router(void **state) {
     (void)state;
     struct peer peer;
@@ -223,7 +223,7 @@ static void no_router(void **state) {
     peer_stop(&peer);
 }
 
-/* Who does not answer is no next hop, be it a router or the destination. */
+/* Who does not answer is no next hop, be it a router or the destination. [4861-13] */
 static void no_answer(void **state) {
     (void)state;
     for (int on_link = 0; on_link < 2; on_link++) {

@@ -165,6 +165,8 @@ static void parameters(void **state) {
     for (unsigned i = 0; i < 3; i++) {
         assert_true(peer_pull(&peer));
         assert_int_equal(peer.now, begin + i * 250 * BERTH_MS);
+        assert_in_range(berth_host_deadline(peer.host), peer.now + 250 * BERTH_MS,
+                        peer.now + 252 * BERTH_MS);
         peer_wait(&peer, 250 * BERTH_MS);
     }
     peer_expect_silence(&peer);
