@@ -9,6 +9,7 @@
 #include "tool/daemon/addresses.h"
 #include "tool/daemon/call.h"
 #include "tool/daemon/waiters.h"
+#include "tool/loop/clock.h"
 
 #include <errno.h>
 #include <sys/ioctl.h>
@@ -20,45 +21,73 @@ enum { READY_OCTETS = 64 };
 
 /* ---- connections ---- */
 
-/* A conduit for a connection that the listener's queue gave. */
-static struct conduit *connection_enter(struct server *server, const struct conduit *listener,
-                                        berth_handle socket, bool nonblocking, uint64_t now,
-                                        int *error) {
-    struct berth_host *host = conduit_host(server, listener);
-    struct conduit *conduit = conduit_new(BERTH_TCP, nonblocking, server->descriptors, error);
-    if (conduit) {
-        conduit->host = listener->host;
-        conduit->family = listener->family;
-        conduit->socket = socket;
-        conduit->state = CONDUIT_CONNECTED;
-        conduit->connected = true;
-        conduit->send_buffer_asked = listener->send_buffer_asked;
-        conduit->receive_buffer_asked = listener->receive_buffer_asked;
+/* A pair for a connection to come, which is made before the lock is taken; NULL: no descriptors. */
+static struct conduit *connection_prepare(struct server *server, struct run *run,
+                                          bool nonblocking) {
+    int error;
+    struct conduit *conduit = run->spare;
+    int flag = nonblocking;
+    run->spare = NULL;
+    if (conduit && run->spare_nonblocking != nonblocking)
+        ioctl(conduit->spare_end, FIONBIO, &flag);
+    run->spare_nonblocking = nonblocking;
+    if (conduit)
+        return conduit;
+    conduit = conduit_new(BERTH_TCP, nonblocking, server->descriptors, &error);
+    if (conduit)
         stream_end_widen(conduit, conduit->spare_end);
-        *error = conduit_enter(server, conduit);
-        if (*error < 0) {
-            conduit_free(conduit);
-            conduit = NULL;
-        }
-    }
-    if (!conduit) {
-        berth_socket_abort(host, socket, now);
-        server_touch(server, listener);
-        return NULL;
-    }
-    berth_socket_set_user(host, socket, conduit->id);
-    /* What came before it had a name. */
-    struct berth_network_event event = {.host = conduit->host,
-                                        .event = {.socket = socket, .user = conduit->id}};
-    event.event.bits = (uint32_t)berth_socket_readiness(host, socket) | BERTH_URGENT;
-    event_handle(server, &event, now);
     return conduit;
 }
 
-/* The next connection, or NULL with *error a negative errno: -EAGAIN when none waits. */
+/* What came before the connection had a name. */
+static void connection_catch_up(struct server *server, const struct conduit *conduit,
+                                uint64_t now) {
+    struct berth_host *host = conduit_host(server, conduit);
+    struct berth_network_event event = {.host = conduit->host,
+                                        .event = {.socket = conduit->socket, .user = conduit->id}};
+    event.event.bits = (uint32_t)berth_socket_readiness(host, conduit->socket) | BERTH_URGENT;
+    event_handle(server, &event, now);
+}
+
+/* `conduit` is for a connection that the listener's queue gave. 0 or a negative errno. */
+static int connection_enter(struct server *server, const struct conduit *listener,
+                            struct conduit *conduit, berth_handle socket, uint64_t now) {
+    struct berth_host *host = conduit_host(server, listener);
+    conduit->host = listener->host;
+    conduit->family = listener->family;
+    conduit->socket = socket;
+    conduit->state = CONDUIT_CONNECTED;
+    conduit->connected = true;
+    conduit->send_buffer_asked = listener->send_buffer_asked;
+    conduit->receive_buffer_asked = listener->receive_buffer_asked;
+    int r = conduit_enter(server, conduit);
+    if (r < 0) {
+        berth_socket_abort(host, socket, now);
+        server_touch(server, listener);
+        conduit_free(conduit);
+        return r;
+    }
+    berth_socket_set_user(host, socket, conduit->id);
+    connection_catch_up(server, conduit, now);
+    return 0;
+}
+
+/* The same as whether listener_waiting() is 0, for less: each accept() asks. */
+static bool listener_is_empty(struct server *server, const struct conduit *listener) {
+    const struct berth_host *host = conduit_host(server, listener);
+    if (listener->returned)
+        return false;
+    int bits = host ? berth_socket_readiness(host, listener->socket) : 0;
+    return bits < 0 || !(bits & BERTH_ACCEPTABLE);
+}
+
+/* The next connection, or NULL with *error a negative errno: -EAGAIN when none waits. *spare is
+ * what was made ahead, and becomes NULL if it is used. */
 static struct conduit *listener_take(struct server *server, struct conduit *listener,
-                                     bool nonblocking, uint64_t now, int *error) {
-    struct conduit *returned = listener->returned;
+                                     struct conduit **spare, bool nonblocking, uint64_t now,
+                                     int *error) {
+    struct conduit *returned = listener->returned, *conduit = *spare;
+    *error = 0;
     if (returned) {
         listener->returned = returned->returned_next;
         int flag = nonblocking;
@@ -67,10 +96,18 @@ static struct conduit *listener_take(struct server *server, struct conduit *list
     }
     struct berth_host *host = conduit_host(server, listener);
     berth_handle socket;
+    if (host && !conduit && !listener_is_empty(server, listener)) {
+        *error = -ENFILE; /* it stays in the queue */
+        return NULL;
+    }
     *error = host ? berth_socket_accept(host, listener->socket, &socket) : -EINVAL;
     if (host)
         server_touch(server, listener);
-    return *error < 0 ? NULL : connection_enter(server, listener, socket, nonblocking, now, error);
+    if (*error < 0)
+        return NULL;
+    *spare = NULL;
+    *error = connection_enter(server, listener, conduit, socket, now);
+    return *error < 0 ? NULL : conduit;
 }
 
 static unsigned listener_waiting(struct server *server, const struct conduit *listener) {
@@ -82,15 +119,6 @@ static unsigned listener_waiting(struct server *server, const struct conduit *li
     for (const struct conduit *c = listener->returned; c; c = c->returned_next)
         waiting++;
     return waiting;
-}
-
-/* The same as whether that is 0, for less: each accept() asks. */
-static bool listener_is_empty(struct server *server, const struct conduit *listener) {
-    const struct berth_host *host = conduit_host(server, listener);
-    if (listener->returned)
-        return false;
-    int bits = host ? berth_socket_readiness(host, listener->socket) : 0;
-    return bits < 0 || !(bits & BERTH_ACCEPTABLE);
 }
 
 /* ---- the answer ---- */
@@ -128,17 +156,10 @@ static int connection_give(const struct acceptance *to, const struct berth_endpo
     return call_install(to->run, to->notification, end, -1, to->close_on_exec);
 }
 
-/* With the lock: what becomes of the connection after that. */
-static void connection_given(struct server *server, struct conduit *listener,
-                             struct conduit *conduit, const struct acceptance *to, int number,
-                             uint64_t now) {
-    if (number >= 0) {
-        close(conduit->spare_end);
-        conduit->spare_end = -1;
-        conduit->run = to->run;
-        conduit->thread = to->thread;
-        conduit->fd = number;
-    } else if (listener && number != -EFAULT && number != -EINVAL) {
+/* With the lock: nobody has it. */
+static void connection_return(struct server *server, struct conduit *listener,
+                              struct conduit *conduit, int number, uint64_t now) {
+    if (listener && number != -EFAULT && number != -EINVAL) {
         struct conduit **at = &listener->returned;
         while (*at)
             at = &(*at)->returned_next;
@@ -163,7 +184,8 @@ static bool waiter_serve(struct server *server, struct conduit *listener, struct
                          uint64_t now) {
     int flags = waiter->number == SYS_accept4 ? (int)waiter->arguments[3] : 0;
     int error = 0;
-    struct conduit *conduit = listener_take(server, listener, flags & SOCK_NONBLOCK, now, &error);
+    struct conduit *conduit =
+        listener_take(server, listener, &waiter->spare, flags & SOCK_NONBLOCK, now, &error);
     if (!conduit) {
         if (error != -EAGAIN)
             waiter_answer(waiter, error);
@@ -178,7 +200,15 @@ static bool waiter_serve(struct server *server, struct conduit *listener, struct
     struct berth_endpoint peer;
     peer_of(server, conduit, &peer);
     int number = connection_give(&to, &peer, conduit->family, conduit->spare_end);
-    connection_given(server, listener, conduit, &to, number, now);
+    if (number >= 0) {
+        close(conduit->spare_end);
+        conduit->spare_end = -1;
+        conduit->run = to.run;
+        conduit->thread = to.thread;
+        conduit->fd = number;
+    } else {
+        connection_return(server, listener, conduit, number, now);
+    }
     if (number < 0 && number != -ENOENT)
         waiter_answer(waiter, number);
     else
@@ -219,33 +249,62 @@ static long accept_check(const struct conduit *listener) {
     return listener->state == CONDUIT_LISTENING && !listener->shut ? 0 : -EINVAL;
 }
 
-/* With the lock; lets go of it. */
+/* With the lock: 0 and the connection's end, which is the caller's to give; or what to answer.
+ * *spare becomes NULL if it is used. */
 static long accept_start(struct call *call, struct conduit *listener, int flags,
-                         struct conduit **taken, struct berth_endpoint *peer) {
+                         struct conduit **spare, struct conduit **taken) {
     int error = 0;
     long result = accept_check(listener);
-    if (result == 0) {
-        *taken = listener_take(call->server, listener, flags & SOCK_NONBLOCK, call->now, &error);
-        if (*taken)
-            peer_of(call->server, *taken, peer);
-        else
-            result = error;
-        listener_quiet(call, listener);
+    if (result)
+        return result;
+    *taken = listener_take(call->server, listener, spare, flags & SOCK_NONBLOCK, call->now, &error);
+    listener_quiet(call, listener);
+    if (*taken || error != -EAGAIN || call_nonblocking(call))
+        return error;
+    result = waiter_add(call, listener, WAITER_ACCEPT, SO_RCVTIMEO, EAGAIN);
+    if (result == CALL_ANSWERED) {
+        call->run->waiters->spare = *spare;
+        *spare = NULL;
     }
-    if (result == -EAGAIN && !call_nonblocking(call))
-        result = waiter_add(call, listener, WAITER_ACCEPT, SO_RCVTIMEO, EAGAIN);
-    call_unlock(call);
     return result;
+}
+
+static long accept_finish(struct call *call, const struct acceptance *to,
+                          const struct berth_endpoint *peer, int family, int end) {
+    int number = connection_give(to, peer, family, end);
+    if (number >= 0) {
+        end_sent(call->run, number);
+        return CALL_ANSWERED;
+    }
+    struct conduit *conduit = end_unsent(call->run);
+    call->now = clock_now();
+    struct conduit *listener = conduit_find_cookie(&call->server->conduits, call->cookie);
+    if (conduit)
+        connection_return(call->server, listener, conduit, number, call->now);
+    if (listener)
+        listener_serve(call->server, listener, call->now);
+    call_unlock(call);
+    return number == -ENOENT ? CALL_ANSWERED : number;
 }
 
 static long accept_with(struct call *call, int flags) {
     if (flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC))
         return -EINVAL;
+    int family = 0, end = -1;
+    struct conduit *spare = connection_prepare(call->server, call->run, flags & SOCK_NONBLOCK);
     struct conduit *listener = call_lock(call), *taken = NULL;
-    if (!listener)
-        return CALL_CONTINUE;
     struct berth_endpoint peer;
-    long result = accept_start(call, listener, flags, &taken, &peer);
+    long result = listener ? accept_start(call, listener, flags, &spare, &taken) : CALL_CONTINUE;
+    if (taken) {
+        family = taken->family;
+        peer_of(call->server, taken, &peer);
+        taken->run = call->run;
+        taken->thread = call->thread;
+        end = end_send(call->run, taken);
+    }
+    if (listener)
+        call_unlock(call);
+    call->run->spare = spare;
     if (result == -ENFILE)
         descriptors_note(call);
     if (!taken)
@@ -256,14 +315,7 @@ static long accept_with(struct call *call, int flags) {
                             .address = call->arguments[1],
                             .length_address = call->arguments[2],
                             .close_on_exec = flags & SOCK_CLOEXEC};
-    int number = connection_give(&to, &peer, taken->family, taken->spare_end);
-    call->now = server_enter(call->server);
-    listener = conduit_find_cookie(&call->server->conduits, call->cookie);
-    connection_given(call->server, listener, taken, &to, number, call->now);
-    if (number < 0 && listener)
-        listener_serve(call->server, listener, call->now);
-    call_unlock(call);
-    return number >= 0 || number == -ENOENT ? CALL_ANSWERED : number;
+    return accept_finish(call, &to, &peer, family, end);
 }
 
 long call_accept(struct call *call) {

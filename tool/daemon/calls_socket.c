@@ -116,23 +116,20 @@ static long conduit_open(struct call *call, struct conduit *conduit) {
     return r;
 }
 
-static long descriptor_give(struct call *call, struct conduit *conduit, bool close_on_exec) {
-    struct server *server = call->server;
-    int wanted = conduit_is_datagram(conduit) ? descriptor_choose(call) : -1;
-    conduit->in_range = wanted >= 0;
-    int number =
-        call_install(call->run, call->notification, conduit->spare_end, wanted, close_on_exec);
-    call->now = server_enter(server);
+/* Without the lock. */
+static long descriptor_give(struct call *call, int end, int wanted, bool close_on_exec) {
+    int number = call_install(call->run, call->notification, end, wanted, close_on_exec);
     if (number >= 0) {
-        close(conduit->spare_end);
-        conduit->spare_end = -1;
-        conduit->fd = number;
-    } else {
-        conduit_forget(server, conduit, call->now);
+        end_sent(call->run, number);
+        return CALL_ANSWERED;
     }
-    server_leave(server, call->now);
+    struct conduit *conduit = end_unsent(call->run);
+    call->now = clock_now();
+    if (conduit)
+        conduit_forget(call->server, conduit, call->now);
+    call_unlock(call);
     /* Gone (ENOENT): its next try gets a new one. */
-    return number >= 0 || number == -ENOENT ? CALL_ANSWERED : number;
+    return number == -ENOENT ? CALL_ANSWERED : number;
 }
 
 /* Programs may have closed sockets that the data thread has not heard of yet: lets it take one
@@ -177,16 +174,19 @@ long call_socket(struct call *call) {
         descriptors_note(call);
     if (!conduit)
         return error;
+    int wanted = conduit_is_datagram(conduit) ? descriptor_choose(call) : -1;
+    conduit->in_range = wanted >= 0;
     conduit->family = domain == AF_INET6 ? 6 : 4;
     conduit->host = call->run->host;
     conduit->run = call->run;
     conduit->thread = call->thread;
     call->now = server_enter(call->server);
     long r = conduit_open(call, conduit);
-    call_unlock(call);
+    int end = r < 0 ? -1 : end_send(call->run, conduit);
+    pthread_mutex_unlock(&call->server->lock);
     if (r < 0) {
         conduit_free(conduit);
         return r;
     }
-    return descriptor_give(call, conduit, type & SOCK_CLOEXEC);
+    return descriptor_give(call, end, wanted, type & SOCK_CLOEXEC);
 }

@@ -98,6 +98,8 @@ static void conduit_plan(struct inlets *inlets, struct server *server, struct co
         conduit_close(server, conduit, true, now);
         return;
     }
+    if (host && conduit->state == CONDUIT_LISTENING && !conduit->hung_up)
+        listener_serve(server, conduit, now);
     if (!host || (conduit->protocol == BERTH_TCP && conduit->state != CONDUIT_CONNECTED)) {
         if (conduit->hung_up)
             conduit_close(server, conduit, false, now);
@@ -314,6 +316,7 @@ void inlets_commit(struct inlets *inlets, struct server *server, uint64_t now) {
         inlet_commit(server, inlet, now);
         if (inlet->own_block && inlet->block)
             berth_block_drop(inlet->block);
+        now = server_give_way(server, now);
     }
     for (int i = 0; i < inlets->retired_count; i++)
         berth_block_drop(inlets->retired[i]);

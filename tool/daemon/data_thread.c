@@ -120,6 +120,7 @@ static void turn(struct server *server, struct inlets *inlets, const struct epol
     if (planned == 0)
         return;
     pthread_mutex_unlock(&server->lock);
+    held_close_all(server);
     inlets_receive(inlets);
     now = server_enter(server);
     inlets_commit(inlets, server, now);
@@ -138,6 +139,7 @@ static uint64_t turn_end(struct server *server, bool will_sleep) {
     server->asleep_until = until;
     server->counters.wakeups++;
     pthread_mutex_unlock(&server->lock);
+    held_close_all(server);
     return until;
 }
 

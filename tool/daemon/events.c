@@ -54,6 +54,15 @@ static void datagram_event(struct server *server, struct conduit *conduit, uint3
     }
 }
 
+/* Telling a program that sleeps on another processor costs 10 us, which the caller of connect()
+ * would pay, and all who wait for the lock: it is left to the data thread while that is at work. */
+static void listener_notice(struct server *server, struct conduit *listener, uint64_t now) {
+    if (server->spin == 0 || server->asleep || pthread_equal(pthread_self(), server->data_thread))
+        listener_serve(server, listener, now);
+    else
+        conduit_ready(server, listener);
+}
+
 void event_handle(struct server *server, const struct berth_network_event *event, uint64_t now) {
     if (event->host == gateway_host(server)) {
         gateway_event(server, &event->event, now);
@@ -68,7 +77,7 @@ void event_handle(struct server *server, const struct berth_network_event *event
         return;
     }
     if (conduit->state == CONDUIT_LISTENING && (bits & BERTH_ACCEPTABLE))
-        listener_serve(server, conduit, now);
+        listener_notice(server, conduit, now);
     if (conduit->state == CONDUIT_CONNECTING) {
         if (bits & BERTH_CONNECTED)
             connect_succeeded(server, conduit, now);

@@ -97,6 +97,22 @@ static void held_close(struct server *server, struct conduit *conduit) {
     conduit->held = -1;
 }
 
+/* No program has the other end: nobody sees when it is closed. That frees what another processor
+ * may have made, which takes microseconds, and not under the lock. */
+static void held_leave(struct server *server, struct conduit *conduit) {
+    sealed_open(server, conduit);
+    if (conduit->held >= 0 && server->closing_count < CLOSING_MAX) {
+        server->closing[server->closing_count++] = conduit->held;
+        conduit->held = -1;
+    }
+}
+
+void held_close_all(struct server *server) {
+    for (int i = 0; i < server->closing_count; i++)
+        close(server->closing[i]);
+    server->closing_count = 0;
+}
+
 /* Lets the engine's socket go. */
 static void socket_release(struct server *server, struct conduit *conduit, bool abort,
                            uint64_t now) {
@@ -158,12 +174,14 @@ void conduit_close(struct server *server, struct conduit *conduit, bool abort, u
     waiters_fail(conduit, EINVAL);
     returned_close(server, conduit, now);
     socket_release(server, conduit, abort, now);
-    held_close(server, conduit);
     bool doubtful = conduit->fin_given || conduit->shut;
-    if (doubtful)
+    if (doubtful) {
+        held_close(server, conduit);
         conduit_haunt(server, conduit);
-    else
+    } else {
+        held_leave(server, conduit);
         conduit_remove(server, conduit);
+    }
 }
 
 bool conduit_left(struct server *server, struct conduit *conduit, uint64_t now) {
@@ -207,26 +225,70 @@ void conduit_doom(struct server *server, struct conduit *conduit, int error) {
     server->doomed = conduit;
 }
 
+/* ---- ends on their way to programs ---- */
+
+int end_send(struct run *run, struct conduit *conduit) {
+    int end = conduit->spare_end;
+    end_note(run);
+    conduit->spare_end = -1;
+    run->given.end = end;
+    run->given.fd = -1;
+    run->given.id = conduit->id;
+    return end;
+}
+
+void end_sent(struct run *run, int fd) {
+    int end = run->given.end;
+    run->given.fd = fd;
+    run->given.end = -1;
+    close(end);
+}
+
+struct conduit *end_unsent(struct run *run) {
+    server_take(run->server);
+    struct conduit *conduit = conduit_find(&run->server->conduits, run->given.id);
+    if (conduit && conduit->held >= 0)
+        conduit->spare_end = run->given.end;
+    else
+        close(run->given.end);
+    run->given.id = 0;
+    return conduit;
+}
+
+void end_note(struct run *run) {
+    struct conduit *conduit = NULL;
+    if (run->given.id)
+        conduit = conduit_find(&run->server->conduits, run->given.id);
+    if (conduit && conduit->fd < 0)
+        conduit->fd = run->given.fd;
+    run->given.id = 0;
+}
+
+/* A duplicate of a descriptor, if it is the conduit's end. */
+static int end_confirm(const struct conduit *conduit, int end) {
+    if (end < 0 || descriptor_cookie(end) == conduit->cookie)
+        return end;
+    close(end);
+    return -ENOENT;
+}
+
 int conduit_program_end(struct server *server, const struct conduit *conduit) {
+    struct run *run = conduit->run;
+    int end = -ENOENT, fd = conduit->fd;
     if (conduit->spare_end >= 0)
         return fcntl(conduit->spare_end, F_DUPFD_CLOEXEC, 0);
-    if (conduit->run && conduit->fd >= 0) {
-        int end = reach_descriptor(conduit->run->reach, conduit->thread, conduit->fd);
-        if (end >= 0 && descriptor_cookie(end) == conduit->cookie)
-            return end;
-        if (end >= 0)
-            close(end);
-    }
-    pid_t process;
-    int fd;
-    if (!conduit->run || !owner_find(conduit->inode, &process, &fd))
+    if (!run)
         return -ENOENT;
-    (void)server;
-    int end = reach_descriptor(conduit->run->reach, process, fd);
-    if (end >= 0 && descriptor_cookie(end) != conduit->cookie) {
-        close(end);
-        end = -ENOENT;
+    if (run->given.id == conduit->id) {
+        end = end_confirm(conduit, fcntl(run->given.end, F_DUPFD_CLOEXEC, 0));
+        fd = fd < 0 ? run->given.fd : fd;
     }
+    if (end < 0 && fd >= 0)
+        end = end_confirm(conduit, reach_descriptor(run->reach, conduit->thread, fd));
+    pid_t process;
+    (void)server;
+    if (end < 0 && owner_find(conduit->inode, &process, &fd))
+        end = end_confirm(conduit, reach_descriptor(run->reach, process, fd));
     return end;
 }
 

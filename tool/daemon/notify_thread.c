@@ -176,6 +176,7 @@ static bool call_replay(struct call *call) {
 
 struct conduit *call_lock(struct call *call) {
     call->now = server_enter(call->server);
+    end_note(call->run);
     struct conduit *conduit = conduit_find_cookie(&call->server->conduits, call->cookie);
     if (!conduit) {
         pthread_mutex_unlock(&call->server->lock);
@@ -319,6 +320,8 @@ static int run_start(struct run *run) {
 static void run_free(struct run *run) {
     if (run->listener >= 0)
         close(run->listener);
+    if (run->spare)
+        conduit_free(run->spare);
     reach_free(run->reach);
     free(run);
 }
@@ -369,6 +372,7 @@ static struct run *run_find(struct server *server, int number) {
 
 /* With the lock: nothing points to the run any more. */
 static void run_unlink(struct server *server, struct run *run) {
+    end_note(run);
     waiters_void(run, 0);
     for (uint32_t i = 0; i < server->conduits.slot_count; i++)
         if (server->conduits.slots[i] && server->conduits.slots[i]->run == run)

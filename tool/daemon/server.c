@@ -31,13 +31,35 @@ static void processor_relax(void) {
  * another processor, which is ten times as much: so one looks again for a while, unless there is
  * one processor only (measured: half as much again for short connections that are not pinned). */
 void server_take(struct server *server) {
-    for (int i = 0; i < server->spin; i++) {
-        if (pthread_mutex_trylock(&server->lock) == 0)
-            return;
+    int own = sched_getcpu();
+    if (pthread_mutex_trylock(&server->lock) == 0) {
+        server->holder = own;
+        return;
+    }
+    atomic_fetch_add_explicit(&server->waiting, 1, memory_order_relaxed);
+    bool taken = false;
+    for (int i = 0; i < server->spin && !taken && server->holder != own; i++) {
         for (int j = 0; j < PAUSES; j++)
             processor_relax();
+        taken = pthread_mutex_trylock(&server->lock) == 0;
     }
-    pthread_mutex_lock(&server->lock);
+    if (!taken)
+        pthread_mutex_lock(&server->lock);
+    server->holder = sched_getcpu();
+    atomic_fetch_sub_explicit(&server->waiting, 1, memory_order_relaxed);
+}
+
+uint64_t server_give_way(struct server *server, uint64_t now) {
+    unsigned waiting = atomic_load_explicit(&server->waiting, memory_order_relaxed);
+    if (waiting == 0)
+        return now;
+    pthread_mutex_unlock(&server->lock);
+    for (int i = 0; i < PAUSES * 8; i++) {
+        if (atomic_load_explicit(&server->waiting, memory_order_relaxed) < waiting)
+            break;
+        processor_relax();
+    }
+    return server_enter(server);
 }
 
 uint64_t server_enter(struct server *server) {

@@ -5,7 +5,8 @@
  * under the one lock: a call needs no hand-over to another thread. Whoever unlocks first settles:
  * the network runs until nothing moves, and what became of the sockets is carried to the programs.
  * Only what must be done by the data thread (receiving from held ends, closing them, waiting for
- * time) makes it wake. */
+ * time) makes it wake. While it is awake it also tells listeners, which may wake a program on
+ * another processor. */
 #ifndef TOOL_DAEMON_SERVER_STATE_H
 #define TOOL_DAEMON_SERVER_STATE_H
 
@@ -17,7 +18,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-enum { GHOSTS_MAX = 1024, OUTSIDE_MAX = 64, PORT_CHAINS = 256 };
+enum { GHOSTS_MAX = 1024, OUTSIDE_MAX = 64, PORT_CHAINS = 256, CLOSING_MAX = 128 };
 
 /* epoll data that is no conduit's id: a conduit's generation never reaches these. */
 #define EPOLL_WAKE UINT64_MAX
@@ -41,8 +42,10 @@ struct server {
     int spin;        /* looks at the lock before sleeping on it */
     pthread_t data_thread;
     atomic_bool stopping;
-    atomic_bool called; /* there is work that only the data thread can do */
-    bool asleep;        /* the data thread waits, and must be woken for work that only it can do */
+    atomic_int holder;   /* the processor on which the lock was taken last */
+    atomic_uint waiting; /* threads that look at the lock */
+    atomic_bool called;  /* there is work that only the data thread can do */
+    bool asleep;         /* the data thread waits, and must be woken for work that only it can do */
     uint64_t asleep_until;              /* ... and goes on by itself then */
     bool unsettled;                     /* the network has more to do at once */
     struct conduit *ready;              /* to receive from */
@@ -50,6 +53,8 @@ struct server {
     struct conduit *ports[PORT_CHAINS]; /* listeners and bound datagram sockets */
     uint64_t ghosts[GHOSTS_MAX];        /* ids, oldest overwritten */
     unsigned next_ghost;
+    int closing[CLOSING_MAX]; /* held ends that the data thread closes when it has unlocked */
+    int closing_count;
     uint64_t waiters_deadline;
     struct netlink_socket *netlinks; /* calls_netlink.c */
     struct outside outside[OUTSIDE_MAX];
@@ -74,6 +79,14 @@ struct replay {
 };
 enum { REPLAYS = 64, MESSAGE_MAX = 65536 };
 
+/* A program's end on its way to the program, which is not told under the lock: who looks for it
+ * meanwhile finds it here. The notify thread writes, and empties it with the lock only. */
+struct given {
+    atomic_ullong id; /* of the conduit; 0: none */
+    atomic_int end;   /* of the daemon, until the program has it; then -1 */
+    atomic_int fd;    /* of the program; -1: not yet */
+};
+
 /* A program tree that is served. */
 struct run {
     struct run *next;
@@ -86,7 +99,10 @@ struct run {
     bool hidden_noted; /* that a program may not be looked into */
     pthread_t thread;
     atomic_bool stopping, stopped;
-    struct waiter *waiters;         /* newest first */
+    struct waiter *waiters; /* newest first */
+    struct given given;
+    struct conduit *spare; /* a pair that accept() made ahead and did not need */
+    bool spare_nonblocking;
     atomic_uint waiter_count;       /* the list's length, to be looked at without the lock */
     struct replay replays[REPLAYS]; /* by thread; of the notify thread alone, as what follows */
     uint64_t files_noted;           /* when descriptors were last said to be out */
@@ -102,6 +118,8 @@ void server_take(struct server *server);      /* locks */
 uint64_t server_enter(struct server *server); /* locks; the time */
 void server_leave(struct server *server,
                   uint64_t now); /* settles, wakes the data thread if it must, unlocks */
+/* In the middle of longer work: lets those have the lock who wait for it. The time. */
+uint64_t server_give_way(struct server *server, uint64_t now);
 /* A call on a socket of this conduit was made. */
 void server_touch(struct server *server, const struct conduit *conduit);
 /* Moves everything that can move now. */
@@ -122,6 +140,8 @@ void conduit_ready(struct server *server, struct conduit *conduit);
 void conduit_doom(struct server *server, struct conduit *conduit, int error);
 /* Data thread only: does it for all that are doomed. */
 void conduits_break(struct server *server, uint64_t now);
+/* Data thread only, without the lock: closes held ends whose conduits are gone. */
+void held_close_all(struct server *server);
 /* Data thread only: the program closed its socket. abort: with a RST. The conduit is freed or a
  * ghost. */
 void conduit_close(struct server *server, struct conduit *conduit, bool abort, uint64_t now);
@@ -134,6 +154,15 @@ void port_enter(struct server *server, struct conduit *conduit);
 /* Does conduit_left for those that listen at this port: a connect() after a close() must be
  * refused. */
 void port_leave(struct server *server, int host, const struct berth_endpoint *remote, uint64_t now);
+/* Before a program is given the conduit's end, with the lock, which may be let go of then: the end
+ * is the caller's. After it, without the lock: the program has it as number `fd`, or has it not,
+ * and then it is the conduit's again if that still is there (returned, with the lock held) or is
+ * closed (NULL, the lock is held too). */
+int end_send(struct run *run, struct conduit *conduit);
+void end_sent(struct run *run, int fd);
+struct conduit *end_unsent(struct run *run);
+/* With the lock: what is known of the last one is noted where it belongs. */
+void end_note(struct run *run);
 /* Takes a conduit out that no program got. Any thread; the data thread must not know it yet, or it
  * is left to it. */
 void conduit_forget(struct server *server, struct conduit *conduit, uint64_t now);

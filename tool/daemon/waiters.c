@@ -60,6 +60,8 @@ void waiter_remove(struct waiter *waiter) {
         at = &(*at)->run_next;
     *at = waiter->run_next;
     waiter->run->waiter_count--;
+    if (waiter->spare)
+        conduit_free(waiter->spare);
     free(waiter);
 }
 

@@ -21,8 +21,9 @@ struct waiter {
     pid_t thread;
     int number; /* of the call */
     uint64_t arguments[6];
-    uint64_t deadline; /* BERTH_NEVER: none */
-    int timeout_error; /* positive errno */
+    uint64_t deadline;     /* BERTH_NEVER: none */
+    int timeout_error;     /* positive errno */
+    struct conduit *spare; /* for the connection that accept() waits for; NULL: none could be had */
 };
 
 /* With the lock. Makes `call` wait on the conduit. timeout_option: SO_RCVTIMEO or SO_SNDTIMEO, read
