@@ -6,10 +6,15 @@
 # Only when asked for: network (topologies, faults, captures and the outside world under real programs), programs (what people run,
 # all of them or those named, REPEAT times), crowd (24 servers at one port, 2,000 clients),
 # counts (system calls a request and a connection, as docs/performance.md has them), kernel61 (Linux 6.1 itself, fetched and emulated).
+#
+# Most suites wait more than they compute: for programs, timers and slow links. Those run side by side, some more at a time than there
+# are processors, and `unit`, which only computes, takes what they leave. They share nothing: each names its networks, namespaces and
+# folders after its process. The others run one after the other when these are through. What a suite prints is in BUILD/SUITE.log and
+# shown in the order of the list.
 set -u
 cd "$(dirname "$0")/.." || exit
 build=$1
-suites=${2:-unit conformance install run exact figures interop fuzz}
+suites=${2:-conformance install run exact figures interop unit fuzz}
 names=("${@:3}")
 passed=0
 failed=0
@@ -18,76 +23,105 @@ wrong=() # the lines of what failed, said again at the end
 
 say() { printf '%s\n' "$*"; }
 
-# count NAME LOG: adds up a log's closing line "N passed, N failed".
-count() {
-    local line
-    line=$(grep -oE '[0-9]+ passed, [0-9]+ failed' "$2" | tail -n 1)
+# Each ends with "N passed, N failed", or exits 77 when it could not run here.
+play() {
+    case $1 in
+    unit) nice -n 19 test/unit/run.sh "$build" ;;
+    conformance) python3 -B test/conformance/table.py "$build" ;;
+    install) test/install.sh "$build" ;;
+    run) test/run/run.sh "$build" ;;
+    exact) /usr/bin/python3 -B test/exact/compare.py "$build" ;;
+    figures) test/figures/run.sh "$build" ;;
+    interop) test/interop/run.sh "$build" ;;
+    fuzz) test/fuzz/run.sh "$build" ;;
+    network) test/network/run.sh "$build" ;;
+    crowd) /usr/bin/python3 -B test/crowd/crowd.py "$build/tool/berth" ;;
+    counts) /usr/bin/python3 -B test/counts/counts.py "$build/tool/berth" ;;
+    kernel61) test/kernel61/run.sh "$build" ;;
+    programs) test/programs/run.sh "$build" "${names[@]}" ;;
+    esac
+}
+
+# one SUITE: its log grows, and when it has ended BUILD/SUITE.status holds its exit code.
+one() {
+    play "$1" >"$build/$1.log" 2>&1 </dev/null
+    echo $? >"$build/$1.status.new"
+    mv "$build/$1.status.new" "$build/$1.status"
+}
+
+# beside SUITE...: side by side, so many at a time, the first ones first.
+beside() {
+    local suite
+    for suite; do
+        while [ "$(jobs -pr | wc -l)" -gt $(($(nproc) + 1)) ]; do wait -n; done
+        one "$suite" &
+    done
+    wait
+}
+
+# among LIST SUITE...: those of LIST that are asked for, in the order of LIST.
+among() {
+    local suite
+    for suite in $1; do
+        [[ " $suites " != *" $suite "* ]] || echo "$suite"
+    done
+}
+
+# shown SUITE: prints its log as it grows, to its end.
+shown() {
+    local log=$build/$1.log at=0 size ended=
+    until [ "$ended" ]; do
+        [ ! -f "$build/$1.status" ] || ended=1
+        size=$(stat -c %s "$log" 2>/dev/null || echo 0)
+        [ "$size" -le "$at" ] || tail -c "+$((at + 1))" "$log" | head -c $((size - at))
+        at=$size
+        [ "$ended" ] || sleep 0.3
+    done
+}
+
+# judged SUITE: adds up its closing line.
+judged() {
+    local log=$build/$1.log status line
+    status=$(cat "$build/$1.status")
+    [ "$status" != 77 ] || { not_run="$not_run $1"; return; }
+    line=$(grep -oE '[0-9]+ passed, [0-9]+ failed' "$log" | tail -n 1)
     [ -n "$line" ] || { line="0 passed, 1 failed"; say "$1 printed no result"; }
     passed=$((passed + ${line%% *}))
     line=${line#*, }
     failed=$((failed + ${line%% *}))
+    [ "$status" = 0 ] || [ "${line%% *}" != 0 ] || failed=$((failed + 1))
+    mapfile -t -O "${#wrong[@]}" wrong < <(grep -E '^(WRONG|FAIL) ' "$log" | sed "s/^/$1: /")
 }
 
-unit() {
-    local compiler directory log
-    for compiler in gcc clang; do
-        directory=$build-san-$compiler
-        [ -f "$directory/build.ninja" ] || CC=$compiler meson setup "$directory" -Db_sanitize=address,undefined \
-            -Db_lundef=false -Dbuildtype=debugoptimized >"$build/setup.log" || { cat "$build/setup.log"; failed=$((failed + 1)); continue; }
-        log=$build/unit-$compiler.log
-        if ! ninja -C "$directory" >"$log" 2>&1; then
-            tail -n 40 "$log"
-            failed=$((failed + 1))
-            continue
-        fi
-        meson test -C "$directory" --no-rebuild --suite unit --print-errorlogs >"$log" 2>&1
-        sed -n '/stdout\|stderr\|FAIL\|ERROR\|ok *[0-9]*$/p' "$log" | grep -vE ' OK ' | tail -n 40
-        local ok bad
-        ok=$(awk '$1 == "Ok:" { print $2 }' "$log")
-        bad=$(awk '$1 == "Fail:" || $1 == "Timeout:" || $1 == "Unexpected" { n += $NF } END { print n + 0 }' "$log")
-        [ "${bad:-1}" = 0 ] || tail -n 120 "$log"
-        say "unit, $compiler with ASan and UBSan: ${ok:-0} programs passed, ${bad:-1} failed"
-        passed=$((passed + ${ok:-0}))
-        failed=$((failed + ${bad:-1}))
-    done
-}
-
-# script NAME COMMAND...: one that ends with "N passed, N failed", or exits 77 when it could not run here.
-script() {
-    local name=$1 log=$build/$1.log status
-    shift
-    "$@" 2>&1 | tee "$log"
-    status=${PIPESTATUS[0]}
-    if [ "$status" = 77 ]; then
-        not_run="$not_run $name"
-    else
-        count "$name" "$log"
-        [ "$status" = 0 ] || grep -q '[1-9][0-9]* failed' "$log" || failed=$((failed + 1))
-        mapfile -t -O "${#wrong[@]}" wrong < <(grep -E '^(WRONG|FAIL) ' "$log" | sed "s/^/$name: /")
-    fi
-}
-
+known="unit conformance install run exact figures interop fuzz network programs crowd counts kernel61"
+for suite in $suites; do
+    [[ " $known " = *" $suite "* ]] || { echo "no suite $suite; there are: $known" >&2; exit 2; }
+done
 make --no-print-directory BUILD="$build" all >"$build.log" 2>&1 || { tail -n 40 "$build.log"; exit 1; }
 mv "$build.log" "$build/make.log"
 for suite in $suites; do
-    say "== $suite"
-    case $suite in
-    unit) unit ;;
-    conformance) script conformance python3 -B test/conformance/table.py "$build" ;;
-    install) script install test/install.sh "$build" ;;
-    run) script run test/run/run.sh "$build" ;;
-    exact) script exact /usr/bin/python3 -B test/exact/compare.py "$build" ;;
-    figures) script figures test/figures/run.sh "$build" ;;
-    interop) script interop test/interop/run.sh "$build" ;;
-    fuzz) script fuzz test/fuzz/run.sh "$build" ;;
-    network) script network test/network/run.sh "$build" ;;
-    crowd) script crowd /usr/bin/python3 -B test/crowd/crowd.py "$build/tool/berth" ;;
-    counts) script counts /usr/bin/python3 -B test/counts/counts.py "$build/tool/berth" ;;
-    kernel61) script kernel61 test/kernel61/run.sh "$build" ;;
-    programs) script programs test/programs/run.sh "$build" "${names[@]}" ;;
-    *) echo "no suite $suite; there are: unit conformance install run exact figures interop fuzz network programs crowd counts kernel61" >&2; exit 2 ;;
-    esac
+    rm -f "$build/$suite.log" "$build/$suite.status"
 done
+waiting=$(among "interop run figures exact install conformance")
+computing=$(among "unit")
+alone=$(among "fuzz network programs crowd counts kernel61")
+set -m # the suites in a process group of their own: an interrupt is passed on to all of it
+{
+    for suite in $computing; do one "$suite"; done &
+    # shellcheck disable=SC2086
+    beside $waiting
+    wait
+    for suite in $alone; do one "$suite"; done
+} &
+players=$!
+set +m
+trap 'kill -TERM -- -$players; wait; exit 130' INT TERM
+for suite in $suites; do
+    say "== $suite"
+    shown "$suite"
+    judged "$suite"
+done
+wait
 [ ${#wrong[@]} = 0 ] || printf '%s\n' "${wrong[@]}"
 say "$passed passed, $failed failed${not_run:+; NOT RUN (needs root or sudo -n):$not_run}"
 [ $failed = 0 ]

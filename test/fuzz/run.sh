@@ -6,13 +6,10 @@ set -u
 cd "$(dirname "$0")/../.." || exit
 seconds=${FUZZ_SECONDS:-5}
 folder=$1/fuzz
-build=$1-fuzz
 mkdir -p "$folder"
-[ -f "$build/build.ninja" ] || CC=clang meson setup "$build" -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false \
-    -Dbuildtype=debugoptimized >"$folder/setup.log" || { cat "$folder/setup.log"; exit 1; }
 fuzzers=$(for file in test/fuzz/fuzz_*.c; do basename "$file" .c; done)
 # shellcheck disable=SC2046,SC2086
-ninja -C "$build" tool/berth $(printf 'test/fuzz/%s ' $fuzzers) >"$folder/build.log" 2>&1 || { tail -n 40 "$folder/build.log"; exit 1; }
+build=$(scripts/sanitized.sh "$1" clang tool/berth $(printf 'test/fuzz/%s ' $fuzzers)) || exit
 
 # Says what came of it: one line that begins with "ok", or what went wrong and one that begins with "WRONG".
 fuzz() {
