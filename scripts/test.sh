@@ -102,7 +102,7 @@ mv "$build.log" "$build/make.log"
 for suite in $suites; do
     rm -f "$build/$suite.log" "$build/$suite.status"
 done
-waiting=$(among "interop run figures exact install conformance")
+waiting=$(among "conformance install interop run figures exact")
 computing=$(among "unit")
 alone=$(among "fuzz network programs crowd counts kernel61")
 set -m # the suites in a process group of their own: an interrupt is passed on to all of it
