@@ -146,7 +146,7 @@ for word in (["up", "-d"], ["ps"], ["down"]):
                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) for side in sides]
     said = [one.communicate(timeout=60)[0] for one in running]
     check(f"20 networks side by side: {word[0]}", all(one.returncode == 0 for one in running), said)
-check("nothing is left of the 20", all(gone(side.name) for side in sides))
+check("nothing is left of the 20", until(lambda: all(gone(side.name) for side in sides)))
 for side in sides:
     side.__exit__(None, None, None)
 
