@@ -176,6 +176,7 @@ static bool call_replay(struct call *call) {
 
 struct conduit *call_lock(struct call *call) {
     call->now = server_enter(call->server);
+    call->server->caller = call->run->host;
     end_note(call->run);
     struct conduit *conduit = conduit_find_cookie(&call->server->conduits, call->cookie);
     if (!conduit) {

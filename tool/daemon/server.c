@@ -32,21 +32,20 @@ static void processor_relax(void) {
  * one processor only (measured: half as much again for short connections that are not pinned). */
 void server_take(struct server *server) {
     int own = sched_getcpu();
-    if (pthread_mutex_trylock(&server->lock) == 0) {
-        server->holder = own;
-        return;
+    bool taken = pthread_mutex_trylock(&server->lock) == 0;
+    if (!taken) {
+        atomic_fetch_add_explicit(&server->waiting, 1, memory_order_relaxed);
+        for (int i = 0; i < server->spin && !taken && server->holder != own; i++) {
+            for (int j = 0; j < PAUSES; j++)
+                processor_relax();
+            taken = pthread_mutex_trylock(&server->lock) == 0;
+        }
+        if (!taken)
+            pthread_mutex_lock(&server->lock);
+        atomic_fetch_sub_explicit(&server->waiting, 1, memory_order_relaxed);
     }
-    atomic_fetch_add_explicit(&server->waiting, 1, memory_order_relaxed);
-    bool taken = false;
-    for (int i = 0; i < server->spin && !taken && server->holder != own; i++) {
-        for (int j = 0; j < PAUSES; j++)
-            processor_relax();
-        taken = pthread_mutex_trylock(&server->lock) == 0;
-    }
-    if (!taken)
-        pthread_mutex_lock(&server->lock);
     server->holder = sched_getcpu();
-    atomic_fetch_sub_explicit(&server->waiting, 1, memory_order_relaxed);
+    server->caller = -1;
 }
 
 uint64_t server_give_way(struct server *server, uint64_t now) {

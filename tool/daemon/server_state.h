@@ -43,6 +43,7 @@ struct server {
     pthread_t data_thread;
     atomic_bool stopping;
     atomic_int holder;   /* the processor on which the lock was taken last */
+    int caller;          /* the computer whose program's call is being served; -1: none */
     atomic_uint waiting; /* threads that look at the lock */
     atomic_bool called;  /* there is work that only the data thread can do */
     bool asleep;         /* the data thread waits, and must be woken for work that only it can do */
