@@ -238,6 +238,14 @@ static void suspect(const struct tcp *tcp, struct tcp_connection *c) {
         a->rto_at = soon;
 }
 
+/* RFC 6298 5.1: what is out is waited for. The clock stands since it has expired, and a
+ * retransmission would start it; but this ACK has shown that there is nothing to send again. */
+static void wait_on(const struct tcp *tcp, struct tcp_connection *c) {
+    struct tcp_active *a = c->active;
+    if (a->rto_at == 0 && tcp_flight(c) != 0 && a->loss.score.waiting == 0)
+        a->rto_at = rtt_expiry(tcp, c);
+}
+
 void loss_act(struct tcp *tcp, struct tcp_connection *c, const struct loss_news *news) {
     struct tcp_active *a = c->active;
     struct loss *l = &a->loss;
@@ -261,6 +269,7 @@ void loss_act(struct tcp *tcp, struct tcp_connection *c, const struct loss_news 
     else if (!is_recovering(a) && acked) /* with the ACK that ends a recovery a stage of cubic.c's
                                             begins; PRR has counted what was SACKed before */
         grow(tcp, c, left && scored ? news->score.delivered : acked);
+    wait_on(tcp, c);
     if (score_is_reneged(&l->score))
         suspect(tcp, c);
     if (l->score.count == 0) {

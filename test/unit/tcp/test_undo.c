@@ -189,11 +189,35 @@ static void too_late(void **state) {
     peer_end(&p);
 }
 
+/* RFC 6298 5.1, 6298-4: a recovery is undone between the expiry and the retransmission that it
+ * asked for, which is then not made. What is out is still waited for. */
+static void undone_before_it_goes(void **state) {
+    (void)state;
+    struct peer p;
+    uint32_t socket = flown(&p, 4, 2, RTT, "");
+    struct tcp_connection *c = tcp_at(p.tcp, socket);
+    c->active->loss.timer_at = 0;
+    connection_wake(p.tcp, c);
+    opened_expires(&p, 200 * BERTH_MS);
+    flown_gets(&p, 0);
+    peer_silent(&p);
+    peer_waits(&p, 500 * BERTH_MS);
+    assert_int_equal(p.counters.tcp_timeouts, 2);
+    peer_sends(&p, "A sack %u %u sack %u %u", p.ack + MSS, p.ack + 2 * MSS, p.ack + MSS,
+               p.ack + 2 * MSS);
+    assert_int_equal(p.counters.tcp_recoveries_undone, 1);
+    peer_silent(&p);
+    peer_waits(&p, 2 * BERTH_SECOND);
+    flown_gets(&p, 0);
+    peer_end(&p);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(late_segment),   cmocka_unit_test(early_timeout),
-        cmocka_unit_test(right_timeout),  cmocka_unit_test(nothing_new_to_send),
-        cmocka_unit_test(all_came_twice), cmocka_unit_test(too_late),
+        cmocka_unit_test(late_segment),          cmocka_unit_test(early_timeout),
+        cmocka_unit_test(right_timeout),         cmocka_unit_test(nothing_new_to_send),
+        cmocka_unit_test(all_came_twice),        cmocka_unit_test(too_late),
+        cmocka_unit_test(undone_before_it_goes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
