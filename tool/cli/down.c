@@ -21,7 +21,7 @@ int command_down(int argc, char **argv) {
     const struct cli_options options = {
         .usage = "down [--net NET]",
         .help = "Ends all programs of a network (SIGTERM, after five seconds SIGKILL) and then the "
-                "network.\nReturns when nothing of it is left.\n",
+                "network.\nReturns when all its programs have ended and its name is free again.\n",
         .letters = ""};
     const char *net;
     int status = cli_parse(argc, argv, &options, &net);

@@ -96,13 +96,12 @@ static struct conduit *listener_take(struct server *server, struct conduit *list
     }
     struct berth_host *host = conduit_host(server, listener);
     berth_handle socket;
-    if (host && !conduit && !listener_is_empty(server, listener)) {
-        *error = -ENFILE; /* it stays in the queue */
+    if (!host || !conduit) { /* without a pair a connection stays in the queue */
+        *error = !host ? -EINVAL : listener_is_empty(server, listener) ? -EAGAIN : -ENFILE;
         return NULL;
     }
-    *error = host ? berth_socket_accept(host, listener->socket, &socket) : -EINVAL;
-    if (host)
-        server_touch(server, listener);
+    *error = berth_socket_accept(host, listener->socket, &socket);
+    server_touch(server, listener);
     if (*error < 0)
         return NULL;
     *spare = NULL;
