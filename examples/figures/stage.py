@@ -82,7 +82,12 @@ class Program:
         if self.status is None:
             try:
                 os.kill(self.pid, signal.SIGTERM)
-                self.status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+                ended, status = os.waitpid(self.pid, os.WNOHANG)
+                while not ended:  # it may have more to say than a pipe holds
+                    if not self.listen(0.05):
+                        time.sleep(0.01)
+                    ended, status = os.waitpid(self.pid, os.WNOHANG)
+                self.status = os.waitstatus_to_exitcode(status)
             except (ProcessLookupError, ChildProcessError):
                 self.status = 0
 

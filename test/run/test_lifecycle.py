@@ -1,6 +1,7 @@
 """The daemon's life: it comes with the first user and goes with the last, whoever is killed; and its control socket takes anything."""
 import json
 import os
+import select
 import signal
 import socket
 import stat
@@ -81,6 +82,24 @@ with Net("life") as net:
     started_at = time.monotonic()
     done = net.berth("down")
     check("down is quick when nothing runs", done.returncode == 0 and time.monotonic() - started_at < 2, done)
+    check("and nothing is left", until(lambda: gone(net.name)), processes(net.name))
+
+with Net("mute") as net:
+    # What the program wrote fills the pipe that nobody reads; the message that the network is gone does not fit.
+    check("up for a program that nobody listens to", started(net).returncode == 0)
+    reading, writing = os.pipe()
+    program = subprocess.Popen(net.words("pc1", ["/usr/bin/python3", "-c", "import os\nwhile True: os.write(2, b'x' * 4096)"]),
+                               stdout=subprocess.DEVNULL, stderr=writing)
+    check("it has filled the pipe", until(lambda: not select.select([], [writing], [], 0)[1]))
+    os.kill(processes(net.name, "daemon")[0], signal.SIGKILL)
+    try:
+        status = program.wait(60)
+    except subprocess.TimeoutExpired:
+        program.kill()
+        status = None
+    check("its job ends all the same", status == 125, status)
+    os.close(reading)
+    os.close(writing)
     check("and nothing is left", until(lambda: gone(net.name)), processes(net.name))
 
 with Net("killed") as net:

@@ -9,7 +9,9 @@
 #include "tool/runner/link.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -69,6 +71,23 @@ static void signals_read(struct job *job) {
         signal_arrived(job, &info);
 }
 
+/* Nobody may be reading what the program has filled: then its job ends all the same, and for that
+ * the signals must be heard. A message is short enough to go in one piece where there is room. */
+__attribute__((format(printf, 1, 2))) static void job_say(const char *format, ...) {
+    enum { PATIENCE_MS = 5000 };
+    char text[PIPE_BUF];
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    struct pollfd end = {.fd = STDERR_FILENO, .events = POLLOUT};
+    if (length < 0 || poll(&end, 1, PATIENCE_MS) <= 0 || !(end.revents & POLLOUT))
+        return;
+    size_t whole = (size_t)length < sizeof(text) ? (size_t)length : sizeof(text) - 1;
+    if (write(STDERR_FILENO, text, whole) < 0)
+        return; /* there is nobody else to tell */
+}
+
 static void job_over(struct job *job, int status, int signal, bool alone) {
     job->over = true;
     job->end = (struct job_end){.status = status, .signal = signal, .alone = alone};
@@ -87,11 +106,11 @@ static void guard_said(struct job *job, const struct link_message *message) {
                  message->value < 0 ? -message->value : 0, message->serial == 1);
         break;
     case LINK_FAILED:
-        fprintf(stderr, "berth: %s\n", message->text);
+        job_say("berth: %s\n", message->text);
         job_over(job, RUN_FAILED, 0, true);
         break;
     case LINK_NOTE:
-        fprintf(stderr, "berth: %s\n", message->text);
+        job_say("berth: %s\n", message->text);
         break;
     default:
         break;
@@ -105,7 +124,7 @@ static void guard_read(struct job *job) {
         guard_said(job, &message);
         return;
     }
-    fprintf(stderr, "berth: the guard of %s was killed; %s and all it started end with it\n",
+    job_say("berth: the guard of %s was killed; %s and all it started end with it\n",
             job->request->argv[0], job->request->argv[0]);
     job_over(job, RUN_FAILED, 0, true);
 }
@@ -114,7 +133,7 @@ struct job_end job_wait(int link, const sigset_t *mask, const struct run_request
     struct job job = {.request = request, .link = link};
     job.signals = signals_open(mask);
     if (job.signals < 0) {
-        fprintf(stderr, "berth: cannot take signals: %s\n", strerror(-job.signals));
+        job_say("berth: cannot take signals: %s\n", strerror(-job.signals));
         return (struct job_end){.status = RUN_FAILED};
     }
     while (!job.over) {
