@@ -71,6 +71,7 @@ among() {
 shown() {
     local log=$build/$1.log at=0 size ended=
     until [ "$ended" ]; do
+        kill -0 "$players" 2>/dev/null || [ -f "$build/$1.status" ] || echo 1 >"$build/$1.status" # they were killed
         [ ! -f "$build/$1.status" ] || ended=1
         size=$(stat -c %s "$log" 2>/dev/null || echo 0)
         [ "$size" -le "$at" ] || tail -c "+$((at + 1))" "$log" | head -c $((size - at))

@@ -82,12 +82,11 @@ class Program:
         if self.status is None:
             try:
                 os.kill(self.pid, signal.SIGTERM)
-                ended, status = os.waitpid(self.pid, os.WNOHANG)
-                while not ended:  # it may have more to say than a pipe holds
-                    if not self.listen(0.05):
-                        time.sleep(0.01)
-                    ended, status = os.waitpid(self.pid, os.WNOHANG)
-                self.status = os.waitstatus_to_exitcode(status)
+                end, said = os.pidfd_open(self.pid), [self.fd]
+                while end not in select.select([end, *said], [], [])[0]:  # it may have more to say than a pipe holds
+                    said = said if self.listen(0) else []
+                os.close(end)
+                self.status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
             except (ProcessLookupError, ChildProcessError):
                 self.status = 0
 

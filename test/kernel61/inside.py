@@ -3,7 +3,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 sys.path.insert(0, "/berth/test/run")
 from harness import BERTH, Net, check, finish, marked, runtime_folder, until
@@ -115,6 +114,5 @@ with Net("killed") as net:
     gone = until(lambda: not marked(net.name) and not of_berth(net.name) and not os.path.exists(f"{runtime_folder()}/{net.name}.sock"))
     check("kill -9 of it leaves no process and no socket", gone, (marked(net.name), of_berth(net.name)))
 
-time.sleep(0.2)
-check("nothing of berth runs", not of_berth(), of_berth())
+check("nothing of berth runs", until(lambda: not of_berth()), of_berth())
 finish()

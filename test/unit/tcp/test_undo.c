@@ -3,6 +3,16 @@
 
 static const uint64_t RTT = 20 * BERTH_MS;
 
+/* Nothing is heard, and without a probe the first segment goes again. */
+static void times_out(struct peer *p, struct tcp_connection *c) {
+    c->active->loss.timer_at = 0;
+    connection_wake(p->tcp, c);
+    opened_expires(p, 200 * BERTH_MS);
+    assert_int_equal(p->counters.tcp_timeouts, 1);
+    flown_gets(p, 0);
+    peer_silent(p);
+}
+
 /* 4015-1: segment 0 was only late. Its ACK echoes the first sending's timestamp, so window and
  * threshold are what they were, and nothing else goes again. Were it lost, the echo is the
  * retransmission's, and all stays reduced. */
@@ -42,12 +52,7 @@ static void early_timeout(void **state) {
         uint32_t socket = flown(&p, 6, 100, RTT, stamps ? "ts 1 0" : "");
         struct tcp_connection *c = tcp_at(p.tcp, socket);
         uint32_t sent = tcp_ts_now(p.tcp, c) - 20, base = p.ack;
-        c->active->loss.timer_at = 0; /* no probe */
-        connection_wake(p.tcp, c);
-        opened_expires(&p, 200 * BERTH_MS);
-        assert_int_equal(p.counters.tcp_timeouts, 1);
-        flown_gets(&p, 0);
-        peer_silent(&p);
+        times_out(&p, c);
         assert_int_equal(c->cwnd, (stamps ? 12 : 0) + MSS);
         p.ack += MSS;
         if (stamps) {
@@ -81,11 +86,7 @@ static void right_timeout(void **state) {
         struct peer p;
         uint32_t socket = flown(&p, 4, 100, RTT, "");
         struct tcp_connection *c = tcp_at(p.tcp, socket);
-        c->active->loss.timer_at = 0;
-        connection_wake(p.tcp, c);
-        opened_expires(&p, 200 * BERTH_MS);
-        flown_gets(&p, 0);
-        peer_silent(&p);
+        times_out(&p, c);
         p.ack += MSS;
         peer_sends(&p, "A");
         flown_gets(&p, 9);
@@ -114,11 +115,7 @@ static void nothing_new_to_send(void **state) {
         struct peer p;
         uint32_t socket = flown(&p, 4, closed ? 50 : 10, RTT, "");
         struct tcp_connection *c = tcp_at(p.tcp, socket);
-        c->active->loss.timer_at = 0;
-        connection_wake(p.tcp, c);
-        opened_expires(&p, 200 * BERTH_MS);
-        flown_gets(&p, 0);
-        peer_silent(&p);
+        times_out(&p, c);
         p.ack += MSS;
         peer_sends(&p, closed ? "A win 9000" : "A"); /* up to the end of what is out */
         assert_false(!closed && c->active->loss.flags & LOSS_FRTO &&
@@ -196,11 +193,7 @@ static void undone_before_it_goes(void **state) {
     struct peer p;
     uint32_t socket = flown(&p, 4, 2, RTT, "");
     struct tcp_connection *c = tcp_at(p.tcp, socket);
-    c->active->loss.timer_at = 0;
-    connection_wake(p.tcp, c);
-    opened_expires(&p, 200 * BERTH_MS);
-    flown_gets(&p, 0);
-    peer_silent(&p);
+    times_out(&p, c);
     peer_waits(&p, 500 * BERTH_MS);
     assert_int_equal(p.counters.tcp_timeouts, 2);
     peer_sends(&p, "A sack %u %u sack %u %u", p.ack + MSS, p.ack + 2 * MSS, p.ack + MSS,
