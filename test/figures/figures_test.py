@@ -4,6 +4,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -137,7 +138,34 @@ def kill_one(target):
     return target, killed, wrong
 
 
+def ftp_sessions():
+    """The ordinary user's FTP server, which has two clients at once in each play. Returns what is wrong."""
+    net = f"ftp-sessions-{os.getpid()}"
+    with tempfile.TemporaryDirectory() as folder:
+        with open(f"{folder}/small", "w") as file:
+            file.write("small")
+        server = subprocess.Popen([BERTH, "run", "--net", net, "--host", "server", "--ip", "10.0.0.1", "--", "/usr/bin/python3", "-B",
+                                   "examples/figures/ftpd.py", folder], start_new_session=True)
+        try:
+            end = time.monotonic() + 20
+            while "0.0.0.0:21" not in subprocess.run([BERTH, "ss", "--net", net, "-ltn"], capture_output=True, text=True).stdout:
+                if server.poll() is not None or time.monotonic() > end:
+                    return f"the server does not listen: {server.returncode}"
+                time.sleep(0.05)
+            client = subprocess.run([BERTH, "run", "--net", net, "--host", "client", "--ip", "10.0.0.2", "--", "/usr/bin/python3", "-B",
+                                     "test/figures/ftp_sessions.py", "10.0.0.1", "10.0.0.2"], capture_output=True, text=True)
+            if client.returncode != 0:
+                return client.stderr[-500:]
+            with open(f"{folder}/stored") as file:
+                return "" if file.read() == "the first half, and the second" else "other octets were stored"
+        finally:
+            os.killpg(server.pid, signal.SIGTERM)
+            server.wait()
+
+
 def main():
+    wrong = ftp_sessions()
+    result("two sessions of the ordinary user's FTP server leave each other alone", not wrong, wrong)
     plays = [subprocess.Popen(PLAY, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) for _ in range(2)]
     for play in plays:
         said = play.communicate()[0]
