@@ -1,4 +1,5 @@
-"""`berth ss` is a picture of one moment: while connections come and go, both ends of each are in it, or neither is established."""
+"""`berth ss` is a picture of one moment: while connections come and go, both ends of each are in it, or neither is established;
+and whose they are is looked for after it, so that none is too young to have an owner."""
 import json
 
 from harness import Net, check, finish, until
@@ -18,6 +19,14 @@ while True:
     one = socket.create_connection(("10.0.0.1", 9000))
     time.sleep(0.004)
     one.close()
+"""
+KEEPER = """
+import socket, time
+kept = []
+while len(kept) < 500:
+    kept.append(socket.create_connection(("10.0.0.1", 9000)))
+    time.sleep(0.001)
+time.sleep(1000)
 """
 
 
@@ -40,4 +49,11 @@ with Net("moment") as net:
                 if states.get((*peer, address, port)) in (None, "TIME-WAIT"):
                     alone.add((address, port, *peer, states.get((*peer, address, port))))
     check("200 pictures of connections that come and go: no end stands alone", seen > 10 and not alone, (seen, alone))
+    net.start("keeper", "/usr/bin/python3", "-c", KEEPER)
+    kept, nobodys = 0, []
+    while kept < 500:
+        table = [row for row in json.loads(net.berth("ss", "-t", "-n", "-p", "--json").stdout) if row["host"] == "keeper"]
+        kept = sum(row["state"] == "ESTAB" for row in table)
+        nobodys += [row["local"]["port"] for row in table if row["state"] == "ESTAB" and not row["process"]]
+    check("a program that connects again and again has all of its connections in each picture", not nobodys, nobodys)
 finish()

@@ -96,14 +96,23 @@ static void moment_take(struct daemon *daemon, struct moment *moment, struct ask
     server_unlock(daemon->server);
 }
 
+/* Whose the sockets are is looked for after the moment, which takes a while: a socket that is made
+ * meanwhile is not in the rows. */
+static void moment_tell(struct server *server, const struct moment *moment, struct asked *asked,
+                        bool with_owners, struct document *document) {
+    struct server_owners *owners = with_owners ? server_owners_find(server) : NULL;
+    asked->owners = owners;
+    for (size_t i = 0; i < moment->count; i++)
+        document_row(document,
+                     row_pack(moment->hosts[i], &moment->rows[i], &moment->infos[i], asked));
+    server_owners_free(owners);
+}
+
 void request_ss(struct connection *c, json_t *request) {
     struct asked asked = {.info = json_is_true(json_object_get(request, "info"))};
-    struct server_owners *owners = json_is_true(json_object_get(request, "owners"))
-                                       ? server_owners_find(c->daemon->server)
-                                       : NULL;
+    bool with_owners = json_is_true(json_object_get(request, "owners"));
     struct moment *moment = calloc(1, sizeof *moment);
     struct document document;
-    asked.owners = owners;
     document_open(&document);
     if (moment == NULL)
         document.failed = true;
@@ -111,12 +120,8 @@ void request_ss(struct connection *c, json_t *request) {
         moment->computer = c->daemon->computers;
     while (!document.failed && moment->computer != NULL) {
         moment_take(c->daemon, moment, &asked);
-        for (size_t i = 0; i < moment->count; i++)
-            document_row(&document,
-                         row_pack(moment->hosts[i], &moment->rows[i], &moment->infos[i], &asked));
+        moment_tell(c->daemon->server, moment, &asked, with_owners, &document);
     }
     free(moment);
-    if (owners != NULL)
-        server_owners_free(owners);
     document_send(&document, c);
 }
