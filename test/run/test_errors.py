@@ -32,6 +32,9 @@ with Net("errors") as net:
     hasty = "import os, socket\ntry: socket.create_server(('', 80))\nexcept OSError: os._exit(3)"
     told = [net.run("server", "/usr/bin/python3", "-c", hasty).stderr.count("is taken by python3") for _ in range(20)]
     check("and this is said even when the program ends at once", all(told), told)
+    search = "import socket\nfor _ in range(300):\n try: socket.create_server(('', 80))\n except OSError: pass"
+    told = net.run("server", "/usr/bin/python3", "-c", search).stderr.count("is taken by")
+    check("a program that tries again and again does not have it said each time", 4 <= told <= 20, told)
     says("berth run inside berth run", net.run("pc", BERTH, "run", "--", "true"), 125, "inside")
     if os.path.exists("/usr/bin/sudo") and os.getuid() != 0:
         warned = net.run("pc", "/usr/bin/sudo", "-n", "true")

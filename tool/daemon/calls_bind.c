@@ -11,6 +11,8 @@
 
 /* ---- the note ---- */
 
+enum { NOTES_MOST = 4 };
+
 struct obstacle {
     enum berth_protocol protocol;
     struct berth_endpoint wanted;
@@ -47,9 +49,18 @@ static bool obstacle_gone(struct call *call, const struct conduit *conduit,
     return false;
 }
 
+/* A few a second: a program may try one port after another until it finds a free one. */
+static bool note_may(struct run *run, uint64_t now) {
+    if (now - run->taken_noted >= BERTH_SECOND) {
+        run->taken_noted = now;
+        run->taken_notes = 0;
+    }
+    return run->ops.note && run->taken_notes++ < NOTES_MOST;
+}
+
 /* Without the lock: looking for the owner takes a walk over /proc. */
 static void obstacle_note(struct call *call, const struct obstacle *obstacle) {
-    if (!call->run->ops.note)
+    if (!note_may(call->run, call->now))
         return;
     char text[200], since[16] = "", who[64] = "a connection that is ending";
     const char *protocol = obstacle->protocol == BERTH_TCP ? "tcp" : "udp";

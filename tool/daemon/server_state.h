@@ -108,6 +108,8 @@ struct run {
     struct replay replays[REPLAYS]; /* by thread; of the notify thread alone, as what follows */
     uint64_t files_noted;           /* when descriptors were last said to be out */
     uint64_t noted;                 /* when ports were last said to be out */
+    uint64_t taken_noted;           /* since when ports are said to be taken ... */
+    unsigned taken_notes;           /* ... and how many were in the second since */
     unsigned
         next_range; /* where to look for the next free descriptor number for a datagram socket */
     uint8_t message[MESSAGE_MAX];
