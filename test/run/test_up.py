@@ -23,8 +23,9 @@ hosts:
 """, "-d")
     check("up -d", done.returncode == 0, done)
     check("commands that ended say how", until(lambda: net.berth("ps").stdout.count("exited (3)") == 2), net.berth("ps").stdout)
-    table = net.berth("ps").stdout
-    check("one that runs is shown", "sh" in table.splitlines()[1] and "running" in table.splitlines()[1], table)
+    check("one that runs is shown", until(lambda: "running" in net.berth("ps").stdout.splitlines()[1]) and
+          "sh" in net.berth("ps").stdout.splitlines()[1], net.berth("ps").stdout)
+    until(lambda: len(net.berth("logs").stdout.splitlines()) == 6)
     says = net.berth("logs").stdout
     check("logs has every line, with its computer's name", set(says.splitlines()) ==
           {f"server | here is {net.folder}", "server | oops", "pc1    | hello from pc1", "pc1    | no newline",
