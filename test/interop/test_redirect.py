@@ -52,7 +52,7 @@ def link_make(first, second):
                    "sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1")
     first.all(f"ip link set {DEVICE} up; ip link set cable up; ip link set br0 up;"
               f"ip address add fd00:9::fe/64 dev br0 nodad")
-    second.all(f"ip link set eth0 up; ip address add {FAR}/32 dev lo; ip -6 address add {FAR6}/128 dev lo;"
+    second.all(f"ip link set eth0 up; ip address add {FAR}/32 dev lo; ip -6 address add {FAR6}/128 dev lo nodad;"
                f"ip route change 10.9.0.0/24 dev eth0 src {FAR}; ip -6 route add fd00:9::/64 dev eth0 src {FAR6}")
     # No checksum is left to hardware that is not there.
     second.run("ethtool", "-K", "eth0", *"tx off rx off sg off tso off gso off gro off".split())
