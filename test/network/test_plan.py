@@ -21,7 +21,7 @@ listener = socket.create_server(("", 7), family=socket.AF_INET6, dualstack_ipv6=
 while True:
     threading.Thread(target=serve, args=(listener.accept()[0],)).start()
 """
-# Asks db over one connection until that breaks, then over new ones until one answers.
+# Asks db over one connection until that breaks, then over new ones until one answers. The times of faults begin when it is connected.
 CLIENT = """
 import socket, sys, time
 def ask(way):
@@ -31,6 +31,7 @@ def ask(way):
         raise OSError("closed")
     time.sleep(0.02)
 way = socket.create_connection(("db", 7))
+open("connected", "w").close()
 try:
     while True:
         ask(way)
@@ -55,6 +56,7 @@ hosts:
   client:
     command: [{PYTHON}, -c, {json.dumps(CLIENT)}]
     depends_on: {{db: {{condition: service_healthy}}}}
+    healthcheck: {{test: test -e connected, interval: 1s, retries: 120}}
     expect: {{exited: 0, output: [lost, back]}}
 """
 FILE = FILE.replace("'exec 3<>", "[CMD, bash, -c, 'exec 3<>").replace("/7',", "/7'],")
@@ -63,6 +65,8 @@ FILE = FILE.replace("'exec 3<>", "[CMD, bash, -c, 'exec 3<>").replace("/7',", "/
 def up(net, text, *options):
     with open(f"{net.folder}/berth.yaml", "w") as file:
         file.write(text)
+    if os.path.exists(f"{net.folder}/connected"):
+        os.remove(f"{net.folder}/connected")
     return net.berth("up", *options, "-f", f"{net.folder}/berth.yaml")
 
 
