@@ -1,5 +1,6 @@
 /* hosts.NAME.command and .processes: what runs on a host, and what is to come of it. */
 #define _GNU_SOURCE
+#include "tool/cli/pattern.h"
 #include "tool/cli/spec_read.h"
 
 #include <regex.h>
@@ -129,8 +130,14 @@ static bool pattern_check(const struct spec_reader *reader, const struct tree_no
     char *inner = strndup(node->text + 1, length - 2);
     if (inner == NULL)
         return spec_memory(reader, node->line, path);
-    int error = regcomp(&regex, inner, REG_EXTENDED | REG_NOSUB);
+    bool small = pattern_is_small(inner);
+    int error = small ? regcomp(&regex, inner, REG_EXTENDED | REG_NOSUB) : 0;
     free(inner);
+    if (!small)
+        return spec_wrong(reader, node->line, path,
+                          "\"%.60s\" is too long or repeats too much: at most %d with all "
+                          "repetitions written out",
+                          node->text, PATTERN_MOST);
     if (error == 0) {
         regfree(&regex);
         return true;

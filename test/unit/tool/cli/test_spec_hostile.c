@@ -166,6 +166,40 @@ static void copies(void **state) {
     unsetenv("BERTH_SET");
 }
 
+/* Patterns that regcomp() would make large without a bound, and others that only look like them. */
+static void bombs_of_patterns(void **state) {
+    static const struct {
+        const char *pattern;
+        bool small;
+    } tried[] = {
+        {"a++++++++++++++++++++++++++++++++++++", false},
+        {"((((((((((((a+)+)+)+)+)+)+)+)+)+)+)+", false},
+        {"((a{999}){999}){999}", false},
+        {"(ab|[x-z]){1,999}", false},
+        {"x{2000}", false},
+        {"x{32767", false},
+        {"(((a{,9}){,9}){,9}){,9}", false},
+        {"x{1990}", true},
+        {"[]+++++++++++++++++++++[:digit:]+++++++++++++++[.].]++++++++++++++++++++]+", true},
+        {"\\+\\+\\+\\+\\+\\+\\+\\+\\+\\+\\+\\+\\+\\+\\+\\+\\+\\+\\+\\+", true},
+        {"ready in [0-9]{1,5} (ms|s)+ at ([0-9a-f]{2}:){5}[0-9a-f]{2}", true},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof tried / sizeof tried[0]; i++) {
+        struct spec spec;
+        char error[TREE_ERROR], text[400];
+        snprintf(text, sizeof text,
+                 "hosts:\n  a:\n    command: x\n    expect: {exited: 0, output: '/%s/'}\n",
+                 tried[i].pattern);
+        bool read = read_text(&spec, text, strlen(text), error);
+        assert_int_equal(read, tried[i].small);
+        if (read)
+            spec_clear(&spec);
+        else
+            assert_non_null(strstr(error, "berth.yaml:4: hosts.a.expect.output: "));
+    }
+}
+
 /* A billion laughs, in values and in octets: an error with a place, soon. */
 static void bombs_of_aliases(void **state) {
     (void)state;
@@ -252,6 +286,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(more_faults_are_placed),
         cmocka_unit_test(copies),
+        cmocka_unit_test(bombs_of_patterns),
         cmocka_unit_test(bombs_of_aliases),
         cmocka_unit_test(cut_files),
         cmocka_unit_test(wrong_kinds),
