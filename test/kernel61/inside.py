@@ -37,6 +37,7 @@ check("berth says its version", done.returncode == 0 and done.stdout.startswith(
 done = subprocess.run([BERTH, "doctor"], capture_output=True, text=True)
 print(done.stdout, end="")
 check("and the doctor finds this machine fit", done.returncode == 0, done)
+check("and says that calls take longer where only ancestors may look", ("a little longer" in done.stdout) == YAMA, done)
 
 with Net("web") as net:
     os.mkdir(f"{net.folder}/nginx")

@@ -1,8 +1,8 @@
 #!/bin/bash
 # Berth on Linux 6.1 itself: run.sh BUILD. Debian 12's own kernel is fetched and booted by qemu, emulated (no /dev/kvm), with a file
-# system in memory that has berth, a few programs and their libraries, and inside.py, which plays them as an ordinary user, as root,
-# and as an ordinary user where Yama's ptrace_scope is 1. The machine that runs this is not touched: no root, no network device, all
-# files below BUILD/kernel61. Takes some minutes.
+# system in memory that has berth, a few programs and their libraries. inside.py plays them as an ordinary user, as root, as an ordinary
+# user where Yama's ptrace_scope is 1, and as root where it is 2; refused.py reads what is said where it forbids all. The machine that
+# runs this is not touched: no root, no network device, all files below BUILD/kernel61. Takes some minutes.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 build=$(realpath "$1")
@@ -63,11 +63,11 @@ root_fill
 (cd "$root" && find . | busybox cpio -o -H newc -R 0:0 2>/dev/null | gzip -1) >"$folder/initramfs"
 rm -rf "$root"
 echo "booting ${kernel##*/}, emulated"
-timeout -k 5 600 nice qemu-system-x86_64 -machine q35 -accel tcg,thread=multi -cpu max -smp 2 -m 1G -nodefaults -no-user-config \
+timeout -k 5 900 nice qemu-system-x86_64 -machine q35 -accel tcg,thread=multi -cpu max -smp 2 -m 1G -nodefaults -no-user-config \
     -display none -serial stdio -no-reboot -nic none -kernel "$kernel" -initrd "$folder/initramfs" \
     -append 'console=ttyS0 quiet panic=-1 random.trust_cpu=on' </dev/null 2>&1 | tr -d '\r' | tee "$folder/console" |
     grep --line-buffered -E '^(--|ok |WRONG|[0-9]+ passed)|panic|rror' || true
 
-# Each of the three says how many; one that does not come to its end has failed.
-awk '/^[0-9]+ passed, [0-9]+ failed/ { passed += $1; failed += $3; ends++ }
-     END { print passed + 0 " passed, " failed + 3 - ends " failed"; exit failed > 0 || ends != 3 }' "$folder/console"
+# Each of the seven says how many; one that does not come to its end has failed.
+awk -v plays=7 '/^[0-9]+ passed, [0-9]+ failed/ { passed += $1; failed += $3; ends++ }
+     END { print passed + 0 " passed, " failed + plays - ends " failed"; exit failed > 0 || ends != plays }' "$folder/console"

@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "tool/cli/doctor.h"
 #include "tool/control/place.h"
+#include "tool/runner/yama.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -171,16 +172,6 @@ static void quiet_child_end(pid_t child, int hold) {
         waitpid(child, NULL, 0);
 }
 
-static int ptrace_scope(void) {
-    int scope = 0;
-    FILE *file = fopen("/proc/sys/kernel/yama/ptrace_scope", "re");
-    if (file != NULL && fscanf(file, "%d", &scope) != 1)
-        scope = 0;
-    if (file != NULL)
-        fclose(file);
-    return scope;
-}
-
 void check_getfd(struct finding *finding) {
     int hold = -1;
     pid_t child = quiet_child(&hold);
@@ -188,12 +179,9 @@ void check_getfd(struct finding *finding) {
     int got = pidfd >= 0 ? (int)syscall(SYS_pidfd_getfd, pidfd, 0, 0) : -1;
     /* A closed standard input is nobody's fault. */
     bool fine = got >= 0 || errno == EBADF;
-    int scope = fine ? 0 : ptrace_scope();
-    if (scope >= 2)
-        say(finding, false,
-            "refused: Yama's ptrace_scope is %d; set it to 0 or 1 (sysctl "
-            "kernel.yama.ptrace_scope=1%s)",
-            scope, scope == 3 ? " in /etc/sysctl.d, and boot: 3 cannot be left" : "");
+    int scope = fine ? YAMA_ALL : yama_scope();
+    if (scope >= YAMA_PRIVILEGED)
+        say(finding, false, "refused: Yama's ptrace_scope is %d; %s", scope, yama_remedy(scope));
     else
         say(finding, fine, "%s",
             fine ? "a child's descriptor was taken"
@@ -215,20 +203,20 @@ void check_memory(struct finding *finding) {
     struct iovec remote = {(void *)(uintptr_t)there, sizeof there};
     ssize_t got = child > 0 ? process_vm_readv(child, &local, 1, &remote, 1, 0) : -1;
     bool fine = got == (ssize_t)sizeof there && strcmp(here, there) == 0;
-    int scope = ptrace_scope();
-    if (fine && scope == 0)
+    int scope = yama_scope();
+    if (fine && !yama_ancestors_only(scope))
         say(finding, true, "a child's memory was read");
     else if (fine)
         say(finding, true,
             "a child's memory was read; Yama's ptrace_scope is %d, so programs' calls take a "
-            "little "
-            "longer (sysctl kernel.yama.ptrace_scope=0 makes them faster)",
+            "little longer (sysctl kernel.yama.ptrace_scope=0 makes them faster)",
             scope);
+    else if (scope >= YAMA_PRIVILEGED)
+        say(finding, false, "refused: Yama's ptrace_scope is %d; %s", scope, yama_remedy(scope));
     else
         say(finding, false,
-            "refused (Yama's ptrace_scope is %d); set it to 0 or 1 (sysctl "
-            "kernel.yama.ptrace_scope=1), or allow process_vm_readv(2) in the container's profile",
-            scope);
+            "refused; a container's profile must allow process_vm_readv(2) "
+            "(docker: --cap-add SYS_PTRACE)");
     quiet_child_end(child, hold);
 }
 

@@ -14,6 +14,7 @@
 #include "tool/runner/reach_server.h"
 #include "tool/runner/setup.h"
 #include "tool/runner/standstill.h"
+#include "tool/runner/yama.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -111,6 +112,16 @@ static int program_fork(struct guard *guard) {
     return start[0];
 }
 
+static noreturn void guard_fail_yama(struct guard *guard) {
+    int scope = yama_scope();
+    char text[TEXT_SIZE];
+    snprintf(text, sizeof(text),
+             "this machine lets nobody look into your processes (Yama's ptrace_scope is %d): %s; "
+             "`berth doctor` says more",
+             scope, yama_remedy(scope));
+    guard_fail(guard, text);
+}
+
 static int listener_take(struct guard *guard, int start) {
     struct start_report report;
     char text[TEXT_SIZE];
@@ -124,6 +135,8 @@ static int listener_take(struct guard *guard, int start) {
     int listener = process < 0 ? process : pidfd_take(process, report.listener);
     if (process >= 0)
         close(process);
+    if (listener == -EPERM && yama_scope() >= YAMA_PRIVILEGED)
+        guard_fail_yama(guard);
     if (listener == -EPERM || listener == -ENOSYS)
         guard_fail(guard,
                    "this machine does not let a process take a descriptor from its own child "
