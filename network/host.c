@@ -80,18 +80,18 @@ void network_seed(const struct berth_network *network, uint64_t purpose, uint8_t
         seed[i] = (uint8_t)random_below(&random, 256);
 }
 
-/* The host's own configuration, with a seed of its own unless it came with one, and the secret of
- * its (first) address: a computer that takes another's place can open connections that the other's
- * peers still have in TIME-WAIT (RFC 6191). */
+/* The host's own configuration, with the network's allocator, a seed of its own unless it came with
+ * one, and the secret of its (first) address: a computer that takes another's place can open
+ * connections that the other's peers still have in TIME-WAIT (RFC 6191). */
 static struct berth_host *make_engine(struct berth_network *network, int number,
                                       const struct berth_ip *address,
                                       const struct berth_host_config *given) {
     struct berth_host_config config;
     berth_host_config_init(&config);
-    config.allocator = network->allocator;
     if (given)
         memcpy(&config, given, given->size < sizeof config ? given->size : sizeof config);
     config.size = sizeof config;
+    config.allocator = network->allocator;
     network_seed(network, network_purpose(PURPOSE_HOST, (uint32_t)number), config.seed);
     network_seed(network, network_purpose(PURPOSE_PLACE, berth_ip_to_v4(address)),
                  config.tcp_secret);

@@ -36,9 +36,9 @@ int berth_network_set_ipv6(struct berth_network *network, int switch_number,
 int berth_network_find_switch(const struct berth_network *network, const char *name); /* -ENOENT */
 const char *berth_network_switch_name(const struct berth_network *network, int switch_number);
 /* A host on that switch. address NULL: the lowest free one of the subnet. config NULL: defaults;
- * the seed is derived from the network's. Returns its number, -EEXIST (name), -EADDRINUSE
- * (address), -EADDRNOTAVAIL (outside the subnet, or none left), -EINVAL, -ENOMEM. The network owns
- * the host. */
+ * the seed is derived from the network's, and the allocator is the network's in any case. Returns
+ * its number, -EEXIST (name), -EADDRINUSE (address), -EADDRNOTAVAIL (outside the subnet, or none
+ * left), -EINVAL, -ENOMEM. The network owns the host. */
 int berth_network_add_host(struct berth_network *network, const char *name, int switch_number,
                            const struct berth_ip *address, const struct berth_host_config *config);
 /* The same with an IPv6 address of choice in the switch's IPv6 subnet. NULL: as

@@ -295,6 +295,22 @@ static void who_wants_an_address_asks_all(void **state) {
     world_close(&world);
 }
 
+/* Whatever a host's configuration brings along: berth_host_config_init() puts malloc there. */
+static void a_host_takes_its_memory_from_the_networks(void **state) {
+    (void)state;
+    struct world world;
+    struct berth_host_config config;
+    world_open(&world, 1);
+    assert_true(world_host(&world, "first") >= 0);
+    size_t before = world.counting.octets;
+    assert_true(world_host(&world, "second") >= 0);
+    size_t usual = world.counting.octets - before;
+    berth_host_config_init(&config);
+    assert_true(berth_network_add_host(world.network, "third", 0, NULL, &config) >= 0);
+    assert_true(world.counting.octets - before >= 2 * usual - usual / 4);
+    world_close(&world);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(addresses_are_the_lowest_free_ones),
@@ -307,6 +323,7 @@ int main(void) {
         cmocka_unit_test(memory_may_run_out_anywhere),
         cmocka_unit_test(a_question_goes_to_who_can_answer),
         cmocka_unit_test(who_wants_an_address_asks_all),
+        cmocka_unit_test(a_host_takes_its_memory_from_the_networks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
