@@ -17,27 +17,21 @@ static inline uint64_t load_word(const uint8_t *p) {
     return word;
 }
 
-/* Halves are summed apart, so no carry is lost in fewer than 2^32 words, and a compiler may use
- * vector registers. */
+/* Carries are counted apart: an addition and one with carry for each word. Two sums, so that one
+ * need not wait for the other. */
 static uint64_t sum_words(const uint8_t *p, size_t words) {
-    uint64_t low[4] = {0}, high[4] = {0};
+    uint64_t even = 0, odd = 0, carries = 0;
     size_t i = 0;
-    for (; i + 4 <= words; i += 4) {
-        for (size_t j = 0; j < 4; j++) {
-            uint64_t word = load_word(p + 8 * (i + j));
-            low[j] += word & 0xffffffff;
-            high[j] += word >> 32;
-        }
+    for (; i + 2 <= words; i += 2) {
+        uint64_t first = load_word(p + 8 * i), second = load_word(p + 8 * i + 8);
+        even += first;
+        carries += even < first;
+        odd += second;
+        carries += odd < second;
     }
-    for (; i < words; i++) {
-        uint64_t word = load_word(p + 8 * i);
-        low[0] += word & 0xffffffff;
-        high[0] += word >> 32;
-    }
-    uint64_t sum = 0;
-    for (size_t j = 0; j < 4; j++)
-        sum = add_carry(add_carry(sum, low[j]), high[j]);
-    return sum;
+    if (i < words)
+        even = add_carry(even, load_word(p + 8 * i));
+    return add_carry(add_carry(even, odd), carries);
 }
 
 /* The last 1..7 octets, in moves of fixed size: nearly every header has some. A shorter word counts
@@ -77,16 +71,21 @@ static uint16_t swap(uint16_t x) {
     return (uint16_t)(x << 8 | x >> 8);
 }
 
+/* Adds the sum of `length` octets. */
+static void piece_add(struct checksum *sum, uint64_t piece, size_t length) {
+    if (sum->odd)
+        piece = swap(fold(piece));
+    sum->sum = add_carry(sum->sum, piece);
+    sum->odd ^= length & 1;
+}
+
 void checksum_add(struct checksum *sum, const void *data, size_t length) {
     const uint8_t *p = data;
     size_t words = length / 8;
     uint64_t piece = sum_words(p, words);
     if (length % 8 != 0)
         piece = add_carry(piece, sum_rest(p + words * 8, length % 8));
-    if (sum->odd)
-        piece = swap(fold(piece));
-    sum->sum = add_carry(sum->sum, piece);
-    sum->odd ^= length & 1;
+    piece_add(sum, piece, length);
 }
 
 uint16_t checksum_finish(const struct checksum *sum) {
@@ -96,14 +95,20 @@ uint16_t checksum_finish(const struct checksum *sum) {
     return (uint16_t)~load_be16(octets);
 }
 
+/* All its pieces are of even length, so it changes nothing for what comes after it. */
 void checksum_add_pseudo(struct checksum *sum, const struct berth_ip *source,
                          const struct berth_ip *destination, uint8_t protocol, uint32_t length) {
     uint8_t rest[8] = {0, 0, 0, 0, 0, 0, 0, protocol};
-    size_t skip = berth_ip_is_v4(source) ? 12 : 0;
     store_be32(rest, length);
-    checksum_add(sum, source->bytes + skip, 16 - skip);
-    checksum_add(sum, destination->bytes + skip, 16 - skip);
-    checksum_add(sum, rest, sizeof rest);
+    uint64_t piece = load_word(rest);
+    if (berth_ip_is_v4(source)) {
+        uint64_t addresses = sum_rest(source->bytes + 12, 4) + sum_rest(destination->bytes + 12, 4);
+        piece = add_carry(piece, addresses);
+    } else {
+        piece = add_carry(piece, sum_words(source->bytes, 2));
+        piece = add_carry(piece, sum_words(destination->bytes, 2));
+    }
+    piece_add(sum, piece, 0);
 }
 
 void checksum_add_parts(struct checksum *sum, const struct berth_part *parts, size_t count) {

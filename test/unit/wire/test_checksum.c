@@ -95,6 +95,37 @@ static void pseudo_headers(void **state) {
     assert_int_equal(checksum_finish(&sum), (uint16_t)~plain_sum(v6, sizeof v6));
 }
 
+/* Octets of 0xff make carries everywhere; behind an odd octet all counts swapped. */
+static void pseudo_headers_of_any_addresses(void **state) {
+    (void)state;
+    struct mix mix = {22};
+    for (int round = 0; round < 2000; round++) {
+        uint8_t plain[42] = {0};
+        struct berth_ip ends[2];
+        bool v6 = mix_below(&mix, 2), odd = mix_below(&mix, 2);
+        size_t size = v6 ? 16 : 4;
+        for (int i = 0; i < 2; i++) {
+            ends[i] = berth_ip_v4(0);
+            for (size_t j = 16 - size; j < 16; j++)
+                ends[i].bytes[j] = (uint8_t)(mix_below(&mix, 3) ? 0xff : mix_u64(&mix));
+            memcpy(plain + 2 + (size_t)i * size, ends[i].bytes + 16 - size, size);
+        }
+        uint32_t length = (uint32_t)mix_u64(&mix) >> mix_below(&mix, 32);
+        store_be32(plain + 2 + 2 * size, length);
+        plain[2 + 2 * size + 7] = 6;
+        struct checksum sum = {0};
+        if (odd)
+            checksum_add(&sum, "\x85", 1);
+        checksum_add_pseudo(&sum, &ends[0], &ends[1], 6, length);
+        if (odd) { /* the pseudo-header's octets come one place later then */
+            memmove(plain + 1, plain + 2, 40);
+            plain[0] = 0x85;
+        }
+        size_t from = odd ? 0 : 2, whole = 2 * size + 8 + odd;
+        assert_int_equal(checksum_finish(&sum), (uint16_t)~plain_sum(plain + from, whole));
+    }
+}
+
 static void parts_are_added_in_order(void **state) {
     (void)state;
     static const uint8_t data[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11};
@@ -112,6 +143,7 @@ int main(void) {
         cmocka_unit_test(edges),
         cmocka_unit_test(any_pieces_at_any_alignment),
         cmocka_unit_test(pseudo_headers),
+        cmocka_unit_test(pseudo_headers_of_any_addresses),
         cmocka_unit_test(parts_are_added_in_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
