@@ -179,12 +179,13 @@ def wrk(net, space):
 
 
 def iperf(net, space):
-    net.start("server", "iperf3", "-s")
-    space.start("iperf3", "-s")
-    check("iperf3 listens on both sides", net.listening(5201) and space.listening(5201))
-    for words in ([], ["-R"], ["-u", "-b", "50M"], ["-u", "-b", "50M", "-R"]):
+    for port, words in enumerate(([], ["-R"], ["-u", "-b", "50M"], ["-u", "-b", "50M", "-R"]), 5201):
+        server = ["iperf3", "-s", "-1", "-p", f"{port}"]  # each a server of its own: between two clients it does not listen
+        net.start("server", *server)
+        space.start(*server)
+        check("iperf3 listens on both sides", net.listening(port) and space.listening(port))
         for who, address, run in sides_of(net, space):
-            done = run("iperf3", "-c", address, "-t", "1", "-f", "m", *words)
+            done = run("iperf3", "-c", address, "-p", f"{port}", "-t", "1", "-f", "m", *words)
             last = [line for line in done.stdout.splitlines() if "receiver" in line]
             rate = last[-1].split("Bytes")[-1].split("/sec")[0].strip() + "/s" if last else "nothing"
             check(f"{who}: iperf3 {' '.join(words) or 'to the other side'}: {rate}",

@@ -125,7 +125,7 @@ def words():
         check("a filter", does("web:lan", "only", "tcp", "port", "5432", "to", "db2", "loss", "10%").stdout
               == "web\nweb only tcp port 5432 to db2 loss 10%\n")
         check("a filter goes", does("web:lan", "only", "tcp", "port", "5432", "to", "db2", "del").stdout == "web\n")
-        for given, wanted in ((("db", "dealy", "5ms"), 'did you mean "delay"'), (("db", "egres", "loss", "5%"), 'did you mean "egress"'), (("db", "delay", "5"), "should be such as 50ms"),
+        for given, wanted in ((("db", "dealy", "5ms"), 'did you mean "delay"'), (("db", "egres", "loss", "5%"), 'did you mean "egress"'), (("db", "delay", "5"), "should be such as 50ms"), (("db", "delay", "-5ms"), "no value is negative"),
                               (("db", "loss", "200%"), "should be such as 2%"), (("db", "distribution", "norml"), '"normal"'),
                               (("dbb", "loss", "1%"), 'did you mean "db'), (("db:wan", "loss", "1%"), "not on a network wan"),
                               (("db", "replace", "reorder", "5%"), "needs a delay"), (("db", "only", "port", "99999"), "1 to 65535"),

@@ -104,10 +104,10 @@ socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"the end", ("server", 7
     check("who shuts down writing has sent what it sent, and no empty datagrams without end", said == "[3, 0, 5]\n", said)
 
 with Net("iperf") as net:
-    net.start("server", "iperf3", "-s")
-    check("iperf3 listens", net.listening(5201))
-    for words in ([], ["-R"], ["-P", "4"], ["-u", "-b", "20M"]):
-        done = net.run("pc", "iperf3", "-c", "server", "-t", "1", *words)
+    for port, words in enumerate(([], ["-R"], ["-P", "4"], ["-u", "-b", "20M"]), 5201):
+        net.start("server", "iperf3", "-s", "-1", "-p", f"{port}")  # each a server of its own: between two clients it does not listen
+        check("iperf3 listens", net.listening(port))
+        done = net.run("pc", "iperf3", "-c", "server", "-p", f"{port}", "-t", "1", *words)
         check(f"iperf3 {' '.join(words)}", done.returncode == 0 and "receiver" in done.stdout, done)
 
 with Net("prefork") as net:

@@ -51,6 +51,8 @@ static int option_wrong(const char *command, char **argv, int letter, const char
     const char *word = argv[optind - 1];
     if (letter == ':')
         return cli_misuse(command, "%s: %s needs a value", command, word);
+    if (optopt >= '0' && optopt <= '9') /* delay -5ms */
+        return cli_misuse(command, "%s: no value is negative (-%c...)", command, optopt);
     if (optopt != 0 && optopt < OPTION_NET)
         return cli_misuse(command, "%s: no option -%c", command, optopt);
     char bare[64];
