@@ -23,18 +23,6 @@ static void stop_sending(struct tcp *tcp, struct tcp_connection *c) {
     connection_abort(tcp, c, ENOMEM);
 }
 
-static void stop_receiving(struct tcp *tcp, struct tcp_connection *c) {
-    c->flags |= TCP_F_RCV_SHUT;
-    if (c->active && c->active->receive.length) {
-        uint32_t held = c->active->receive.length;
-        c->active->read_seq += held;
-        stream_drop(&c->active->receive, tcp->config.allocator, held);
-    }
-    if (c->active)
-        c->active->flags &= (uint16_t)~TCP_A_RCV_URGENT;
-    connection_raise(tcp, c, BERTH_READABLE);
-}
-
 /* A listener ends: half-open records are forgotten, connections that nobody accepted are reset (RFC
  * 9293 3.10.4). */
 static void stop_listening(struct tcp *tcp, struct tcp_connection *c) {
@@ -72,7 +60,7 @@ int tcp_shutdown(struct tcp *tcp, uint32_t socket, enum berth_how how, uint64_t 
     if (c->state == BERTH_TCP_CLOSED)
         return -ENOTCONN;
     if (how != BERTH_SHUT_WR)
-        stop_receiving(tcp, c);
+        c->flags |= TCP_F_RCV_SHUT; /* what is there, or comes, may be read still: see receive.c */
     if (how != BERTH_SHUT_RD)
         stop_sending(tcp, c);
     if (c->state != BERTH_TCP_CLOSED) {

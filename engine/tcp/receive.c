@@ -166,8 +166,7 @@ static void runs_deliver(struct tcp *tcp, struct tcp_connection *c) {
         if (old < part.length) {
             part.data += old;
             part.length -= old;
-            if (!(c->flags & TCP_F_RCV_SHUT) &&
-                stream_append(&a->receive, tcp->config.allocator, &part) != 0)
+            if (stream_append(&a->receive, tcp->config.allocator, &part) != 0)
                 break;
             c->rcv_nxt += part.length;
             a->tally.bytes_received += part.length;
@@ -194,8 +193,7 @@ static uint32_t in_order(struct tcp *tcp, struct tcp_connection *c,
         struct berth_part part = segment->parts[i];
         if (!part_cut(&part, &skip, length - taken))
             continue;
-        if (!(c->flags & TCP_F_RCV_SHUT) &&
-            stream_append(&c->active->receive, tcp->config.allocator, &part) != 0)
+        if (stream_append(&c->active->receive, tcp->config.allocator, &part) != 0)
             break;
         taken += part.length;
     }
@@ -278,6 +276,12 @@ static void ack_policy(struct tcp *tcp, struct tcp_connection *c, const struct t
         a->delayed_ack_at = tcp->now + tcp->config.tcp_delayed_ack;
 }
 
+/* True if nobody will read what comes: both directions were ended here, by close() or shutdown().
+ * After shutdown(RD) alone it is kept, and may be read, as on Linux. */
+static bool is_deaf(const struct tcp_connection *c) {
+    return c->state != BERTH_ESTABLISHED && c->flags & (TCP_F_ORPHAN | TCP_F_RCV_SHUT);
+}
+
 enum tcp_verdict receive_payload(struct tcp *tcp, struct tcp_connection *c,
                                  const struct tcp_segment *segment) {
     if (segment->length == 0)
@@ -286,7 +290,7 @@ enum tcp_verdict receive_payload(struct tcp *tcp, struct tcp_connection *c,
         c->state != BERTH_FIN_WAIT_2)
         return TCP_CONTINUE; /* the peer's FIN has been received: ignore */
     uint32_t seq = segment->seq, skip = 0, length = segment->length;
-    if ((c->flags & TCP_F_ORPHAN) && seq_gt(seq + length, c->rcv_nxt)) {
+    if (is_deaf(c) && seq_gt(seq + length, c->rcv_nxt)) {
         /* RFC 9293 3.6.1, SHLD-3: octets after the application has closed are lost, and the peer is
          * told. */
         tcp->counters->tcp_abort_on_data++;
@@ -341,8 +345,7 @@ enum tcp_verdict receive_payload(struct tcp *tcp, struct tcp_connection *c,
 }
 
 void receive_urgent(struct tcp *tcp, struct tcp_connection *c, const struct tcp_segment *segment) {
-    if (!(segment->flags & TCP_URG) || segment->urgent == 0 ||
-        (c->flags & (TCP_F_ORPHAN | TCP_F_RCV_SHUT)))
+    if (!(segment->flags & TCP_URG) || segment->urgent == 0 || (c->flags & TCP_F_ORPHAN))
         return;
     if (c->state != BERTH_ESTABLISHED && c->state != BERTH_FIN_WAIT_1 &&
         c->state != BERTH_FIN_WAIT_2)

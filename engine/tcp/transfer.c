@@ -138,15 +138,16 @@ ssize_t tcp_send_block(struct tcp *tcp, uint32_t socket, struct berth_block *blo
 
 /* ---- receiving ---- */
 
-/* Octets that may be read in one go: up to the urgent one, which is read alone; OOB in line or not
- * is the caller's to see by tcp_urgent. */
+/* Octets that may be read in one go: up to the urgent one, which is read alone, or in line with
+ * what follows it. */
 static uint32_t readable(const struct tcp_connection *c) {
     const struct tcp_active *a = c->active;
     if (!a || a->receive.length == 0)
         return 0;
     if ((a->flags & TCP_A_RCV_URGENT) && seq_in(a->rcv_urgent, a->read_seq, a->receive.length)) {
         uint32_t before = a->rcv_urgent - a->read_seq;
-        return before ? before : 1;
+        if (before || !(c->flags & TCP_F_OOBINLINE))
+            return before ? before : 1;
     }
     return a->receive.length;
 }

@@ -249,26 +249,65 @@ static void ack_policy(void **state) {
     peer_end(&p);
 }
 
-/* After shutdown(RD) octets are taken and forgotten, as in Linux. */
+/* shutdown(RD) ends no more than waiting: what is there, and what comes, can be read, urgent or
+ * not, and fills the window if nobody does; as on Linux. */
 static void shut_reading(void **state) {
     (void)state;
-    struct peer p;
-    uint32_t socket = opened(&p, 4, "mss 1000");
-    peer_sends(&p, "UPA urg 5 len 10");
-    p.seq += 10;
-    assert_int_equal(tcp_shutdown(p.tcp, socket, BERTH_SHUT_RD, p.now), 0);
-    assert_int_equal(opened_end(&p, socket), 0);
-    for (unsigned i = 0; i < 200; i++) {
-        peer_sends(&p, "UPA urg 500 len 1000");
+    for (int family = 4; family <= 6; family += 2) {
+        struct peer p;
+        uint32_t socket = opened(&p, family, "mss 1000"), first = p.seq;
+        peer_sends(&p, "PA len 10");
+        p.seq += 10;
+        assert_int_equal(tcp_shutdown(p.tcp, socket, BERTH_SHUT_RD, p.now), 0);
+        assert_true(peer_events(&p, socket) & BERTH_READABLE);
+        assert_int_equal(opened_reads(&p, socket, first, 100), 10);
+        assert_int_equal(opened_end(&p, socket), 0); /* and not -EAGAIN */
+        peer_sends(&p, "UPA urg 5 len 1000");
+        assert_true(peer_events(&p, socket) & BERTH_URGENT);
+        assert_int_equal(tcp_urgent(p.tcp, socket), 4);
+        assert_int_equal(opened_reads(&p, socket, p.seq, 4), 4);
         p.seq += 1000;
+        assert_int_equal(opened_reads(&p, socket, p.seq - 995, 2000), 995);
+        const struct tcp_connection *c = tcp_at(p.tcp, socket);
+        for (unsigned i = 0; c->rcv_edge != c->rcv_nxt; i++) {
+            assert_true(i < 1000);
+            peer_sends(&p, "A seq %u len 1000", c->rcv_nxt);
+            opened_drains(&p);
+        }
+        peer_waits(&p, BERTH_SECOND);
         opened_drains(&p);
+        assert_int_equal(p.got.window, 0);
+        assert_int_equal(opened_reads(&p, socket, p.seq, 1 << 20), c->rcv_nxt - p.seq);
+        assert_int_equal(opened_end(&p, socket), 0);
+        peer_end(&p);
     }
-    peer_waits(&p, BERTH_SECOND);
-    opened_drains(&p);
-    assert_int_equal(tcp_at(p.tcp, socket)->rcv_nxt, p.seq);
-    assert_int_equal(opened_end(&p, socket), 0);
-    assert_null(opened_active(&p, socket));
-    peer_end(&p);
+}
+
+/* Both directions shut are as good as closed (SHLD-3): what is there can be read, what comes is
+ * lost, and the peer is told; as on Linux. */
+static void shut_both(void **state) {
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        struct peer p;
+        uint32_t socket = opened(&p, i & 1 ? 6 : 4, ""), first = p.seq;
+        peer_sends(&p, "PA len 10");
+        p.seq += 10;
+        assert_int_equal(tcp_shutdown(p.tcp, socket, BERTH_SHUT_RDWR, p.now), 0);
+        peer_gets(&p, "FA ack %u", p.seq);
+        assert_int_equal(opened_reads(&p, socket, first, 100), 10);
+        assert_int_equal(opened_end(&p, socket), 0);
+        if (i & 2) { /* FIN-WAIT-2 */
+            p.ack++;
+            peer_sends(&p, "A");
+        }
+        peer_sends(&p, "A seq %u len 10", first); /* nothing new: no reason */
+        peer_gets(&p, "A ack %u", p.seq);
+        peer_sends(&p, "PA len 1");
+        peer_gets(&p, "RA seq %u ack %u", p.got.seq, p.seq);
+        assert_int_equal(peer_state(&p, socket), BERTH_TCP_CLOSED);
+        assert_int_equal(opened_end(&p, socket), -ECONNRESET);
+        peer_end(&p);
+    }
 }
 
 int main(void) {
@@ -282,6 +321,7 @@ int main(void) {
         cmocka_unit_test(memory_pressure),
         cmocka_unit_test(ack_policy),
         cmocka_unit_test(shut_reading),
+        cmocka_unit_test(shut_both),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -46,7 +46,9 @@ static void in_line(void **state) {
     assert_int_equal(out_of_band(&p, socket, 0), -EINVAL);
     assert_int_equal(opened_reads(&p, socket, p.seq, 4), 4);
     assert_int_equal(tcp_urgent(p.tcp, socket), 0);
+    assert_int_equal(reads(&p, socket, BERTH_MSG_PEEK), 6); /* it and what follows, in one go */
     assert_int_equal(opened_reads(&p, socket, p.seq + 4, 100), 6);
+    assert_int_equal(tcp_urgent(p.tcp, socket), -EINVAL);
     peer_end(&p);
 }
 
