@@ -73,12 +73,24 @@ int tcp_shutdown(struct tcp *tcp, uint32_t socket, enum berth_how how, uint64_t 
     return 0;
 }
 
+/* RFC 9293 3.10.5, 9293-E14: the peer has to hear of an abort, but in CLOSING and LAST-ACK, where
+ * it has been told that all is over; unless octets are lost, or, as on Linux, our FIN was not sent
+ * yet. */
+static bool abort_is_told(const struct tcp_connection *c) {
+    const struct tcp_active *a = c->active;
+    if (c->state == BERTH_TCP_CLOSED || c->state == BERTH_SYN_SENT)
+        return false;
+    if (c->state != BERTH_CLOSING && c->state != BERTH_LAST_ACK)
+        return true;
+    return a && (a->receive.length != 0 || a->snd_max - c->snd_una <= a->send.length);
+}
+
 int tcp_abort(struct tcp *tcp, uint32_t socket, uint64_t now) {
     struct tcp_connection *c = tcp_at(tcp, socket);
     tcp_clock(tcp, now);
     if (c->state == BERTH_LISTEN)
         stop_listening(tcp, c);
-    else if (c->state != BERTH_TCP_CLOSED && c->state != BERTH_SYN_SENT)
+    else if (abort_is_told(c))
         reply_abort(tcp, c);
     connection_free(tcp, c);
     return 0;

@@ -72,7 +72,7 @@ void ecn_echoed(struct tcp *tcp, struct tcp_connection *c, const struct tcp_segm
     a->tally.marked += (segment->ack - c->snd_una - 1) / connection_payload_most(c) + 1;
     if (!again && !(a->flags & TCP_A_RECOVERY)) {
         congestion_on_loss(c, tcp_flight(c) < c->cwnd ? tcp_flight(c) : c->cwnd);
-        c->cwnd = c->ssthresh;
+        c->cwnd = c->cwnd < c->ssthresh ? c->cwnd : c->ssthresh; /* one of a segment grows not */
         tcp->counters->tcp_ecn_reductions++;
     }
     a->flags &= (uint16_t)~TCP_A_CWND_FULL; /* nor does such an ACK let the window grow */

@@ -298,13 +298,44 @@ static void read_after_end(void **state) {
     check_gone(&p);
 }
 
+/* An abort (here by SO_LINGER) after both FINs tells nothing new; before ours is sent, or with
+ * octets unread, it does (RFC 9293 3.10.5). [9293-E14] */
+static void abort_at_the_end(void **state) {
+    (void)state;
+    for (int i = 0; i < 12; i++) {
+        bool first = i & 1, sent = i / 4 != 1, unread = i / 4 == 2;
+        struct peer p;
+        uint32_t socket = opened(&p, i & 2 ? 6 : 4, ""), length = unread ? 10 : 0;
+        tcp_set_option(p.tcp, socket, BERTH_SO_LINGER, 0, p.now);
+        if (first)
+            shut(&p, socket);
+        if (first && sent)
+            peer_gets(&p, "FA");
+        peer_sends(&p, "FA len %u", length);
+        p.seq += length + 1;
+        if (sent)
+            peer_gets(&p, "A ack %u", p.seq);
+        if (!first)
+            shut(&p, socket);
+        if (!first && sent)
+            peer_gets(&p, "FA");
+        assert_int_equal(peer_state(&p, socket), first ? BERTH_CLOSING : BERTH_LAST_ACK);
+        uint32_t next = tcp_snd_max(tcp_at(p.tcp, socket));
+        tcp_close(p.tcp, socket, p.now);
+        if (!sent || unread)
+            peer_gets(&p, "RA seq %u ack %u", next, p.seq);
+        check_gone(&p);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(active_close),    cmocka_unit_test(passive_close),
-        cmocka_unit_test(other_orders),    cmocka_unit_test(resets),
-        cmocka_unit_test(no_reset),        cmocka_unit_test(octets_after_close),
-        cmocka_unit_test(fin_wait_2),      cmocka_unit_test(close_in_syn_received),
-        cmocka_unit_test(shutdown_errors), cmocka_unit_test(read_after_end),
+        cmocka_unit_test(active_close),     cmocka_unit_test(passive_close),
+        cmocka_unit_test(other_orders),     cmocka_unit_test(resets),
+        cmocka_unit_test(no_reset),         cmocka_unit_test(octets_after_close),
+        cmocka_unit_test(fin_wait_2),       cmocka_unit_test(close_in_syn_received),
+        cmocka_unit_test(shutdown_errors),  cmocka_unit_test(read_after_end),
+        cmocka_unit_test(abort_at_the_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -217,6 +217,27 @@ static void reduction(void **state) {
     peer_end(&p);
 }
 
+/* A window of one segment, as after a lost SYN, cannot become smaller, and grows not (RFC 3168
+ * 6.1.2). [3168-2] */
+static void smallest_window(void **state) {
+    (void)state;
+    struct peer p;
+    uint32_t socket = agreed(&p, "mss 1000 wscale 5");
+    struct tcp_connection *c = tcp_at(p.tcp, socket);
+    c->cwnd = MSS;
+    opened_writes(&p, socket, 10 * MSS, 0);
+    assert_int_equal(opened_drains(&p), 1);
+    p.ack += MSS;
+    peer_sends(&p, "AE");
+    assert_int_equal(p.counters.tcp_ecn_reductions, 1);
+    assert_int_equal(c->cwnd, MSS);
+    assert_int_equal(opened_drains(&p), 1);
+    p.ack += MSS;
+    peer_sends(&p, "A");
+    assert_int_equal(c->cwnd, 2 * MSS);
+    peer_end(&p);
+}
+
 /* A mark for whose echo there is no memory is lost, and the octets with it; the next one makes up
  * for it. [3168-2] */
 static void no_memory(void **state) {
@@ -296,6 +317,7 @@ int main(void) {
         cmocka_unit_test(what_is_ect),
         cmocka_unit_test(echo),
         cmocka_unit_test(reduction),
+        cmocka_unit_test(smallest_window),
         cmocka_unit_test(no_memory),
         cmocka_unit_test(reduced_long_ago),
         cmocka_unit_test(loss),
