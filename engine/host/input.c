@@ -144,9 +144,9 @@ static void input_udp(struct batch *batch, struct ip_packet *packet) {
     struct udp_header header;
     const uint8_t *head = packet_head(batch, packet, UDP_HEADER);
     /* RFC 768, RFC 8085, 768-1, 6335-2: a length below 8 or past the payload's end; nobody has port
-     * 0. */
+     * 0, but who wants no answer sends from there. */
     if (!head || udp_header_parse(head, UDP_HEADER, packet->length, &header) != 0 ||
-        header.source_port == 0 || header.destination_port == 0) {
+        header.destination_port == 0) {
         host->counters.udp_in_errors++;
         return;
     }

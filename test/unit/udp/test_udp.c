@@ -1,4 +1,4 @@
-#include "test/unit/host/peer.h"
+#include "test/unit/host/peer6.h"
 
 static uint8_t data[70000], got[70000];
 
@@ -308,15 +308,42 @@ static void test_reuseport(void **state) {
     peer_stop(&peer);
 }
 
+/* Who wants no answer may send from port 0 (RFC 768), and is heard as on Linux; nobody has port 0,
+ * so nobody can be sent to there. [6335-2] */
+static void from_port_0(void **state) {
+    (void)state;
+    for (int family = 4; family <= 6; family += 2) {
+        struct peer peer;
+        struct berth_datagram meta;
+        peer6_start(&peer, BERTH_LINK_RAW_IP, 1500, 0);
+        berth_handle socket =
+            family == 4 ? udp_socket(&peer, 0, 7000) : udp6_socket(&peer, any6, 7000);
+        void (*give)(struct peer *, uint16_t, uint16_t, const void *, size_t) =
+            family == 4 ? give_udp : give_udp6;
+        give(&peer, 0, 7000, "abc", 3);
+        give(&peer, 9, 0, "abc", 3);
+        give(&peer, 0, 0, "abc", 3);
+        peer_expect_silence(&peer);
+        assert_int_equal(berth_socket_receive_from(peer.host, socket, got, sizeof got, &meta, 0),
+                         3);
+        assert_int_equal(meta.source.port, 0);
+        assert_int_equal(receive(&peer, socket, 10), -EAGAIN);
+        assert_int_equal(berth_socket_send_to(peer.host, socket, "x", 1, &meta.source, peer.now),
+                         -EINVAL);
+        peer_stop(&peer);
+    }
+}
+
 int main(void) {
     for (size_t i = 0; i < sizeof data; i++)
         data[i] = (uint8_t)(i * 31 + i / 256);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_match),          cmocka_unit_test(test_connected_filter),
-        cmocka_unit_test(test_receive),        cmocka_unit_test(test_queue_bound),
-        cmocka_unit_test(test_one_large),      cmocka_unit_test(test_send_bound),
-        cmocka_unit_test(test_checksum_zero),  cmocka_unit_test(test_broadcast),
-        cmocka_unit_test(test_send_broadcast), cmocka_unit_test(test_reuseport),
+        cmocka_unit_test(from_port_0),           cmocka_unit_test(test_match),
+        cmocka_unit_test(test_connected_filter), cmocka_unit_test(test_receive),
+        cmocka_unit_test(test_queue_bound),      cmocka_unit_test(test_one_large),
+        cmocka_unit_test(test_send_bound),       cmocka_unit_test(test_checksum_zero),
+        cmocka_unit_test(test_broadcast),        cmocka_unit_test(test_send_broadcast),
+        cmocka_unit_test(test_reuseport),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
