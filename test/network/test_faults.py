@@ -127,7 +127,8 @@ def words():
         check("a filter goes", does("web:lan", "only", "tcp", "port", "5432", "to", "db2", "del").stdout == "web\n")
         for given, wanted in ((("db", "dealy", "5ms"), 'did you mean "delay"'), (("db", "egres", "loss", "5%"), 'did you mean "egress"'), (("db", "delay", "5"), "should be such as 50ms"), (("db", "delay", "-5ms"), "no value is negative"),
                               (("db", "loss", "200%"), "should be such as 2%"), (("db", "distribution", "norml"), '"normal"'),
-                              (("dbb", "loss", "1%"), 'did you mean "db'), (("db:wan", "loss", "1%"), "not on a network wan"),
+                              (("dbb", "loss", "1%"), 'did you mean "db'),
+                              (("db", "only", "tcp", "egress", "loss", "1%"), "egress stands in front"), (("db:wan", "loss", "1%"), "not on a network wan"),
                               (("db", "replace", "reorder", "5%"), "needs a delay"), (("db", "only", "port", "99999"), "1 to 65535"),
                               (("db", "only", "icmp", "port", "5", "loss", "1%"), "no ports"), (("db", "only", "loss", "1%"), "only"),
                               (("db", "loss", "state", "90%", "10%", "0%", "0%", "20%"), "more than 100%"),
@@ -169,6 +170,9 @@ def apart():
         net.berth("partition", "web", "db,db2")
         check("the partition keeps web and db apart", one.ask("ask 0.5").startswith("no"))
         check("within a group nothing changes", other.ask("ask 30") == "ok")
+        said = net.berth("partition", "")
+        check("a group without names is none", said.returncode == 2 and "takes groups of hosts" in said.stderr, said)
+        check("and nothing changes", one.ask("ask 0.5").startswith("no"))
         net.berth("partition", "db2")
         check("one group alone is cut off", other.ask("ask 0.5").startswith("no"))
         check("and the others reach each other: the new partition replaces the old one", one.ask("ask 30") == "ok")

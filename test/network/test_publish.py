@@ -82,6 +82,8 @@ with Net("publish") as net:
     check("one port", net.berth("port", "web", "80").stdout == "0.0.0.0:8080\n[::]:8080\n")
     done = net.berth("port", "web", "81/udp")
     check("none", done.returncode == 1 and "no public port 81/udp published for web" in done.stderr, done)
+    done = net.berth("port", "web", "80/tpc")
+    check("misuse says the whole word", done.returncode == 2 and '"80/tpc" should be such as' in done.stderr, done)
 
     for url, words, seen in [(f"http://{outside.MACHINE}:8080/page", ("--interface", outside.CLIENT), outside.CLIENT),
                              (f"http://[{outside.CLIENT6}]:8080/page", ("-g", "--interface", outside.CLIENT6), outside.CLIENT6),

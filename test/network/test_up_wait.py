@@ -54,6 +54,26 @@ links:
         check("and to nobody else", net.berth("exec", "left", "--", "getent", "hosts", "elsewhere").returncode != 0)
 
 
+def places():
+    """What cannot be made or read has its place, in plain words."""
+    with Net("places") as net:
+        for text, wanted in [("hosts: {a: {}}\nx-a: 1\nhosts:\n", "berth.yaml:3: hosts: is there twice"),
+                             ("hosts:\n  a: {aliases: [b]}\n  b: {}\n", "berth.yaml:3: hosts.b: cannot add the host: its name is taken"),
+                             ("hosts:\n  a: {}\n  A: {}\n", "berth.yaml:3: hosts.A: cannot add the host: its name is taken"),
+                             ("hosts:\n  a: {env_file: .}\n", "berth.yaml:2: hosts.a.env_file: .: is no file to read lines from"),
+                             ('hosts:\n  "\\e[31mred\\x9b": {}\n', "berth.yaml:2: hosts.?[31mred??: a name has")]:
+            done = up(net, text, "-d")
+            check(f"refused: {wanted}", done.returncode == 1 and wanted in done.stderr, done)
+        done = net.berth("up", "-f", net.folder)
+        check("a folder is no file", done.returncode == 1 and f"{net.folder}:1: Is a directory" in done.stderr, done)
+        done = up(net, "networks: {a: {subnet: 10.5.0.0/26}, b: {subnet: 10.5.0.64/26}}\n"
+                       "hosts: {left: {networks: [a]}, router: {networks: [a, b], router: true}, right: {networks: [b]}}\n", "-d")
+        check("two networks of one /24", done.returncode == 0, done)
+        for option in ("-4", "-6"):
+            said = net.berth("exec", "left", "--", "ping", option, "-n", "-c", "1", "-W", "30", "right")
+            check(f"ping {option} from one to the other", said.returncode == 0 and "ttl=63" in said.stdout, said)
+
+
 def outcomes():
     """Exit statuses, output, what runs; one line for each that was not so, with its place."""
     with Net("wait") as net:
@@ -184,6 +204,7 @@ def thousand():
 
 
 topologies()
+places()
 outcomes()
 healthy()
 restarts()

@@ -42,9 +42,13 @@ static json_t *names_split(const char *text) {
 
 static json_t *partition_request(int count, char *const *operands, char *error, size_t size) {
     json_t *groups = json_array();
-    for (int i = 0; i < count; i++)
-        json_array_append_new(groups, names_split(operands[i]));
-    if (count > 0)
+    bool named = count > 0;
+    for (int i = 0; i < count; i++) {
+        json_t *names = names_split(operands[i]);
+        named = named && json_array_size(names) > 0;
+        json_array_append_new(groups, names);
+    }
+    if (named)
         return json_pack("{s:s,s:o}", "do", "partition", "groups", groups);
     json_decref(groups);
     snprintf(error, size, "partition takes groups of hosts, such as a,b c,d");

@@ -185,6 +185,9 @@ static bool read_word(struct reading *r) {
         names[i] = words_known[i].name;
     }
     const char *nearest = word_nearest(word, names, WORDS + 4);
+    if (nearest != NULL && strcmp(nearest, word) == 0)
+        return wrong(r, "%s stands in front: HOST [egress|ingress] [only MATCH] [replace] WORD...",
+                     word);
     if (nearest != NULL)
         return wrong(r, "\"%.40s\": no such word (did you mean \"%s\"?)", word, nearest);
     return wrong(r,

@@ -7,9 +7,21 @@
 
 enum { WORDS_MAX = 32, LETTERS_MAX = 64, OPTION_NET = 0x100, OPTION_HELP };
 
+/* What files and operands have in them does not move the cursor or colour the terminal. */
+static void controls_hide(char *text) {
+    for (unsigned char *at = (unsigned char *)text; *at != '\0'; at++) {
+        bool second = at[0] == 0xc2 && at[1] >= 0x80 && at[1] < 0xa0; /* U+0080 to U+009F */
+        if ((*at < ' ' && *at != '\n') || *at == 0x7f || second)
+            *at = '?';
+        if (second)
+            *++at = '?';
+    }
+}
+
 static void vsay(const char *format, va_list arguments) {
     char text[CLI_TEXT];
     vsnprintf(text, sizeof text, format, arguments);
+    controls_hide(text);
     fprintf(stderr, "berth: %s\n", text);
 }
 

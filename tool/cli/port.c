@@ -4,16 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* "80" or "80/tcp"; cuts the text up. False when it is none. */
-static bool wanted_read(char *text, json_int_t *port, const char **protocol) {
-    char *end, *slash = strchr(text, '/');
-    *protocol = "tcp";
-    if (slash != NULL) {
-        *slash = '\0';
-        *protocol = slash + 1;
-    }
+/* "80" or "80/tcp". False when it is none. */
+static bool wanted_read(const char *text, json_int_t *port, const char **protocol) {
+    char *end;
     *port = strtol(text, &end, 10);
-    return end != text && *end == '\0' && *port >= 1 && *port <= 65535 &&
+    *protocol = *end == '/' ? end + 1 : "tcp";
+    return end != text && (*end == '/' || *end == '\0') && *port >= 1 && *port <= 65535 &&
            (strcmp(*protocol, "tcp") == 0 || strcmp(*protocol, "udp") == 0);
 }
 

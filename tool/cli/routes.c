@@ -6,7 +6,6 @@
  * A router has a route to each network. Any other computer has a default route through the next hop
  * that it needs most, and routes to the networks that it reaches through others. */
 #include "tool/cli/routes.h"
-#include "tool/daemon/subnets.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -136,13 +135,8 @@ static void routes_put(json_t *list, const struct hop *hop, const struct spec_ne
     char made[SUBNET_TEXT];
     const char *subnet6 = "::/0";
     route_put(list, hop, "ip", network != NULL ? network->subnet : "0.0.0.0/0");
-    if (network != NULL) {
-        struct berth_ip v4;
-        unsigned prefix;
-        subnet_parse(network->subnet, &v4, &prefix);
-        subnet_derive(&v4, made);
-        subnet6 = network->subnet6 != NULL ? network->subnet6 : made;
-    }
+    if (network != NULL)
+        subnet6 = spec_subnet6(network, made);
     if (strcmp(subnet6, SUBNET_NONE) != 0)
         route_put(list, hop, "ip6", subnet6);
 }

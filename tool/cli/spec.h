@@ -6,6 +6,7 @@
 
 #include "tool/cli/ports.h"
 #include "tool/cli/tree.h"
+#include "tool/daemon/subnets.h"
 
 #include <jansson.h>
 #include <stdint.h>
@@ -128,6 +129,9 @@ struct spec {
     json_t *faults;  /* what happens when, in that order: [{at: ns, fault, place, text}] */
 };
 
+/* The network's IPv6 subnet, or SUBNET_NONE. `made` has room for the text of one that goes with the
+ * IPv4 one. */
+const char *spec_subnet6(const struct spec_network *network, char made[SUBNET_TEXT]);
 /* Reads it; the spec is empty on failure, with "FILE:LINE: KEY: what is wrong" in
  * error[TREE_ERROR]. `name` says where the file is: env_file is beside it. */
 bool spec_read(struct spec *spec, FILE *file, const char *name, char *error);

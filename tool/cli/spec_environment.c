@@ -105,7 +105,8 @@ static bool file_take(const struct spec_reader *reader, const struct tree_node *
         return spec_wrong(reader, node->line, where, "must be a file's name, or a list of them");
     FILE *file = file_locate(reader, node->text, path) ? file_open(path) : NULL;
     if (file == NULL)
-        return spec_wrong(reader, node->line, where, "%.100s: %s", node->text, strerror(errno));
+        return spec_wrong(reader, node->line, where, "%.100s: %s", node->text,
+                          errno == EINVAL ? "is no file to read lines from" : strerror(errno));
     const char *wrong = NULL;
     int number = 0;
     for (; wrong == NULL && getline(&line, &size, file) >= 0; number++)

@@ -2,7 +2,6 @@
 #define _GNU_SOURCE
 #include "tool/cli/spec_read.h"
 #include "tool/control/place.h"
-#include "tool/daemon/subnets.h"
 
 #include <berth/addr.h>
 #include <stdlib.h>
@@ -19,12 +18,15 @@ static bool subnet_read(const struct spec_reader *reader, const struct tree_node
     if (right && berth_ip_is_v4(&ip))
         right = prefix >= 8 && prefix <= 30;
     else if (right)
-        right = prefix == 64 && !berth_ip_is_multicast(&ip);
+        right = prefix == 64;
     if (!right)
         return spec_wrong(reader, node->line, path,
                           "\"%.40s\" should be an IPv4 subnet such as 10.0.0.0/24, or an IPv6 one "
                           "such as fd00:5::/64",
                           node->kind == TREE_TEXT ? node->text : "");
+    if (!subnet_has_hosts(&ip))
+        return spec_wrong(reader, node->line, path, "no host can have an address in %s",
+                          node->text);
     if (subnet_has_more(&ip, prefix))
         return spec_wrong(reader, node->line, path, "%s has bits beyond its prefix set",
                           node->text);
@@ -158,6 +160,26 @@ static const struct spec_network *taken_by(const struct spec *spec, const struct
     return NULL;
 }
 
+const char *spec_subnet6(const struct spec_network *network, char made[SUBNET_TEXT]) {
+    struct berth_ip v4;
+    unsigned prefix;
+    if (network->subnet6 != NULL)
+        return network->subnet6;
+    if (network->subnet == NULL || !subnet_parse(network->subnet, &v4, &prefix))
+        return SUBNET_NONE;
+    subnet_derive(&v4, made);
+    return made;
+}
+
+/* A network that has that IPv6 subnet, too; from `other` on. */
+static const struct spec_network *taken6_by(const struct spec_network *other,
+                                            const struct spec_network *self, const char *subnet6) {
+    char made[SUBNET_TEXT];
+    while (other != NULL && (other == self || !subnet_overlaps(spec_subnet6(other, made), subnet6)))
+        other = other->next;
+    return other;
+}
+
 static size_t hosts_on(const struct spec *spec, const struct spec_network *network) {
     size_t count = 0;
     for (const struct spec_service *service = spec->services; service; service = service->next)
@@ -173,10 +195,14 @@ static bool subnet_choose(const struct spec_reader *reader, struct spec_network 
     for (uint32_t at = 10u << 24; at >> 24 == 10; at += step) {
         if (taken_by(reader->spec, network, at, at + step - 1) != NULL)
             continue;
+        char made[SUBNET_TEXT];
         snprintf(network->made, sizeof network->made, "10.%u.%u.0/%d", at >> 16 & 255,
                  at >> 8 & 255, large ? 16 : 24);
         network->subnet = network->made;
-        return true;
+        if (network->subnet6 != NULL ||
+            taken6_by(reader->spec->networks, network, spec_subnet6(network, made)) == NULL)
+            return true;
+        network->subnet = NULL;
     }
     return spec_wrong(reader, network->line, "networks", "no subnet is left for %s", network->name);
 }
@@ -194,11 +220,19 @@ static bool overlaps_find(const struct spec_reader *reader) {
                                   "its subnet %s overlaps with that of %s, %s", n->subnet,
                                   other->name, other->subnet);
         }
-        for (const struct spec_network *other = n->next; n->subnet6 && other; other = other->next)
-            if (other->subnet6 != NULL && strcmp(n->subnet6, SUBNET_NONE) != 0 &&
-                strcmp(n->subnet6, other->subnet6) == 0)
-                return spec_wrong(reader, other->line, path, "its subnet %s is that of %s, too",
-                                  n->subnet6, other->name);
+    }
+    return true;
+}
+
+static bool overlaps6_find(const struct spec_reader *reader) {
+    for (const struct spec_network *n = reader->spec->networks; n != NULL; n = n->next) {
+        char path[SPEC_PATH], made[SUBNET_TEXT];
+        const char *subnet6 = spec_subnet6(n, made);
+        const struct spec_network *other = taken6_by(n->next, n, subnet6);
+        spec_path(path, "networks", n->name);
+        if (other != NULL)
+            return spec_wrong(reader, other->line, path, "its subnet %s is that of %s, too",
+                              subnet6, other->name);
     }
     return true;
 }
@@ -209,5 +243,5 @@ bool spec_networks_settle(const struct spec_reader *reader) {
     for (struct spec_network *n = reader->spec->networks; n != NULL; n = n->next)
         if (n->subnet == NULL && !subnet_choose(reader, n))
             return false;
-    return true;
+    return overlaps6_find(reader);
 }

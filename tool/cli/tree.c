@@ -2,6 +2,7 @@
 #include "tool/cli/tree.h"
 #include "tool/cli/interpolate.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,6 +49,8 @@ static bool event_next(struct reader *reader, yaml_event_t *event) {
     const yaml_parser_t *p = &reader->parser;
     if (reader->octets > TREE_OCTETS)
         wrong(reader, p->mark.line, "the file is larger than %d octets", TREE_OCTETS);
+    else if (ferror(reader->file))
+        wrong(reader, p->mark.line, "%s", strerror(errno));
     else
         wrong(reader, p->problem_mark.line, "%s%s%s", p->problem != NULL ? p->problem : "not YAML",
               p->context != NULL ? " " : "", p->context != NULL ? p->context : "");

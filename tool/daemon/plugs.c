@@ -61,7 +61,9 @@ static void failure_say(struct daemon *daemon, const struct daemon_lan *lan, con
         snprintf(error, SENTENCE, "no address is left in the subnet %s of network %s", lan->subnet,
                  daemon->net);
     else
-        snprintf(error, SENTENCE, "cannot add the host: %s", strerror(-cause));
+        snprintf(error, SENTENCE, "cannot add the host: %s",
+                 cause == -EEXIST ? "its name is taken (capital letters make no difference)"
+                                  : strerror(-cause));
 }
 
 /* Says why a link could not be made. Which of the two addresses is it? The first is looked at

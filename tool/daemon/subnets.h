@@ -17,11 +17,15 @@ enum { SUBNET_TEXT = BERTH_IP_TEXT + 4 };
 bool subnet_parse(const char *text, struct berth_ip *ip, unsigned *prefix);
 /* True if bits beyond the prefix are set. */
 bool subnet_has_more(const struct berth_ip *ip, unsigned prefix);
+/* False for those that no host can have an address in: this network's, loopback's, groups', the
+ * reserved ones and the links' own (RFC 6890). */
+bool subnet_has_hosts(const struct berth_ip *ip);
 /* False for what is no subnet, SUBNET_NONE for one. */
 bool subnet_contains(const char *text, const struct berth_ip *ip);
 bool subnet_overlaps(const char *a, const char *b);
 /* The IPv6 subnet of a network whose IPv4 one is that: of the unique local addresses (RFC 4193),
- * and easy to know again: 10.1.2.0/24 has fd00:10:1:2::/64. */
+ * and easy to know again: 10.1.2.0/24 has fd00:10:1:2::/64. Another one for each: 10.1.2.64/26 has
+ * fd40:10:1:2::/64. */
 void subnet_derive(const struct berth_ip *v4, char text[SUBNET_TEXT]);
 
 #endif

@@ -163,6 +163,8 @@ static const struct {
      "berth.yaml:3: faults[0].link: a link has two ends, and db is but one"},
     {HOSTS "faults: [{at: 1s, partition: \"a,db pc,a\"}]\n",
      "berth.yaml:3: faults[0].partition: host a is in two groups"},
+    {HOSTS "faults: [{at: 1s, partition: \", a\"}]\n",
+     "berth.yaml:3: faults[0].partition: partition takes groups of hosts, such as a,b c,d"},
     {HOSTS "faults: [{at: 1s, partition: }]\n",
      "berth.yaml:3: faults[0].partition: partition takes groups of hosts, such as a,b c,d"},
     {HOSTS "faults: [{at: 1s, kill: }]\n", "berth.yaml:3: faults[0].kill: which hosts?"},

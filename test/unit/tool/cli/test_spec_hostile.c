@@ -20,6 +20,19 @@ static const struct {
      "berth.yaml:5: hosts.h: which network is ipv4_address for? It belongs below networks"},
     {"networks:\n  a: {subnet: 10.0.0.0/16}\n  b: {subnet: 10.0.5.0/24}\nhosts: {h: {}}\n",
      "berth.yaml:3: networks.a: its subnet 10.0.0.0/16 overlaps with that of b, 10.0.5.0/24"},
+    {"networks:\n  a: {subnet: \"fd00:5::/64\"}\n  b: {subnet: \"fd00:0005::/64\"}\nhosts: {h: "
+     "{}}\n",
+     "berth.yaml:3: networks.a: its subnet fd00:5::/64 is that of b, too"},
+    {"networks:\n  a: {subnet: 10.1.2.0/24}\n  b: {subnet: \"fd00:10:1:2::/64\"}\nhosts: {h: {}}\n",
+     "berth.yaml:3: networks.a: its subnet fd00:10:1:2::/64 is that of b, too"},
+    {"networks:\n  a: {subnet: 127.0.0.0/8}\n",
+     "berth.yaml:2: networks.a.subnet: no host can have an address in 127.0.0.0/8"},
+    {"networks:\n  a: {subnet: 240.0.0.0/8}\n",
+     "berth.yaml:2: networks.a.subnet: no host can have an address in 240.0.0.0/8"},
+    {"networks:\n  a: {subnet: \"fe80::/64\"}\n",
+     "berth.yaml:2: networks.a.subnet: no host can have an address in fe80::/64"},
+    {"networks:\n  a: {subnet: \"::/64\"}\n",
+     "berth.yaml:2: networks.a.subnet: no host can have an address in ::/64"},
     {"networks: {a: {delay: soon}}\n",
      "berth.yaml:1: networks.a.delay: \"soon\" should be such as 50ms"},
     {"networks: {a: {ipam: {config: {subnet: 10.0.0.0/24}}}}\n",
@@ -93,7 +106,7 @@ static const struct {
     {"hosts: {a: {env_file: /nowhere/at/all}}\n",
      "berth.yaml:1: hosts.a.env_file: /nowhere/at/all: No such file or directory"},
     {"hosts: {a: {env_file: /dev/zero}}\n",
-     "berth.yaml:1: hosts.a.env_file: /dev/zero: Invalid argument"},
+     "berth.yaml:1: hosts.a.env_file: /dev/zero: is no file to read lines from"},
     {"hosts: {a: {command: \"${BERTH_NOT_SET}\"}}\n",
      "berth.yaml:1: the variable BERTH_NOT_SET is not set (${BERTH_NOT_SET:-} is empty then; $$ is "
      "a "
