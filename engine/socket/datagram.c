@@ -93,7 +93,7 @@ static int check_size(struct sockets *sockets, struct socket_ref ref, const stru
     uint32_t mtu = sockets->ip.interfaces[way->interface].mtu;
     if (mode <= UDP_MTU_DO)
         mtu = ip_path_mtu(&sockets->ip, &way->remote.ip, way->interface, now);
-    if (!endless && (mode < UDP_MTU_DO || whole <= mtu))
+    if (!endless && (mode < UDP_MTU_DO || mode == UDP_MTU_OMIT || whole <= mtu))
         return 0;
     if (!unseen)
         socket_report_size(sockets, ref, &way->remote, mtu);

@@ -113,7 +113,7 @@ int udp_set_option(struct udp *udp, uint32_t socket, enum berth_option option, i
         at->receive_errors = value != 0;
         return 0;
     case BERTH_IP_MTU_DISCOVER:
-        if (value < UDP_MTU_DONT || value > UDP_MTU_PROBE)
+        if (value < UDP_MTU_DONT || value > UDP_MTU_OMIT)
             return -EINVAL;
         at->mtu_discover = (uint8_t)value;
         return 0;

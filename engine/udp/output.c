@@ -92,7 +92,8 @@ ssize_t udp_send(struct udp *udp, uint32_t socket, const struct udp_way *way, in
     emit->interface = way->interface;
     emit->ttl = ttl < 0 ? from->ttl : (uint8_t)ttl;
     emit->tos = tos < 0 ? from->tos : (uint8_t)tos;
-    emit->dont_fragment = from->mtu_discover != UDP_MTU_DONT;
+    emit->dont_fragment =
+        from->mtu_discover != UDP_MTU_DONT && from->mtu_discover < UDP_MTU_INTERFACE;
     from->sending += (uint32_t)length + (uint32_t)sizeof *emit;
     return (ssize_t)length;
 }

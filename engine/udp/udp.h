@@ -35,7 +35,9 @@ struct udp_way {
     uint8_t interface;
 };
 
-enum { UDP_MTU_DONT, UDP_MTU_WANT, UDP_MTU_DO, UDP_MTU_PROBE }; /* IP_MTU_DISCOVER's values */
+/* IP_MTU_DISCOVER's values. The last two send without DF; OMIT, which nameservers ask for, lets
+ * what is larger than the link's MTU be fragmented, too. */
+enum { UDP_MTU_DONT, UDP_MTU_WANT, UDP_MTU_DO, UDP_MTU_PROBE, UDP_MTU_INTERFACE, UDP_MTU_OMIT };
 
 struct udp; /* opaque to the host */
 

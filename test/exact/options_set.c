@@ -71,6 +71,20 @@ static const struct option {
     OPTION(IPPROTO_IPV6, IPV6_V6ONLY),
     OPTION(IPPROTO_IPV6, IPV6_UNICAST_HOPS),
     OPTION(IPPROTO_IPV6, IPV6_TCLASS),
+    OPTION(IPPROTO_IPV6, IPV6_MTU),
+    OPTION(IPPROTO_IPV6, IPV6_MTU_DISCOVER),
+    OPTION(IPPROTO_IPV6, IPV6_RECVPKTINFO),
+    OPTION(IPPROTO_IPV6, IPV6_RECVERR),
+    OPTION(IPPROTO_IPV6, IPV6_FREEBIND),
+    OPTION(IPPROTO_IPV6, IPV6_TRANSPARENT),
+    OPTION(IPPROTO_IPV6, IPV6_MULTICAST_LOOP),
+    OPTION(IPPROTO_IPV6, IPV6_MINHOPCOUNT),
+    OPTION(IPPROTO_IPV6, IPV6_RECVORIGDSTADDR),
+    OPTION(IPPROTO_IP, IP_MINTTL),
+    OPTION(IPPROTO_IP, IP_RECVORIGDSTADDR),
+    OPTION(IPPROTO_TCP, TCP_SAVE_SYN),
+    OPTION(IPPROTO_TCP, TCP_THIN_LINEAR_TIMEOUTS),
+    OPTION(SOL_SOCKET, SO_TIMESTAMPNS),
     {SOL_SOCKET, 999, "unknown"},
     {IPPROTO_TCP, 999, "unknown TCP"},
     {IPPROTO_IP, 999, "unknown IP"},
@@ -82,9 +96,10 @@ static const struct trial {
     int value, length;
     const char *text;
 } trials[] = {
-    {0, 4, "0"},       {1, 4, "1"},          {2, 4, "2"},         {-1, 4, "-1"},
-    {100, 4, "100"},   {70000, 4, "70000"},  {INT_MAX, 4, "max"}, {1, 0, "no octets"},
-    {1, 1, "1 octet"}, {3, 2, "two octets"}, {1, 8, "8 octets"},  {1, -1, "length -1"},
+    {0, 4, "0"},          {1, 4, "1"},         {2, 4, "2"},          {4, 4, "4"},
+    {5, 4, "5"},          {6, 4, "6"},         {-1, 4, "-1"},        {100, 4, "100"},
+    {70000, 4, "70000"},  {INT_MAX, 4, "max"}, {1, 0, "no octets"},  {1, 1, "1 octet"},
+    {3, 2, "two octets"}, {1, 8, "8 octets"},  {1, -1, "length -1"},
 };
 
 /* Whether the result depends on the machine's limits. */

@@ -12,6 +12,7 @@
 /* What Linux answers for a socket whose buffers nobody has set. */
 enum { CONGESTION_NAME = 16 }; /* Linux's TCP_CA_NAME_MAX */
 enum { BUFFER_LEAST = 2304 };
+enum { IPV6_LEAST_MTU = 1280 }; /* RFC 8200 5 */
 enum { TCP_SNDBUF_DEFAULT = 16384, TCP_RCVBUF_DEFAULT = 131072, UDP_BUFFER_DEFAULT = 212992 };
 
 static long int_out(void *value, size_t *length, int number) {
@@ -172,6 +173,19 @@ static long mtu_get(struct call *call, struct conduit *conduit, void *value, siz
     return int_out(value, length, 1500);
 }
 
+/* From then on Linux sends no larger packets over IPv6; DNS servers ask for 1,280, as nobody's
+ * route is too narrow for that. Here each link's own bound holds, and getsockopt() says that in
+ * Linux, too. */
+static long mtu_set(const struct call *call, const void *value, size_t length) {
+    int mtu;
+    if ((int)call->arguments[1] != IPPROTO_IPV6)
+        return -ENOPROTOOPT;
+    if (length < sizeof mtu)
+        return -EINVAL;
+    memcpy(&mtu, value, sizeof mtu);
+    return mtu != 0 && mtu < IPV6_LEAST_MTU ? -EINVAL : 0;
+}
+
 /* Linux reads at most 15 octets of a name, with or without its end. */
 static long congestion_set(struct call *call, struct conduit *conduit, const void *value,
                            size_t length) {
@@ -300,6 +314,8 @@ long option_special_set(struct call *call, struct conduit *conduit, enum option_
         return oobinline_set(call, conduit, value, length);
     case SPECIAL_IP_OPTIONS:
         return ip_options_set(conduit, value, length);
+    case SPECIAL_MTU:
+        return mtu_set(call, value, length);
     case SPECIAL_CONGESTION:
         return congestion_set(call, conduit, value, length);
     case SPECIAL_PACING:

@@ -178,7 +178,8 @@ static void sizes(void **state) {
     } cases[] = {
         {1473, 4, 2, false, true, 0},  {1473, 4, 2, true, true, 9},    {1473, 4, 3, false, true, 0},
         {65508, 4, 1, false, true, 0}, {65536, 4, 1, false, false, 0}, {1453, 6, 2, false, true, 9},
-        {65528, 6, 1, true, true, 9},  {128000, 6, 1, false, true, 9},
+        {65528, 6, 1, true, true, 9},  {128000, 6, 1, false, true, 9}, {1473, 4, 4, false, true, 0},
+        {1453, 6, 4, false, true, 9},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct peer peer;
@@ -210,6 +211,23 @@ static void sizes(void **state) {
             assert_true(berth_ip_equal(&report.remote.ip, &to.ip));
             assert_true(berth_ip_is_any(&report.offender));
         }
+        peer_stop(&peer);
+    }
+}
+
+/* IP_PMTUDISC_OMIT: what is longer than the link's MTU goes in fragments. */
+static void omitted(void **state) {
+    (void)state;
+    for (int v6 = 0; v6 < 2; v6++) {
+        struct peer peer;
+        peer6_start(&peer, BERTH_LINK_RAW_IP, 1500, 0);
+        struct berth_endpoint to = v6 ? endpoint6(peer_ip6, 9) : endpoint(PEER_IP, 9);
+        berth_handle socket = v6 ? udp6_socket(&peer, any6, 4000) : udp_socket(&peer, 0, 4000);
+        option(&peer, socket, BERTH_IP_MTU_DISCOVER, 5);
+        assert_int_equal(berth_socket_send_to(peer.host, socket, data, 2000, &to, peer.now), 2000);
+        assert_true(peer_pull(&peer));
+        assert_true(peer_pull(&peer));
+        assert_false(peer_pull(&peer));
         peer_stop(&peer);
     }
 }
@@ -317,9 +335,9 @@ static void bounds(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(datagrams), cmocka_unit_test(order),      cmocka_unit_test(echoes),
-        cmocka_unit_test(sizes),     cmocka_unit_test(neighbours), cmocka_unit_test(attempts),
-        cmocka_unit_test(bounds),
+        cmocka_unit_test(datagrams), cmocka_unit_test(order),   cmocka_unit_test(echoes),
+        cmocka_unit_test(sizes),     cmocka_unit_test(omitted), cmocka_unit_test(neighbours),
+        cmocka_unit_test(attempts),  cmocka_unit_test(bounds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -37,6 +37,14 @@ static void test_wire(void **state) {
     out_ip(&peer, &ip);
     assert_int_equal(ip.ttl, 64);
     assert_true(ip.dont_fragment);
+    for (int mode = 4; mode <= 5; mode++) { /* the link's MTU alone counts */
+        assert_int_equal(set(&peer, socket, BERTH_IP_MTU_DISCOVER, mode), 0);
+        assert_int_equal(get(&peer, socket, BERTH_IP_MTU_DISCOVER), mode);
+        assert_int_equal(berth_socket_send_to(peer.host, socket, "x", 1, &to, peer.now), 1);
+        assert_true(peer_pull(&peer));
+        out_ip(&peer, &ip);
+        assert_false(ip.dont_fragment);
+    }
     peer_stop(&peer);
 }
 
@@ -108,7 +116,7 @@ static void test_values(void **state) {
     assert_int_equal(set(&peer, socket, BERTH_TCP_NODELAY, 1), -ENOPROTOOPT);
     assert_int_equal(get(&peer, socket, BERTH_TCP_NODELAY), -ENOPROTOOPT);
     assert_int_equal(set(&peer, socket, BERTH_V6ONLY, 1), -ENOPROTOOPT);
-    assert_int_equal(set(&peer, socket, BERTH_IP_MTU_DISCOVER, 4), -EINVAL);
+    assert_int_equal(set(&peer, socket, BERTH_IP_MTU_DISCOVER, 6), -EINVAL);
     peer_stop(&peer);
 }
 
