@@ -49,10 +49,19 @@ struct cli_options {
  * on), or an exit status. */
 int cli_parse(int argc, char **argv, const struct cli_options *options, const char **net);
 
+/* What getopt_long returned '?' or ':' for, with the nearest of those known (cli_misuse's status).
+ */
+int cli_option_wrong(const char *command, char **argv, int letter, const struct option *known);
+
 /* "berth: ..." on standard error; returns STATUS_FAILED. */
 int cli_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* The same for wrong use of a command: adds where to read more; returns STATUS_USAGE. */
 int cli_misuse(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Whether it can be said to the daemon: UTF-8. */
+bool cli_text_valid(const char *text);
+/* A whole number within those bounds. */
+bool cli_number(const char *text, long least, long most, long *number);
 
 /* Connects to a running network; a descriptor, or -1 when that failed and has been said. */
 int cli_connect(const char *net);

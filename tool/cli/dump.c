@@ -8,7 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
+#include <limits.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -20,11 +20,9 @@ struct dump_choice {
     bool stop, detach;
 };
 
-static long number_read(const char *text) {
-    char *end;
-    errno = 0;
-    long number = strtol(text, &end, 10);
-    return end == text || *end != '\0' || errno != 0 || number < 0 ? -1 : number;
+static long number_read(const char *text, long least) {
+    long number;
+    return cli_number(text, least, LONG_MAX, &number) ? number : -1;
 }
 
 static void dump_take(void *context, int letter, const char *argument) {
@@ -37,13 +35,13 @@ static void dump_take(void *context, int letter, const char *argument) {
         choice->on = argument;
         break;
     case 'c':
-        choice->count = number_read(argument);
+        choice->count = number_read(argument, 1);
         break;
     case 's':
-        choice->snap = number_read(argument);
+        choice->snap = number_read(argument, 0);
         break;
     case 'B':
-        choice->buffer = number_read(argument);
+        choice->buffer = number_read(argument, 1);
         break;
     case 'd':
         choice->detach = true;
@@ -211,7 +209,9 @@ static int dump_main(int argc, char **argv, bool detached) {
     if (status >= 0)
         return status;
     if (choice.count < 0 || choice.snap < 0 || choice.buffer < 0)
-        return cli_misuse(argv[0], "-c, -s and -B take numbers");
+        return cli_misuse(argv[0], "-c, -s and -B take numbers, -c and -B none below 1");
+    if (choice.on != NULL && !cli_text_valid(choice.on))
+        return cli_misuse(argv[0], "\"%.80s\" is no computer and no network", choice.on);
     if (choice.stop == (choice.file != NULL))
         return cli_misuse(argv[0], "say -w FILE (- for standard output), or --stop");
     if (choice.stop) {

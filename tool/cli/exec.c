@@ -1,3 +1,4 @@
+#include "tool/cli/cli.h"
 #include "tool/cli/run.h"
 #include "tool/runner/run.h"
 
@@ -30,7 +31,7 @@ static int wrong_use(void) {
 /* Takes the options that stand at optind. false: the command is over, with *status. */
 static bool options_take(int argc, char **argv, struct run_options *options, int *status) {
     int option;
-    while ((option = getopt_long(argc, argv, "+dh", known, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, "+:dh", known, NULL)) != -1) {
         switch (option) {
         case 'n':
             options->net = optarg;
@@ -43,7 +44,8 @@ static bool options_take(int argc, char **argv, struct run_options *options, int
             *status = 0;
             return false;
         default:
-            *status = wrong_use();
+            cli_option_wrong("exec", argv, option, known);
+            *status = RUN_FAILED;
             return false;
         }
     }
@@ -51,10 +53,10 @@ static bool options_take(int argc, char **argv, struct run_options *options, int
 }
 
 int command_exec(int argc, char **argv) {
-    static char name[] = "berth exec"; /* getopt's messages start with it */
-    struct run_options options = {.command = "exec", .net = "default", .existing = true};
+    struct run_options options = {
+        .command = "exec", .net = "default", .existing = true, .grace_ms = RUN_GRACE_MS};
     int status;
-    argv[0] = name;
+    opterr = 0;
     if (!options_take(argc, argv, &options, &status))
         return status;
     if (optind >= argc) {

@@ -44,10 +44,6 @@ static json_t *arguments_json(char *const *argv) {
     return list;
 }
 
-static unsigned grace_of(const struct run_options *options) {
-    return options->grace ? (unsigned)strtoul(options->grace, NULL, 10) : RUN_GRACE_MS;
-}
-
 static json_t *join_request(const struct run_options *options) {
     const char *slash = strrchr(options->argv[0], '/');
     json_t *request = json_pack("{s:s, s:o, s:o}", "do", "join", "program",
@@ -59,7 +55,7 @@ static json_t *join_request(const struct run_options *options) {
         json_object_set_new(request, "ip", argument_json(options->ip));
     if (options->existing)
         json_object_set_new(request, "must_exist", json_true());
-    json_object_set_new(request, "grace", json_integer(grace_of(options)));
+    json_object_set_new(request, "grace", json_integer(options->grace_ms));
     return request;
 }
 
@@ -86,15 +82,14 @@ int run_on_network(const struct run_options *options) {
         fprintf(stderr, "berth: %s\n", text);
         close(control);
     } else {
-        status = run_program(&(struct run_request){
-            .net = options->net,
-            .host = host ? host : "",
-            .argv = options->argv,
-            .control = control,
-            .user = options->user ? &user : NULL,
-            .stop_signal = options->stop_signal ? atoi(options->stop_signal) : 0,
-            .grace_ms = grace_of(options),
-            .detached = options->detached});
+        status = run_program(&(struct run_request){.net = options->net,
+                                                   .host = host ? host : "",
+                                                   .argv = options->argv,
+                                                   .control = control,
+                                                   .user = options->user ? &user : NULL,
+                                                   .stop_signal = (int)options->stop_signal,
+                                                   .grace_ms = (unsigned)options->grace_ms,
+                                                   .detached = options->detached});
     }
     json_decref(reply);
     return status;

@@ -1,4 +1,5 @@
 /* berth: the command. */
+#define _GNU_SOURCE
 #include "tool/cli/cli.h"
 #include "tool/cli/run.h"
 #include "tool/control/nearest.h"
@@ -6,9 +7,12 @@
 #include "tool/daemon/daemon.h"
 #include "tool/daemon/lifecycle.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 
 static const struct command {
     const char *name;
@@ -56,7 +60,12 @@ static int usage(FILE *file) {
 }
 
 int command_version(int argc, char **argv) {
-    (void)argc, (void)argv;
+    const struct cli_options options = {
+        .usage = "version", .help = "Says which berth this is.\n", .letters = ""};
+    const char *net;
+    int status = cli_parse(argc, argv, &options, &net);
+    if (status >= 0)
+        return status;
     printf("berth %s\n", BERTH_VERSION);
     return 0;
 }
@@ -87,17 +96,44 @@ static int command_unknown(const char *word) {
     return STATUS_USAGE;
 }
 
+/* Our own descriptors must not take the numbers of standard streams that the caller closed: who
+ * writes messages, or puts /dev/null there, would hit them. The programs that we start find them
+ * closed, as they were. The wrong way round, so that what is written to a closed one still fails.
+ */
+static void streams_keep(void) {
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 &&
+            open("/dev/null", (fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) | O_CLOEXEC) < 0)
+            return;
+}
+
+/* A table that did not arrive is no success. */
+static int output_finish(int status) {
+    bool lost = ferror(stdout) != 0;
+    errno = 0;
+    if (fflush(stdout) == 0 && !lost)
+        return status;
+    cli_fail("standard output: %s", errno != 0 ? strerror(errno) : "it could not be written");
+    return status != 0 ? status : STATUS_FAILED;
+}
+
+static int command_of(int argc, char **argv) {
+    static char help[] = "--help";
+    bool asked = strcmp(argv[0], "help") == 0;
+    if (asked && argc > 1) /* help run: run --help */
+        return command_of(2, (char *[]){argv[1], help, NULL});
+    if (asked || strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0)
+        return usage(stdout);
+    if (strcmp(argv[0], "--version") == 0)
+        argv[0] += 2;
+    for (size_t i = 0; i < COMMANDS; i++)
+        if (strcmp(argv[0], commands[i].name) == 0)
+            return commands[i].run(argc, argv);
+    return command_unknown(argv[0]);
+}
+
 int main(int argc, char **argv) {
     prctl(PR_SET_NAME, "berth"); /* who was started through /proc/self/exe would be called "exe" */
-    if (argc < 2)
-        return usage(stderr);
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
-        strcmp(argv[1], "help") == 0)
-        return usage(stdout);
-    if (strcmp(argv[1], "--version") == 0)
-        return command_version(argc, argv);
-    for (size_t i = 0; i < COMMANDS; i++)
-        if (strcmp(argv[1], commands[i].name) == 0)
-            return commands[i].run(argc - 1, argv + 1);
-    return command_unknown(argv[1]);
+    streams_keep();
+    return output_finish(argc < 2 ? usage(stderr) : command_of(argc - 1, argv + 1));
 }

@@ -2,7 +2,9 @@
 #include "tool/control/nearest.h"
 #include "tool/control/place.h"
 
+#include <errno.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { WORDS_MAX = 32, LETTERS_MAX = 64, OPTION_NET = 0x100, OPTION_HELP };
@@ -42,9 +44,21 @@ int cli_misuse(const char *command, const char *format, ...) {
     return STATUS_USAGE;
 }
 
+bool cli_text_valid(const char *text) {
+    json_t *string = json_string(text);
+    json_decref(string);
+    return string != NULL;
+}
+
+bool cli_number(const char *text, long least, long most, long *number) {
+    char *end;
+    errno = 0;
+    *number = strtol(text, &end, 10);
+    return end != text && *end == '\0' && errno == 0 && *number >= least && *number <= most;
+}
+
 /* The command's own long options and the common ones. */
-static size_t words_collect(const struct cli_options *options, struct option *words,
-                            const char **names) {
+static void words_collect(const struct cli_options *options, struct option *words) {
     static const struct option common[] = {{"net", required_argument, NULL, OPTION_NET},
                                            {"help", no_argument, NULL, OPTION_HELP}};
     size_t count = 0;
@@ -53,14 +67,13 @@ static size_t words_collect(const struct cli_options *options, struct option *wo
     for (size_t i = 0; i < 2; i++)
         words[count++] = common[i];
     words[count] = (struct option){.name = NULL};
-    for (size_t i = 0; i < count; i++)
-        names[i] = words[i].name;
-    return count;
 }
 
-static int option_wrong(const char *command, char **argv, int letter, const char *const *names,
-                        size_t count) {
-    const char *word = argv[optind - 1];
+int cli_option_wrong(const char *command, char **argv, int letter, const struct option *known) {
+    const char *word = argv[optind - 1], *names[WORDS_MAX];
+    size_t count = 0;
+    for (; count < WORDS_MAX && known[count].name != NULL; count++)
+        names[count] = known[count].name;
     if (letter == ':')
         return cli_misuse(command, "%s: %s needs a value", command, word);
     if (optopt >= '0' && optopt <= '9') /* delay -5ms */
@@ -75,21 +88,25 @@ static int option_wrong(const char *command, char **argv, int letter, const char
     return cli_misuse(command, "%s: no option %s", command, bare);
 }
 
-static int operands_check(const char *command, int count, const struct cli_options *options) {
+static int operands_check(const char *command, int count, char *const *operands,
+                          const struct cli_options *options) {
     if (count < options->least)
         return cli_misuse(command, "%s: something is missing; use: berth %s", command,
                           options->usage);
     if (options->most >= 0 && count > options->most)
         return cli_misuse(command, "%s: too many words; use: berth %s", command, options->usage);
+    for (int i = 0; i < count; i++)
+        if (!cli_text_valid(operands[i]))
+            return cli_misuse(command, "%s: \"%.80s\" is not UTF-8", command, operands[i]);
     return -1;
 }
 
 int cli_parse(int argc, char **argv, const struct cli_options *options, const char **net) {
     struct option words[WORDS_MAX];
-    const char *names[WORDS_MAX], *command = argv[0];
+    const char *command = argv[0];
     char letters[LETTERS_MAX];
-    size_t count = words_collect(options, words, names);
     int letter;
+    words_collect(options, words);
     snprintf(letters, sizeof letters, ":h%s", options->letters);
     *net = "default";
     opterr = 0;
@@ -102,7 +119,7 @@ int cli_parse(int argc, char **argv, const struct cli_options *options, const ch
             return 0;
         }
         if (letter == '?' || letter == ':')
-            return option_wrong(command, argv, letter, names, count);
+            return cli_option_wrong(command, argv, letter, words);
         if (letter == OPTION_NET)
             *net = optarg;
         else
@@ -113,5 +130,5 @@ int cli_parse(int argc, char **argv, const struct cli_options *options, const ch
                           "\"%.80s\" is no name for a network: letters, digits, - _ and ., at "
                           "most %d",
                           *net, PLACE_NAME);
-    return operands_check(command, argc - optind, options);
+    return operands_check(command, argc - optind, argv + optind, options);
 }

@@ -1,4 +1,5 @@
 #include "tool/cli/run.h"
+#include "tool/cli/cli.h"
 #include "tool/cli/outside.h"
 #include "tool/runner/run.h"
 
@@ -39,11 +40,20 @@ static const char help[] =
     "  berth run -- curl http://server/\n"
     "  berth run --host pc1 -- bash\n";
 
-enum { ERROR_TEXT = 512 };
+enum { ERROR_TEXT = 512, SIGNAL_LAST = 64, GRACE_MOST_MS = 1000000000 };
 
 static int wrong_use(void) {
     fputs("berth: see `berth run --help`\n", stderr);
     return RUN_FAILED;
+}
+
+static bool number_take(const char *text, long least, long most, long *number,
+                        char error[ERROR_TEXT]) {
+    bool fine = cli_number(text, least, most, number);
+    if (!fine)
+        snprintf(error, ERROR_TEXT, "\"%.80s\" should be a number from %ld to %ld", text, least,
+                 most);
+    return fine;
 }
 
 int command_run(int argc, char **argv) {
@@ -58,14 +68,14 @@ int command_run(int argc, char **argv) {
                                           {"gateway", optional_argument, NULL, 'w'},
                                           {"help", no_argument, NULL, 'h'},
                                           {0}};
-    static char name[] = "berth run"; /* getopt's messages start with it */
     struct outside outside = {.port_count = 0};
-    struct run_options options = {.command = "run", .net = "default", .outside = &outside};
+    struct run_options options = {
+        .command = "run", .net = "default", .outside = &outside, .grace_ms = RUN_GRACE_MS};
     char error[ERROR_TEXT];
     bool fine = true;
     int option;
-    argv[0] = name;
-    while ((option = getopt_long(argc, argv, "+hp:", known, NULL)) != -1) {
+    opterr = 0;
+    while ((option = getopt_long(argc, argv, "+:hp:", known, NULL)) != -1) {
         switch (option) {
         case 'n':
             options.net = optarg;
@@ -83,10 +93,10 @@ int command_run(int argc, char **argv) {
             options.user = optarg;
             break;
         case 's':
-            options.stop_signal = optarg;
+            fine = number_take(optarg, 1, SIGNAL_LAST, &options.stop_signal, error);
             break;
         case 'g':
-            options.grace = optarg;
+            fine = number_take(optarg, 0, GRACE_MOST_MS, &options.grace_ms, error);
             break;
         case 'p':
             fine = outside_publish(&outside, optarg, error, sizeof error);
@@ -98,7 +108,8 @@ int command_run(int argc, char **argv) {
             fputs(help, stdout);
             return 0;
         default:
-            return wrong_use();
+            cli_option_wrong("run", argv, option, known);
+            return RUN_FAILED;
         }
         if (!fine) {
             fprintf(stderr, "berth: run: %s\n", error);

@@ -10,9 +10,9 @@ struct run_options {
     const char *command; /* "run" or "exec", for messages */
     const char *net, *host, *ip;
     const char *user;              /* NULL: ours */
-    const char *stop_signal;       /* a number; NULL: SIGTERM */
-    const char *grace;             /* ms before SIGKILL; NULL: the usual */
     const struct outside *outside; /* NULL: nothing */
+    long stop_signal;              /* 0: SIGTERM */
+    long grace_ms;                 /* before SIGKILL */
     bool existing;                 /* network and host must be there already */
     bool detached;
     char *const *argv;
