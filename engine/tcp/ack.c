@@ -138,6 +138,13 @@ static enum tcp_verdict opened(struct tcp *tcp, struct tcp_connection *c,
     return TCP_CONTINUE;
 }
 
+/* MAX.SND.WND. An idle connection knows its last window only, which may be closed; so it is never
+ * less than what a window can be without scaling. */
+static uint32_t widest_window(const struct tcp_connection *c) {
+    uint32_t widest = c->snd_wnd > 65535 ? c->snd_wnd : 65535;
+    return c->active && c->active->snd_wnd_max > widest ? c->active->snd_wnd_max : widest;
+}
+
 enum tcp_verdict ack_process(struct tcp *tcp, struct tcp_connection *c,
                              const struct tcp_segment *segment, const struct tcp_options *options) {
     uint32_t ack = segment->ack, most = tcp_snd_max(c), old_window = c->snd_wnd;
@@ -150,11 +157,7 @@ enum tcp_verdict ack_process(struct tcp *tcp, struct tcp_connection *c,
     }
     /* RFC 5961 5.2, 5961-3, 9293-E7: acceptable are [SND.UNA - MAX.SND.WND, SND.MAX]; what is not
      * is answered and dropped, its data too. */
-    uint32_t widest =
-        c->active && c->active->snd_wnd_max > c->snd_wnd ? c->active->snd_wnd_max : c->snd_wnd;
-    if (widest < 65535u << (c->scales & 15))
-        widest = 65535u << (c->scales & 15);
-    if (seq_gt(ack, most) || seq_lt(ack, c->snd_una - widest)) {
+    if (seq_gt(ack, most) || seq_lt(ack, c->snd_una - widest_window(c))) {
         ack_challenge(tcp, c);
         return TCP_DROP;
     }

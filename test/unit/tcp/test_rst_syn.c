@@ -118,6 +118,38 @@ static void ack_range(void **state) {
     }
 }
 
+/* 5961-3: the largest window is what the peer has said, not what its scale would let it say; and it
+ * stays so when the window closes. */
+static void ack_range_scaled(void **state) {
+    (void)state;
+    enum { WINDOW = 1000 << 14 };
+    static const struct {
+        int32_t ack; /* beside SND.UNA */
+        bool taken;
+    } cases[] = {{0, true},
+                 {-WINDOW, true},
+                 {-WINDOW - 1, false},
+                 {-2 * WINDOW, false},
+                 {-(1 << 29), false},
+                 {-65535 * (1 << 14) + 1, false}};
+    for (unsigned i = 0; i < 2 * sizeof cases / sizeof *cases; i++) {
+        struct peer p;
+        peer_setup(&p, i % 2 ? 6 : 4);
+        p.win = 1000;
+        uint32_t listener = peer_listener(&p, 5);
+        opened_wait_for_wrap(&p);
+        uint32_t socket = peer_establishes(&p, listener, 0xfffff800u, "wscale 14");
+        peer_silent(&p);
+        opened_writes(&p, socket, 100, 0);
+        peer_gets(&p, "PA len 100");
+        peer_sends(&p, "A win 0");
+        assert_int_equal(tcp_at(p.tcp, socket)->snd_wnd, 0);
+        peer_sends(&p, "PA ack %u len 10", p.ack + (uint32_t)cases[i / 2].ack);
+        assert_int_equal(opened_reads(&p, socket, p.seq, 100), cases[i / 2].taken ? 10 : 0);
+        peer_end(&p);
+    }
+}
+
 /* 5961-4: at most one challenge in half a second for a connection, and no counter that one
  * connection could watch for what happens on another (CVE-2016-5696). */
 static void challenges_throttled(void **state) {
@@ -211,13 +243,10 @@ static void no_ack(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reset_zones),
-        cmocka_unit_test(reset_with_more),
-        cmocka_unit_test(syn_zones),
-        cmocka_unit_test(ack_range),
-        cmocka_unit_test(challenges_throttled),
-        cmocka_unit_test(nothing_stays),
-        cmocka_unit_test(no_storm),
+        cmocka_unit_test(reset_zones),      cmocka_unit_test(reset_with_more),
+        cmocka_unit_test(syn_zones),        cmocka_unit_test(ack_range),
+        cmocka_unit_test(ack_range_scaled), cmocka_unit_test(challenges_throttled),
+        cmocka_unit_test(nothing_stays),    cmocka_unit_test(no_storm),
         cmocka_unit_test(no_ack),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
