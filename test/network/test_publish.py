@@ -114,7 +114,7 @@ print(sum(s.recv(12).startswith(b"HTTP/1.1 200") for s in all))"""], capture_out
     check("a port that a program has", done.returncode == 125 and f"is taken by python3 (pid {os.getpid()})" in done.stderr, done)
     holder.close()
     for words, said in [("1.2.3.4:8081:80", "no address 1.2.3.4"), ("808080:80", "808080"), ("80:80/sctp", "sctp"), ("", ""), ("a:b", "a:b"),
-                        ("80-90:80-81", "80-90")]:
+                        ("80-90:80-81", "80-90"), ("8000-9024:1000-2024", "a range has 1024 ports at most")]:
         done = net.run("other", "/bin/true", extra=["-p", words])
         check(f"refused: -p {words or 'nothing'}", done.returncode == 125 and said in done.stderr and done.stderr.startswith("berth: "), done)
 

@@ -139,8 +139,12 @@ void request_publish(struct connection *c, json_t *request) {
         connection_refuse(c, "%s", error);
         return;
     }
+    if (count > COUNT_MAX) {
+        connection_refuse(c, "a range has %d ports at most", COUNT_MAX);
+        return;
+    }
     if (!port_read(request, "outside", 0, &what.outside) ||
-        !port_read(request, "inside", 1, &what.inside) || count < 1 || count > COUNT_MAX ||
+        !port_read(request, "inside", 1, &what.inside) || count < 1 ||
         what.inside + count > 65536 || what.outside + count > 65536 ||
         (!what.any && berth_ip_parse(address, &what.address) < 0)) {
         connection_refuse(c, "publish takes an address, a port of it and one of the host");
