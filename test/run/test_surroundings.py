@@ -190,6 +190,19 @@ def few_files():
         check("and works again when that one has ended", done.stdout == "hello from server\n", done)
 
 
+def small_limits():
+    """A shell's ulimit is for its programs; what Berth makes beside them it does not stop."""
+    for limit in ("--stack=65536:65536", "--fsize=0:0", "--nofile=128:128", "--memlock=0:0", "--sigpending=0:0", "--msgqueue=0:0"):
+        kind = masked("small", [], [])
+        kind.daemon = kind.runs = ["prlimit", limit]
+        with kind() as net:
+            done = net.run("pc", "curl", "-sS", "http://bystander/")
+            check(f"{limit}: a name is found, and nobody listens there", done.returncode == 7, done)
+            done = net.berth("hosts", "--json")
+            check(f"{limit}: and hosts says who is there, or why not", '"bystander"' in done.stdout or
+                  ("fsize" in limit and "could not be written" in done.stderr), done)
+
+
 def main():
     built = subprocess.run(["cc", "-O1", "-o", f"{MASK}/mask", f"{HERE}/programs/mask.c", "-lseccomp"], capture_output=True, text=True)
     if not check("the program that masks is built", built.returncode == 0, built.stderr):
@@ -205,6 +218,7 @@ def main():
     limits_play(masked("limits", ["limits"], []))
     refusals()
     few_files()
+    small_limits()
 
 
 try:

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -51,6 +52,7 @@ static int signals_watch(struct daemon *daemon) {
     sigaddset(&set, SIGINT);
     signal(SIGHUP, SIG_IGN);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* ulimit -f: a document that cannot be written is said */
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     if (fd < 0)
@@ -72,9 +74,19 @@ static int network_make(struct daemon *daemon) {
     return daemon->server != NULL ? 0 : errno != 0 ? -errno : -EIO;
 }
 
-/* Each socket of a program is a descriptor here. */
+/* Each socket of a program is a descriptor here; and a thread's stack is as large as the caller's
+ * shell says (ulimit -s), which may be less than a call needs. */
 static void limits_raise(void) {
+    enum { STACK_LEAST = 1 << 20 };
     struct rlimit limit;
+    pthread_attr_t usual;
+    size_t stack;
+    if (pthread_getattr_default_np(&usual) == 0) {
+        if (pthread_attr_getstacksize(&usual, &stack) == 0 && stack < STACK_LEAST &&
+            pthread_attr_setstacksize(&usual, STACK_LEAST) == 0)
+            pthread_setattr_default_np(&usual);
+        pthread_attr_destroy(&usual);
+    }
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
         limit.rlim_cur = limit.rlim_max;
         setrlimit(RLIMIT_NOFILE, &limit);

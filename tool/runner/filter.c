@@ -15,8 +15,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -45,20 +45,25 @@ static int context_prepare(scmp_filter_ctx context) {
     return rules_add(context);
 }
 
-/* libseccomp 2.5 writes a finished filter to a file only. */
-static int filter_load(struct sock_fprog *filter, int file) {
-    off_t size = lseek(file, 0, SEEK_END);
-    if (size <= 0 || (size_t)size > BPF_MAXINSNS * sizeof(struct sock_filter))
-        return -EINVAL;
-    filter->filter = malloc((size_t)size);
-    if (!filter->filter)
-        return -ENOMEM;
-    filter->len = (unsigned short)((size_t)size / sizeof(struct sock_filter));
-    if (pread(file, filter->filter, (size_t)size, 0) != size) {
-        filter_clear(filter);
-        return -EIO;
-    }
-    return 0;
+/* libseccomp 2.5 writes a finished filter to a descriptor only. To a socket: the size of files may
+ * be limited (ulimit -f). */
+static int filter_export(struct sock_fprog *filter, scmp_filter_ctx context) {
+    enum { SIZE_MOST = BPF_MAXINSNS * sizeof(struct sock_filter) };
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+        return -errno;
+    int r = seccomp_export_bpf(context, ends[0]);
+    close(ends[0]);
+    filter->filter = malloc(SIZE_MOST);
+    ssize_t size =
+        r < 0 || !filter->filter ? 0 : recv(ends[1], filter->filter, SIZE_MOST, MSG_WAITALL);
+    close(ends[1]);
+    filter->len = (unsigned short)((size_t)(size > 0 ? size : 0) / sizeof(struct sock_filter));
+    if (filter->len > 0)
+        return 0;
+    r = r < 0 ? r : !filter->filter ? -ENOMEM : -EIO;
+    filter_clear(filter);
+    return r;
 }
 
 int filter_init(struct sock_fprog *filter) {
@@ -67,14 +72,9 @@ int filter_init(struct sock_fprog *filter) {
     scmp_filter_ctx context = seccomp_init(SCMP_ACT_ALLOW);
     if (!context)
         return -ENOMEM;
-    int file = memfd_create("filter", MFD_CLOEXEC);
-    int r = file < 0 ? -errno : context_prepare(context);
+    int r = context_prepare(context);
     if (r == 0)
-        r = seccomp_export_bpf(context, file);
-    if (r == 0)
-        r = filter_load(filter, file);
-    if (file >= 0)
-        close(file);
+        r = filter_export(filter, context);
     seccomp_release(context);
     return r;
 }
