@@ -118,7 +118,8 @@ static void other_orders(void **state) {
     check_gone(&p);
 }
 
-/* SHLD-3, 2525-17: unread octets at the close, SO_LINGER 0, abort: RST, at once, of all. [MAY-1] */
+/* SHLD-3, 2525-17: unread octets at the close, SO_LINGER 0, abort: RST, at once, of all. [MAY-1,
+ * 9293-E14] */
 static void resets(void **state) {
     (void)state;
     for (unsigned i = 0; i < 4; i++) {
