@@ -201,6 +201,11 @@ def small_limits():
             done = net.berth("hosts", "--json")
             check(f"{limit}: and hosts says who is there, or why not", '"bystander"' in done.stdout or
                   ("fsize" in limit and "could not be written" in done.stderr), done)
+    with Net("none") as net:
+        done = subprocess.run(["prlimit", "--nofile=8:8", *net.words("pc", ["true"])], capture_output=True, text=True, timeout=60)
+        said("a network that cannot start", done, 125, net.name, "ends at once")
+        check("has left no socket", not os.path.exists(f"{harness.runtime_folder()}/{net.name}.sock"), os.listdir(harness.runtime_folder())
+              if os.path.isdir(harness.runtime_folder()) else "")
 
 
 def main():

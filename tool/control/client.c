@@ -19,7 +19,7 @@ enum { CONNECT_TRIES = 8 };
 /* Under the lock: a connection to the daemon that runs, or to one that is started now. The starter
  * itself makes the listening socket, so that it can connect at once: what it sends waits there
  * until the daemon is up. */
-static int connect_locked(const struct place *place, const char *net, bool start, char *error,
+static int connect_locked(struct place *place, const char *net, bool start, char *error,
                           size_t size) {
     int fd = place_connect(place);
     if (fd == -EAGAIN)
@@ -43,9 +43,10 @@ static int connect_locked(const struct place *place, const char *net, bool start
     int result = daemon_start(net, listener);
     fd = result < 0 ? result : place_connect(place);
     close(listener);
-    if (result < 0)
+    if (result < 0) {
         snprintf(error, size, "cannot start network %s: %s", net, strerror(-result));
-    else if (fd < 0)
+        place_remove(place);
+    } else if (fd < 0)
         snprintf(error, size, "cannot reach network %s: %s", net, strerror(-fd));
     return fd;
 }
@@ -118,6 +119,9 @@ static int connect_bounded(const char *net, bool start, bool wait, pid_t *pid, c
         if (fd != -ECONNRESET)
             return fd;
     }
+    int fd = connect_once(net, false, wait, pid, error, size); /* takes away what it left behind */
+    if (fd >= 0)
+        return fd;
     snprintf(error, size,
              "the daemon of network %s ends at once; BERTH_DAEMON_LOG=FILE keeps what it says "
              "(see also: berth doctor)",

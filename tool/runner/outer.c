@@ -5,13 +5,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 static noreturn void outer_fail(const struct run_setup *setup) {
-    link_send(setup->link_guard, LINK_FAILED, 0, 0, strerror(errno));
+    char text[80];
+    snprintf(text, sizeof text, "cannot start a process: %s", strerror(errno));
+    link_send(setup->link_guard, LINK_FAILED, 0, 0, text);
     _exit(RUN_FAILED);
 }
 
