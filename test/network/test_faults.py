@@ -125,6 +125,12 @@ def words():
         check("a filter", does("web:lan", "only", "tcp", "port", "5432", "to", "db2", "loss", "10%").stdout
               == "web\nweb only tcp port 5432 to db2 loss 10%\n")
         check("a filter goes", does("web:lan", "only", "tcp", "port", "5432", "to", "db2", "del").stdout == "web\n")
+        does("web:lan", "only", "udp", "loss", "1%")
+        does("web:lan", "egress", "only", "udp", "to", "db", "loss", "2%")
+        check("replace is about all other frames", does("web:lan", "replace", "delay", "1ms").stdout.endswith("only udp loss 1%\n"))
+        check("del of one direction takes its filters away, too", does("web:lan", "ingress", "del").stdout ==
+              "web egress delay 1ms\nweb egress only udp loss 1%\nweb egress only udp to db loss 2%\nweb ingress\n", does("web:lan"))
+        check("del takes all filters away", does("web:lan", "del").stdout == "web\n", does("web:lan"))
         for given, wanted in ((("db", "dealy", "5ms"), 'did you mean "delay"'), (("db", "egres", "loss", "5%"), 'did you mean "egress"'), (("db", "delay", "5"), "should be such as 50ms"), (("db", "delay", "-5ms"), "no value is negative"),
                               (("db", "loss", "200%"), "should be such as 2%"), (("db", "distribution", "norml"), '"normal"'),
                               (("dbb", "loss", "1%"), 'did you mean "db'),

@@ -142,6 +142,7 @@ int command_netem(int argc, char **argv) {
             "  reorder PERCENT [CORRELATION] [gap N]  that many pass while the others wait\n"
             "  rate RATE                          (10mbit)\n"
             "  limit FRAMES                       that wait at most\n\n"
+            "del takes all away that it does, with the filters; after only MATCH: that filter.\n"
             "MATCH: [tcp|udp|icmp|icmp6] [port N] [to HOST|ADDRESS]: these frames alone, as in\n"
             "  berth netem web only tcp port 5432 to db2 loss 20%\n\n"
             "  --json    print JSON\n",

@@ -125,6 +125,18 @@ static int impairment_write(struct berth_network *network, const struct target *
     return berth_network_impair_link(network, host, lan, direction, impairment);
 }
 
+/* del takes the filters away, too. */
+static int matches_remove(struct berth_network *network, const struct target *target, int lan,
+                          enum berth_direction direction) {
+    int host = target->computer->number, result = 0;
+    struct berth_match match = {.size = 0};
+    struct berth_impairment unused = {.size = 0};
+    while (result == 0 &&
+           berth_network_match(network, host, lan, direction, 0, &match, &unused) == 0)
+        result = berth_network_impair_match(network, host, lan, direction, &match, NULL);
+    return result;
+}
+
 struct change {
     json_t *set;
     bool replace, remove;
@@ -139,6 +151,11 @@ static int direction_change(struct berth_network *network, const struct target *
         current_read(network, target, lan, direction, &impairment);
     if (!impairment_read(change->set, &impairment, error))
         return 1;
+    if (change->remove && !target->matched) {
+        int result = matches_remove(network, target, lan, direction);
+        if (result < 0)
+            return result;
+    }
     return impairment_write(network, target, lan, direction, change->remove, &impairment);
 }
 
