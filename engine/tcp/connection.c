@@ -222,5 +222,7 @@ void connection_negotiate(struct tcp *tcp, struct tcp_connection *c,
     /* RFC 2018 section 2 */
     c->sack = options->sack_permitted && (agreed || tcp->config.tcp_sack);
     c->last_heard = tcp_ms(tcp);
+    if (c->extra) /* what was known before is of another connection, or of what was not agreed */
+        memset(&c->extra->search, 0, sizeof c->extra->search);
     path_start(tcp, c);
 }

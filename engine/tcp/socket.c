@@ -177,6 +177,8 @@ int tcp_connect(struct tcp *tcp, uint32_t socket, const struct berth_ip *local, 
         return -error;
     }
     connection_drop_active(tcp, c); /* what an earlier connection of this socket left unread */
+    if (c->extra)
+        memset(&c->extra->tally, 0, sizeof c->extra->tally);
     c->flags &= (uint16_t) ~(TCP_F_FIN_READ | TCP_F_SND_SHUT | TCP_F_RCV_SHUT | TCP_F_TIMESTAMPS |
                              TCP_F_WAS_FULL);
     c->srtt = c->rttvar = 0;

@@ -326,11 +326,66 @@ static void knobs(void **state) {
     peer_end(&path.p);
 }
 
+/* The peer, whose MSS is that, answers our SYN. */
+static void accepted(struct peer *p, uint32_t mss) {
+    peer_gets(p, "S");
+    p->seq = 5000;
+    p->ack = p->got.seq + 1;
+    peer_sends(p, "SA mss %u", mss);
+    p->seq++;
+    opened_drains(p);
+}
+
+/* What one connection of a socket knows of its path and counted is nothing to the next one: its
+ * peer may take less. Nor is what is said of a SYN, before the peer has said what it takes.
+ * [MUST-14] */
+static void connected_again(void **state) {
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        struct peer p;
+        struct berth_tcp_info info;
+        peer_setup(&p, i & 1 ? 6 : 4);
+        uint32_t socket = peer_connects(&p), written = 20000;
+        if (i & 2) {
+            peer_gets(&p, "S");
+            tcp_icmp_error(p.tcp, &p.tuple, p.got.seq, EMSGSIZE, false, 1300, p.now);
+        } else {
+            accepted(&p, 1440);
+            opened_writes(&p, socket, 5000, 0);
+            peer_gets(&p, "A len 1440");
+            tcp_icmp_error(p.tcp, &p.tuple, p.got.seq, EMSGSIZE, false, 1300, p.now);
+            opened_drains(&p);
+            opened_acks(&p, socket);
+            peer_sends(&p, "R");
+            assert_int_equal(peer_error(&p, socket), ECONNRESET);
+            struct berth_endpoint remote = {p.tuple.remote, p.tuple.remote_port}, local;
+            assert_int_equal(tcp_connect(p.tcp, socket, &p.tuple.local, 1, &remote, p.now),
+                             -EINPROGRESS);
+            assert_int_equal(tcp_local(p.tcp, socket, &local), 0);
+            p.tuple.local_port = local.port;
+        }
+        peer_waits(&p, BERTH_SECOND); /* the SYN again */
+        accepted(&p, 536);
+        tcp_info(p.tcp, socket, &info);
+        assert_int_equal(info.bytes_sent, 0);
+        peer_waits(&p, (TEN_MINUTES + 60) * BERTH_SECOND);
+        opened_drains(&p);
+        opened_writes(&p, socket, written, 0);
+        for (uint32_t got = 0; got < written; opened_acks(&p, socket))
+            while (peer_pull(&p)) {
+                assert_in_range(p.got.length, 1, 536);
+                got += p.got.length;
+            }
+        peer_end(&p);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(after_ten_minutes), cmocka_unit_test(between),
         cmocka_unit_test(told_and_lost),     cmocka_unit_test(black_hole),
         cmocka_unit_test(without_sack),      cmocka_unit_test(knobs),
+        cmocka_unit_test(connected_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
