@@ -138,16 +138,15 @@ ssize_t tcp_send_block(struct tcp *tcp, uint32_t socket, struct berth_block *blo
 
 /* ---- receiving ---- */
 
-/* Octets that may be read in one go: up to the urgent one, which is read alone, or in line with
- * what follows it. */
+/* Octets that may be borrowed in one go: up to the urgent one, which is alone, so that whoever
+ * hands them on can tell it (tcp_urgent), in line or not. */
 static uint32_t readable(const struct tcp_connection *c) {
     const struct tcp_active *a = c->active;
     if (!a || a->receive.length == 0)
         return 0;
     if ((a->flags & TCP_A_RCV_URGENT) && seq_in(a->rcv_urgent, a->read_seq, a->receive.length)) {
         uint32_t before = a->rcv_urgent - a->read_seq;
-        if (before || !(c->flags & TCP_F_OOBINLINE))
-            return before ? before : 1;
+        return before ? before : 1;
     }
     return a->receive.length;
 }
@@ -216,8 +215,10 @@ ssize_t tcp_receive(struct tcp *tcp, uint32_t socket, void *data, size_t length,
         return nothing(c);
     struct tcp_active *a = c->active;
     uint32_t skip = 0;
-    if ((a->flags & TCP_A_RCV_URGENT) && a->rcv_urgent == a->read_seq &&
-        !(c->flags & TCP_F_OOBINLINE)) {
+    bool at_mark = (a->flags & TCP_A_RCV_URGENT) && a->rcv_urgent == a->read_seq;
+    if (at_mark && c->flags & TCP_F_OOBINLINE) {
+        there = a->receive.length; /* with what follows it, as on Linux */
+    } else if (at_mark) {
         /* Read past the mark without having asked for the urgent octet: it is skipped. */
         if (!(flags & BERTH_MSG_PEEK)) {
             consume(tcp, c, 1);

@@ -100,26 +100,29 @@ static void strange_pointers(void **state) {
     peer_end(&p);
 }
 
-/* A borrowed run ends before the urgent octet; the next holds it alone. */
+/* A borrowed run ends before the urgent octet; the next holds it alone, in line or not. */
 static void borrowed(void **state) {
     (void)state;
-    struct peer p;
-    struct berth_part parts[8];
-    uint32_t socket = opened(&p, 4, "");
-    static const unsigned runs[] = {4, 1, 5};
-    peer_sends(&p, "UPA urg 5 len 10");
-    for (unsigned i = 0; i < 3; i++) {
-        uint32_t length = 0;
-        int count = tcp_borrow(p.tcp, socket, parts, 8);
-        for (int j = 0; j < count; j++)
-            length += parts[j].length;
-        assert_int_equal(length, runs[i]);
-        assert_int_equal(tcp_urgent(p.tcp, socket), i == 0 ? 4 : i == 1 ? 0 : -EINVAL);
-        assert_int_equal(tcp_give_back(p.tcp, socket, length, p.now), 0);
+    for (int in_line = 0; in_line < 2; in_line++) {
+        struct peer p;
+        struct berth_part parts[8];
+        uint32_t socket = opened(&p, 4, "");
+        static const unsigned runs[] = {4, 1, 5};
+        tcp_set_option(p.tcp, socket, BERTH_SO_OOBINLINE, in_line, p.now);
+        peer_sends(&p, "UPA urg 5 len 10");
+        for (unsigned i = 0; i < 3; i++) {
+            uint32_t length = 0;
+            int count = tcp_borrow(p.tcp, socket, parts, 8);
+            for (int j = 0; j < count; j++)
+                length += parts[j].length;
+            assert_int_equal(length, runs[i]);
+            assert_int_equal(tcp_urgent(p.tcp, socket), i == 0 ? 4 : i == 1 ? 0 : -EINVAL);
+            assert_int_equal(tcp_give_back(p.tcp, socket, length, p.now), 0);
+        }
+        assert_int_equal(tcp_borrow(p.tcp, socket, parts, 8), -EAGAIN);
+        assert_int_equal(tcp_give_back(p.tcp, socket, 1, p.now), -EINVAL);
+        peer_end(&p);
     }
-    assert_int_equal(tcp_borrow(p.tcp, socket, parts, 8), -EAGAIN);
-    assert_int_equal(tcp_give_back(p.tcp, socket, 1, p.now), -EINVAL);
-    peer_end(&p);
 }
 
 /* What we send: the pointer is just behind the octet (MUST-62), on all segments before it, and on
