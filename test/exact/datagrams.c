@@ -62,7 +62,8 @@ static void control_write(char *text, size_t size, struct msghdr *message) {
         memcpy(&value, CMSG_DATA(c), octets < sizeof value ? octets : sizeof value);
         bool info = c->cmsg_type == (c->cmsg_level == IPPROTO_IP ? IP_PKTINFO : IPV6_PKTINFO);
         length += (size_t)snprintf(text + length, size - length, " [%d %d, %zu octets, %d]",
-                                   c->cmsg_level, c->cmsg_type, octets, info ? 0 : value);
+                                   c->cmsg_level, c->cmsg_type, octets,
+                                   info || c->cmsg_level == SOL_SOCKET ? 0 : value);
     }
 }
 
@@ -126,6 +127,25 @@ static void receive_say(bool v6) {
     say("read, an empty one", "%s", result_of(read(ends.one, name, 10)));
     say("recv, and no more", "%s", result_of(recv(ends.one, name, 10, MSG_DONTWAIT)));
     ends_close(&ends);
+}
+
+/* When it came; what the time is depends on when it is asked. */
+static void time_say(bool v6) {
+    static const int options[] = {SO_TIMESTAMP, SO_TIMESTAMPNS, SO_TIMESTAMP_NEW,
+                                  SO_TIMESTAMPNS_NEW};
+    static const int on = 1;
+    for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) {
+        struct ends ends = ends_new(v6);
+        char name[64];
+        setsockopt(ends.one, SOL_SOCKET, options[i], &on, sizeof on);
+        receive_options(ends.one, v6);
+        for (size_t room = 0; room <= 256; room += 32) {
+            give(&ends, "when", 4);
+            snprintf(name, sizeof name, "recvmsg, time by %d in %zu", options[i], room);
+            take_say(name, ends.one, 10, 128, room, 0);
+        }
+        ends_close(&ends);
+    }
 }
 
 /* ---- many in one call ---- */
@@ -364,6 +384,7 @@ void datagrams_check(void) {
     for (int v6 = 0; v6 < 2; v6++) {
         group(v6 ? "datagrams6" : "datagrams4");
         receive_say(v6);
+        time_say(v6);
         many_say(v6);
         control_say(v6);
     }

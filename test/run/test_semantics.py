@@ -7,6 +7,16 @@ from harness import Net, check, finish
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SCRIPT = f"{HERE}/programs/semantics.py"
+FAST = """import errno, socket
+server = socket.create_server(("127.0.0.1", 0))
+with socket.socket() as client:
+    try:
+        client.sendto(b"x", 0x20000000, server.getsockname())
+    except OSError as error:
+        print(errno.errorcode[error.errno])
+    client.connect(server.getsockname())
+    print(client.send(b"x"))
+"""
 
 
 def sections(text):
@@ -21,7 +31,7 @@ def sections(text):
 
 
 kernel = sections(subprocess.run(["/usr/bin/python3", SCRIPT], capture_output=True, text=True, timeout=120).stdout)
-check("the script comes to its end on the kernel", list(kernel)[-1:] == ["datagrams"], list(kernel))
+check("the script comes to its end on the kernel", list(kernel)[-1:] == ["stamps"], list(kernel))
 with Net("semantics") as net:
     done = net.run("pc", "/usr/bin/python3", SCRIPT)
     ours = sections(done.stdout)
@@ -29,6 +39,9 @@ with Net("semantics") as net:
         mine = ours.get(name, [])
         check(f"{name}: {len(lines)} lines as the kernel says them", mine == lines,
               [pair for pair in zip(lines, mine) if pair[0] != pair[1]] or (len(lines), len(mine), done.stderr[-300:]))
+    done = net.run("pc", "/usr/bin/python3", "-c", FAST)
+    check("MSG_FASTOPEN is refused as where it is switched off, and connect() goes on from there",
+          done.stdout.split() == ["EOPNOTSUPP", "1"], done)
     binary = f"{net.folder}/signals"
     built = subprocess.run(["cc", "-O1", "-pthread", "-o", binary, f"{HERE}/programs/signals.c"], capture_output=True, text=True)
     check("the program for signals is built", built.returncode == 0, built.stderr)

@@ -84,7 +84,7 @@ void connect_failed(struct server *server, struct conduit *conduit, uint64_t now
 
 /* Gives a datagram to the oldest caller that waits for one. True if one took it. */
 bool datagram_offer(struct server *server, struct conduit *conduit, const uint8_t *data,
-                    size_t length, const struct berth_datagram *meta);
+                    size_t length, const struct datagram_note *note);
 /* Forgets datagrams that were taken by calls that are not notified, and takes back wakes for what
  * has been told. */
 void datagrams_settle(struct call *call, struct conduit *conduit);

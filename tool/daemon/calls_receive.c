@@ -17,7 +17,7 @@
 /* ---- who waits ---- */
 
 bool datagram_offer(struct server *server, struct conduit *conduit, const uint8_t *data,
-                    size_t length, const struct berth_datagram *meta) {
+                    size_t length, const struct datagram_note *note) {
     struct waiter *waiter;
     (void)server;
     if (!conduit->waiters || conduit->datagrams.count > conduit->datagrams.wakes)
@@ -26,8 +26,11 @@ bool datagram_offer(struct server *server, struct conduit *conduit, const uint8_
     bool taken = false;
     while (message && !taken && (waiter = waiter_first(conduit, WAITER_RECEIVE))) {
         struct reach *reach = waiter->run->reach;
-        struct receipt receipt = {
-            .data = data, .length = length, .meta = *meta, .family = conduit->family};
+        struct receipt receipt = {.data = data,
+                                  .length = length,
+                                  .meta = note->meta,
+                                  .arrived = note->arrived,
+                                  .family = conduit->family};
         long result =
             message_read(message, reach, waiter->thread, waiter->number, waiter->arguments, 0);
         receipt_control(&receipt, conduit, message);
@@ -83,6 +86,7 @@ static void returned_take(struct call *call, struct conduit *conduit, struct rec
     memcpy(call->run->message, returned->data, returned->length);
     receipt->length = returned->length;
     receipt->meta = returned->meta;
+    receipt->arrived = returned->arrived;
     if (peek)
         return;
     conduit->datagram_returned = NULL;
@@ -114,8 +118,10 @@ static long queue_take(struct call *call, struct conduit *conduit, struct receip
     const struct datagram_note *note = datagram_queue_first(&conduit->datagrams);
     if (!error && !note && n == 0 && conduit->shut_read) /* the end of AF_UNIX, no datagram */
         error = EAGAIN;
-    if (!error && note)
+    if (!error && note) {
         receipt->meta = note->meta;
+        receipt->arrived = note->arrived;
+    }
     if (!error && note && !peek)
         datagram_queue_pop(&conduit->datagrams);
     if (wake)
@@ -148,6 +154,7 @@ static void receive_return(struct call *call, const struct receipt *receipt) {
         free(returned);
     } else {
         returned->meta = receipt->meta;
+        returned->arrived = receipt->arrived;
         returned->length = receipt->length;
         memcpy(returned->data, receipt->data, receipt->length);
         conduit->datagram_returned = returned;

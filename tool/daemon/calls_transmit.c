@@ -134,8 +134,6 @@ static int address_check(struct call *call, const struct message *message) {
  * behalf, without the address. A program that would have to wait for room gets a short count or,
  * with no room at all, EAGAIN. */
 static long stream_send(struct call *call, const struct message *message) {
-    if (message->flags & MSG_FASTOPEN)
-        return -EOPNOTSUPP;
     ssize_t length =
         message_gather(message, call->run->reach, call->thread, call->run->message, MESSAGE_MAX);
     if (length < 0)
@@ -157,6 +155,8 @@ static long stream_transmit(struct call *call, struct message *message, bool nev
     if (r < 0)
         return r;
     bool named = message->name && message->name_length;
+    if (named && (message->flags & MSG_FASTOPEN)) /* as where sysctl forbids it */
+        return -EOPNOTSUPP;
     if (never && (named || !shut)) /* else the kernel says it better */
         return pipe_break(call, message->flags);
     return named ? stream_send(call, message) : CALL_CONTINUE;

@@ -50,11 +50,13 @@ enum conduit_state {
 /* What the daemon remembers of a datagram that lies in the program's queue, in order. */
 struct datagram_note {
     struct berth_datagram meta;
+    struct timespec arrived; /* where the program wants to know it: SO_TIMESTAMP */
     bool is_wake; /* no datagram: an empty one that makes the socket readable for something else */
 };
 /* A datagram that was taken out for a caller who had gone when he was answered: the next one's. */
 struct datagram_returned {
     struct berth_datagram meta;
+    struct timespec arrived;
     size_t length;
     uint8_t data[];
 };

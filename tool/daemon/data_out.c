@@ -135,7 +135,9 @@ void datagrams_deliver(struct server *server, struct conduit *conduit, uint64_t 
                                                    &note.meta, BERTH_MSG_PEEK);
         if (length < 0)
             break;
-        if (!datagram_offer(server, conduit, data, (size_t)length, &note.meta)) {
+        if (conduit->options) /* SO_TIMESTAMP may be one */
+            clock_gettime(CLOCK_REALTIME, &note.arrived);
+        if (!datagram_offer(server, conduit, data, (size_t)length, &note)) {
             int r = datagram_give(conduit, data, (size_t)length, &note);
             if (r == -EAGAIN) {
                 conduit_watch_room(server, conduit, true);

@@ -65,6 +65,8 @@ int option_adjust(const struct conduit *conduit, const struct option_row *row, i
 int option_keep(struct conduit *conduit, const struct option_row *row, int value);
 /* What was remembered, or what it is at first. */
 int option_kept(const struct conduit *conduit, const struct option_row *row);
+/* ... of one that is 0 at first. */
+int option_kept_at(const struct conduit *conduit, int level, int name);
 /* IP_OPTIONS. 0 or -EINVAL. */
 long ip_options_set(struct conduit *conduit, const uint8_t *octets, size_t length);
 long ip_options_get(const struct conduit *conduit, uint8_t *octets, size_t *length);

@@ -122,6 +122,13 @@ int option_kept(const struct conduit *conduit, const struct option_row *row) {
     return memory ? memory->value : row->initial;
 }
 
+int option_kept_at(const struct conduit *conduit, int level, int name) {
+    const struct option_memory *memory = conduit->options;
+    while (memory && (memory->row->name != name || memory->row->level != level))
+        memory = memory->next;
+    return memory ? memory->value : 0;
+}
+
 void options_forget(struct conduit *conduit) {
     while (conduit->options) {
         struct option_memory *memory = conduit->options;

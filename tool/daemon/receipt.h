@@ -15,6 +15,7 @@ struct receipt {
     const uint8_t *data;
     size_t length;
     struct berth_datagram meta;
+    struct timespec arrived;
     struct control control;
     int family;
     int flags; /* more of those that recvmsg says */

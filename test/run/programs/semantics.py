@@ -500,7 +500,25 @@ def datagrams():
         say("unconnect", attempt(one.connect, (LO, 10)), one.getpeername()[1])
 
 
-for scenario in (fresh, names, connects, streams, shutdowns, accepts, inheritance, urgent, amounts, datagrams):
+def stamps():
+    """When datagrams came: the kernel begins to note it for SO_TIMESTAMPING only a while after it was asked to."""
+    for what, number, value, form, unit in (("microseconds", 29, 1, "qq", 1e6), ("nanoseconds", 35, 1, "qq", 1e9),
+                                            ("flags", 37, 1 << 3 | 1 << 4, "qqqqqq", 1e9)):
+        with udp() as sock, udp() as other:
+            sock.bind((LO, 0))
+            sock.setsockopt(SOL, number, value)
+            control, end = [], time.monotonic() + 20
+            while not control and time.monotonic() < end:
+                before = time.time()
+                other.sendto(b"when", sock.getsockname())
+                _, control, _, _ = sock.recvmsg(10, 200)
+            (level, kind, octets), = control
+            seconds, fraction = struct.unpack(form, octets)[:2]
+            said = seconds + fraction / unit
+            say("came", what, level, kind, len(octets), before - 1 < said < time.time() + 1)
+
+
+for scenario in (fresh, names, connects, streams, shutdowns, accepts, inheritance, urgent, amounts, datagrams, stamps):
     if len(sys.argv) > 1 and scenario.__name__ not in sys.argv[1:]:
         continue
     say(f"== {scenario.__name__}")
