@@ -13,7 +13,7 @@ with socket.socket() as client:
     try:
         client.sendto(b"x", 0x20000000, server.getsockname())
     except OSError as error:
-        print(errno.errorcode[error.errno])
+        print(error.errno == errno.EOPNOTSUPP)
     client.connect(server.getsockname())
     print(client.send(b"x"))
 """
@@ -41,7 +41,7 @@ with Net("semantics") as net:
               [pair for pair in zip(lines, mine) if pair[0] != pair[1]] or (len(lines), len(mine), done.stderr[-300:]))
     done = net.run("pc", "/usr/bin/python3", "-c", FAST)
     check("MSG_FASTOPEN is refused as where it is switched off, and connect() goes on from there",
-          done.stdout.split() == ["EOPNOTSUPP", "1"], done)
+          done.stdout.split() == ["True", "1"], done)
     binary = f"{net.folder}/signals"
     built = subprocess.run(["cc", "-O1", "-pthread", "-o", binary, f"{HERE}/programs/signals.c"], capture_output=True, text=True)
     check("the program for signals is built", built.returncode == 0, built.stderr)
