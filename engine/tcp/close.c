@@ -73,24 +73,12 @@ int tcp_shutdown(struct tcp *tcp, uint32_t socket, enum berth_how how, uint64_t 
     return 0;
 }
 
-/* RFC 9293 3.10.5, 9293-E14: the peer has to hear of an abort, but in CLOSING and LAST-ACK, where
- * it has been told that all is over; unless octets are lost, or, as on Linux, our FIN was not sent
- * yet. */
-static bool abort_is_told(const struct tcp_connection *c) {
-    const struct tcp_active *a = c->active;
-    if (c->state == BERTH_TCP_CLOSED || c->state == BERTH_SYN_SENT)
-        return false;
-    if (c->state != BERTH_CLOSING && c->state != BERTH_LAST_ACK)
-        return true;
-    return a && (a->receive.length != 0 || a->snd_max - c->snd_una <= a->send.length);
-}
-
 int tcp_abort(struct tcp *tcp, uint32_t socket, uint64_t now) {
     struct tcp_connection *c = tcp_at(tcp, socket);
     tcp_clock(tcp, now);
     if (c->state == BERTH_LISTEN)
         stop_listening(tcp, c);
-    else if (abort_is_told(c))
+    else if (c->state != BERTH_TCP_CLOSED && c->state != BERTH_SYN_SENT)
         reply_abort(tcp, c);
     connection_free(tcp, c);
     return 0;
@@ -106,12 +94,26 @@ static bool must_reset(struct tcp *tcp, const struct tcp_connection *c) {
     return tcp_option(c, BERTH_SO_LINGER, -1) == 0;
 }
 
+/* RFC 9293 3.10.5, 9293-E14: in CLOSING and LAST-ACK the peer has been told that all is over, and
+ * a hard close has nothing to add; unless octets are lost, or, as on Linux, our FIN was not sent
+ * yet. Who aborts has his reasons, and is heard in any state. */
+static bool is_over(const struct tcp_connection *c) {
+    const struct tcp_active *a = c->active;
+    if (c->state != BERTH_CLOSING && c->state != BERTH_LAST_ACK)
+        return false;
+    return !a || (a->receive.length == 0 && a->snd_max - c->snd_una > a->send.length);
+}
+
 int tcp_close(struct tcp *tcp, uint32_t socket, uint64_t now) {
     struct tcp_connection *c = tcp_at(tcp, socket);
     tcp_clock(tcp, now);
     if (c->state == BERTH_LISTEN || c->state == BERTH_SYN_SENT || c->state == BERTH_TCP_CLOSED ||
-        must_reset(tcp, c))
-        return tcp_abort(tcp, socket, now);
+        must_reset(tcp, c)) {
+        if (!is_over(c))
+            return tcp_abort(tcp, socket, now);
+        connection_free(tcp, c);
+        return 0;
+    }
     c->flags |= TCP_F_ORPHAN;
     stop_sending(tcp, c);
     if (c->state == BERTH_FIN_WAIT_2)
