@@ -85,6 +85,7 @@ static const struct option {
     OPTION(IPPROTO_TCP, TCP_SAVE_SYN),
     OPTION(IPPROTO_TCP, TCP_THIN_LINEAR_TIMEOUTS),
     OPTION(SOL_SOCKET, SO_TIMESTAMPNS),
+    OPTION(SOL_SOCKET, SO_BINDTODEVICE),
     {SOL_SOCKET, 999, "unknown"},
     {IPPROTO_TCP, 999, "unknown TCP"},
     {IPPROTO_IP, 999, "unknown IP"},
@@ -276,6 +277,25 @@ static void rooms_say(void) {
     close(fd);
 }
 
+/* A link's name, and what is said of it with so much room. */
+static void device_say(void) {
+    static const char *const names[] = {"lo", "", "none such", "a name of more than 15 octets"};
+    static const socklen_t rooms[] = {0, 4, 15, 16, 100};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        for (size_t j = 0; j < sizeof rooms / sizeof rooms[0]; j++) {
+            char text[80], name[128] = "";
+            socklen_t length = rooms[j];
+            int fd = udp_new();
+            long set =
+                setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, names[i], (socklen_t)strlen(names[i]));
+            const char *said = result_of(set);
+            long got = getsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name, &length);
+            snprintf(text, sizeof text, "device '%s' in room %u", names[i], rooms[j]);
+            say(text, "%s, then %s: '%s' in %u", said, result_of(got), name, length);
+            close(fd);
+        }
+}
+
 void options_set(void) {
     group("set");
     kind_say("tcp4", AF_INET, SOCK_STREAM, fresh_subject);
@@ -291,5 +311,6 @@ void options_set(void) {
     timeout_say(SOCK_STREAM, SO_SNDTIMEO, "tcp4 SO_SNDTIMEO");
     timeout_say(SOCK_DGRAM, SO_RCVTIMEO, "udp4 SO_RCVTIMEO");
     congestion_say();
+    device_say();
     rooms_say();
 }

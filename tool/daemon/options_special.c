@@ -1,5 +1,6 @@
 /* The options that are more than a number of the engine's. */
 #define _GNU_SOURCE
+#include "tool/daemon/netlink_answer.h"
 #include "tool/daemon/options.h"
 #include "tool/daemon/tcp_info.h"
 
@@ -12,6 +13,7 @@
 /* What Linux answers for a socket whose buffers nobody has set. */
 enum { CONGESTION_NAME = 16 }; /* Linux's TCP_CA_NAME_MAX */
 enum { BUFFER_LEAST = 2304 };
+enum { DEVICE_ADDRESSES = 64 };
 enum { IPV6_LEAST_MTU = 1280 }; /* RFC 8200 5 */
 enum { TCP_SNDBUF_DEFAULT = 16384, TCP_RCVBUF_DEFAULT = 131072, UDP_BUFFER_DEFAULT = 212992 };
 
@@ -251,6 +253,38 @@ static long peercred_get(void *value, size_t *length) {
     return 0;
 }
 
+/* The link is remembered, and that there is none of the name is said. What goes over which link the
+ * routes say alone. */
+static long device_set(struct call *call, struct conduit *conduit, const void *value,
+                       size_t length) {
+    char wanted[NETLINK_NAME] = "", name[NETLINK_NAME];
+    struct berth_host *host = conduit_host(call->server, conduit);
+    struct berth_address list[DEVICE_ADDRESSES];
+    const struct option_row *row = option_find(SOL_SOCKET, SO_BINDTODEVICE);
+    memcpy(wanted, value, length < sizeof wanted - 1 ? length : sizeof wanted - 1);
+    size_t count = host ? berth_host_addresses(host, list, DEVICE_ADDRESSES) : 0;
+    if (!wanted[0])
+        return option_keep(conduit, row, 0);
+    for (size_t i = 0; i < count && i < DEVICE_ADDRESSES; i++) {
+        netlink_link_name(list[i].interface, name);
+        if (strcmp(name, wanted) == 0)
+            return option_keep(conduit, row, list[i].interface + 1);
+    }
+    return -ENODEV;
+}
+
+static long device_get(const struct conduit *conduit, void *value, size_t *length) {
+    char name[NETLINK_NAME] = "";
+    int index = option_kept(conduit, option_find(SOL_SOCKET, SO_BINDTODEVICE));
+    if (index != 0 && *length < sizeof name)
+        return -EINVAL;
+    if (index != 0)
+        netlink_link_name(index - 1, name);
+    *length = index != 0 ? strlen(name) + 1 : 0;
+    memcpy(value, name, *length);
+    return 0;
+}
+
 long option_special_get(struct call *call, struct conduit *conduit, enum option_special special,
                         void *value, size_t *length) {
     bool tcp = conduit->protocol == BERTH_TCP;
@@ -281,8 +315,7 @@ long option_special_get(struct call *call, struct conduit *conduit, enum option_
     case SPECIAL_RCVBUFFORCE:
         return -ENOPROTOOPT;
     case SPECIAL_DEVICE:
-        *length = 0;
-        return 0;
+        return device_get(conduit, value, length);
     case SPECIAL_IP_OPTIONS:
         return ip_options_get(conduit, value, length);
     case SPECIAL_MTU:
@@ -309,7 +342,7 @@ long option_special_set(struct call *call, struct conduit *conduit, enum option_
     case SPECIAL_RCVBUFFORCE:
         return buffer_force(call, conduit, special == SPECIAL_SNDBUFFORCE, value, length);
     case SPECIAL_DEVICE:
-        return 0;
+        return device_set(call, conduit, value, length);
     case SPECIAL_OOBINLINE:
         return oobinline_set(call, conduit, value, length);
     case SPECIAL_IP_OPTIONS:
