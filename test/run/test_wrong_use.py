@@ -40,6 +40,8 @@ def words_play(net):
     said("an option of run that is nearly one", 125, ["--hots", "did you mean --host?", "berth run --help"], "run", "--hots", "x", "true")
     said("an option of exec that is nearly one", 125, ["did you mean --detach?"], "exec", "--detahc", "pc1", "true")
     said("an option without its value", 125, ["--net needs a value"], "run", "--net")
+    said("up with two files, of which it would take one", 2, ["-f"], "up", *on, "-f", "a.yaml", "-f", "b.yaml")
+    said("up with a time to wait, but without --wait", 2, ["--wait"], "up", *on, "--timeout", "5s")
     said("version takes no words", 2, ["too many words"], "version", "now")
     said("version has its help", 0, ["Usage: berth version"], "version", "--help")
     for command in ("run", "ss", "up"):

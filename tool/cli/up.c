@@ -15,7 +15,7 @@
 
 struct up_choice {
     const char *file, *timeout;
-    bool detach, wait;
+    bool detach, wait, files; /* files: more than one */
     struct outside outside;
     char error[CLI_TEXT]; /* empty: nothing is wrong */
 };
@@ -24,9 +24,10 @@ enum { OPTION_WAIT = 0x200, OPTION_TIMEOUT, OPTION_GATEWAY };
 
 static void up_take(void *context, int letter, const char *argument) {
     struct up_choice *choice = context;
-    if (letter == 'f')
+    if (letter == 'f') {
+        choice->files = choice->file != NULL;
         choice->file = argument;
-    else if (letter == 'd')
+    } else if (letter == 'd')
         choice->detach = true;
     else if (letter == OPTION_GATEWAY)
         outside_gateway(&choice->outside, argument, choice->error, sizeof choice->error);
@@ -124,7 +125,7 @@ int command_up(int argc, char **argv) {
                                           {"wait-timeout", required_argument, NULL, OPTION_TIMEOUT},
                                           {"gateway", optional_argument, NULL, OPTION_GATEWAY},
                                           {NULL, 0, NULL, 0}};
-    struct up_choice choice = {.file = "berth.yaml"};
+    struct up_choice choice = {.file = NULL};
     char directory[PATH_MAX];
     const char *net;
     const struct cli_options options = {
@@ -161,6 +162,12 @@ int command_up(int argc, char **argv) {
         return status;
     struct spec spec;
     uint64_t timeout = 0;
+    if (choice.files) /* which Compose would merge */
+        return cli_misuse(argv[0], "up: one file only: -f is there twice");
+    if (choice.file == NULL)
+        choice.file = "berth.yaml";
+    if (choice.timeout != NULL && !choice.wait)
+        return cli_misuse(argv[0], "up: --timeout says how long --wait waits: there is no --wait");
     if (choice.timeout != NULL && !timeout_read(choice.timeout, &timeout))
         return cli_misuse(argv[0], "up: --timeout: \"%.40s\" should be such as 30s",
                           choice.timeout);
