@@ -31,8 +31,14 @@
 
 /* --- descendants ---------------------------------------------------------------------------- */
 
+static void family_settle(int alive) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves nobody */
+    if (write(alive, "x", 1) != 1)
+        _exit(1);
+}
+
 /* A child, stopped; a daemonised grandchild; one that ignores what can be ignored. Each keeps
- * `alive` open. */
+ * `alive` open, and says when it is where it stays: the daemonised one when its parent is gone. */
 static void family_start(const int alive[2]) {
     if (fork() == 0) {
         close(alive[0]);
@@ -40,21 +46,25 @@ static void family_start(const int alive[2]) {
             if (fork() == 0) {
                 setsid();
                 signal(SIGTERM, SIG_IGN);
+                pid_t leader = getpid();
                 if (i == 0 && fork() > 0)
                     _exit(0);
+                while (i == 0 && getppid() == leader)
+                    sched_yield();
+                family_settle(alive[1]);
                 if (i == 1)
                     raise(SIGSTOP);
                 for (;;)
                     pause();
             }
-        if (write(alive[1], "x", 1) != 1)
-            _exit(1);
+        family_settle(alive[1]);
         for (;;)
             pause();
     }
     char octet;
     close(alive[1]);
-    assert_int_equal(read(alive[0], &octet, 1), 1);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(read(alive[0], &octet, 1), 1);
 }
 
 static int pid_compare(const void *a, const void *b) {
@@ -84,9 +94,11 @@ static void test_a_family_is_found_both_ways(void **state) {
     family_start(alive);
     close(alive[0]);
     for (int i = 0; i < MANY; i++)
-        if (fork() == 0)
+        if (fork() == 0) {
+            prctl(PR_SET_PDEATHSIG, SIGKILL);
             for (;;)
                 pause();
+        }
     assert_int_equal(pthread_create(&thread, NULL, thread_start_child, &of_thread), 0);
     while (*(volatile pid_t *)&of_thread == 0)
         sched_yield();
