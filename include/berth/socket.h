@@ -143,6 +143,9 @@ ssize_t berth_socket_receive_report(struct berth_host *host, berth_handle socket
 
 /* ---- the end ---- */
 
+/* With BERTH_SHUT_RD what is there, and what still comes, can be read, and then 0 instead of
+ * -EAGAIN. With both directions shut (a FIN was sent) what comes is lost, and the peer gets a RST.
+ */
 enum berth_how { BERTH_SHUT_RD = 0, BERTH_SHUT_WR = 1, BERTH_SHUT_RDWR = 2 };
 int berth_socket_shutdown(struct berth_host *host, berth_handle socket, enum berth_how how,
                           uint64_t now);
