@@ -91,11 +91,25 @@ static bool is_beginning(const char *text, size_t length) {
     return false;
 }
 
+/* What libpcap does not know it names itself, as in "unknown host 'web'". Asking again would ask
+ * the resolver again, which may take its time to say that it does not know it either. */
+static size_t unknown_find(const char *text, const char *cause, const struct word *words,
+                           size_t count) {
+    const char *name = strchr(cause, '\''), *end = name != NULL ? strchr(name + 1, '\'') : NULL;
+    size_t i = 0;
+    if (end == NULL || end == name + 1 || strncmp(cause, "unknown ", 8) != 0)
+        return count;
+    while (i < count && strncmp(text + words[i].start, name + 1, (size_t)(end - name - 1)) != 0)
+        i++;
+    return i;
+}
+
 static void place_say(const char *text, const char *cause, char *error, size_t size) {
     struct word words[WORDS_MAX];
-    size_t count = words_split(text, words), i = 0;
-    while (i < count && is_beginning(text, words[i].start + words[i].length))
-        i++;
+    size_t count = words_split(text, words), i = unknown_find(text, cause, words, count);
+    if (i == count)
+        for (i = 0; i < count && is_beginning(text, words[i].start + words[i].length);)
+            i++;
     if (i == count)
         snprintf(error, size, "filter \"%.300s\", at its end: %s", text, cause);
     else
