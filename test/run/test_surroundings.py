@@ -206,6 +206,10 @@ def small_limits():
         said("a network that cannot start", done, 125, net.name, "ends at once")
         check("has left no socket", not os.path.exists(f"{harness.runtime_folder()}/{net.name}.sock"), os.listdir(harness.runtime_folder())
               if os.path.isdir(harness.runtime_folder()) else "")
+        with open(f"{net.folder}/berth", "w"):
+            done = subprocess.run(net.words("pc", ["true"]), capture_output=True, text=True, timeout=60,
+                                  env={**os.environ, "XDG_RUNTIME_DIR": net.folder})
+        said("something else where the sockets should be", done, 125, f"{net.folder}/berth", "Not a directory", "XDG_RUNTIME_DIR")
 
 
 def main():

@@ -52,13 +52,16 @@ int place_locate(struct place *place, const char *net, char *error, size_t size)
 static int directory_open(const struct place *place, bool make, char *error, size_t size) {
     if (make && mkdir(place->path, 0700) < 0 && errno != EEXIST) {
         int cause = errno;
-        snprintf(error, size, "cannot make %s: %s", place->path, strerror(cause));
+        snprintf(error, size, "cannot make %s: %s (XDG_RUNTIME_DIR may say where else)",
+                 place->path, strerror(cause));
         return -cause;
     }
     int directory = open(place->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (directory < 0) {
         int cause = errno;
-        snprintf(error, size, "cannot open the directory %s: %s", place->path, strerror(cause));
+        snprintf(error, size,
+                 "cannot open the directory %s: %s (XDG_RUNTIME_DIR may say where else)",
+                 place->path, strerror(cause));
         return -cause;
     }
     struct stat status;
