@@ -101,6 +101,12 @@ hosts:
         check("not as expected: status 1, and a line for each", done.returncode == 1 and
               wrong(done) == [f"12: client{i}: exited with 5, not with 0" for i in (1, 2, 3)], done)
 
+    with Net("much") as net:
+        done = up(net, "hosts: {a: {command: seq 100000, expect: {exited: 0, output: '100000'}}}\n", "--wait", "--timeout", "120s")
+        lines = done.stdout.splitlines()
+        check("all that they say is printed, also the end of much", done.returncode == 0 and len(lines) == 100000 and
+              lines[-1] == "a | 100000", (done.returncode, len(lines), lines[-1:], done.stderr))
+
     with Net("unlike") as net:
         done = up(net, """
 hosts:

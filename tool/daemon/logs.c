@@ -7,12 +7,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
 enum { READ_MAX = 65536, FOLLOWER_BUSY = 65536, LINE_SPLIT = 8192, PREFIX_MAX = NAME_TEXT * 2 + 8 };
+static const uint64_t END_PATIENCE = 2 * BERTH_SECOND;
 
 struct log {
     struct poll_source source; /* a pipe; fd -1 after its end, or if it is our own */
@@ -174,6 +176,33 @@ static void log_ready(struct poll_source *source, uint32_t events) {
         log->open = false;
     }
     followers_pump(log->daemon, log);
+}
+
+static bool follower_behind(const struct connection *c) {
+    const struct follower *f = c->follower;
+    for (const struct log *log = c->daemon->logs; log != NULL; log = log->next)
+        if (follower_wants(f, log) &&
+            (log->index >= f->count || f->positions[log->index] < log->ring.end))
+            return true;
+    return control_writer_waiting(&c->writer) > 0;
+}
+
+void followers_end(struct daemon *daemon) {
+    uint64_t now = clock_monotonic(), until = now + END_PATIENCE;
+    for (struct log *log = daemon->logs; log != NULL; log = log->next) {
+        if (log->source.fd >= 0)
+            log_ready(&log->source, 0);
+        log->open = false;
+    }
+    for (struct connection *c = daemon->connections; c != NULL; c = c->next) {
+        struct pollfd socket = {.fd = c->source.fd, .events = POLLOUT};
+        if (c->follower == NULL)
+            continue;
+        follower_pump(c);
+        while (!c->broken && follower_behind(c) && (now = clock_monotonic()) < until &&
+               poll(&socket, 1, (int)((until - now) / BERTH_MS) + 1) > 0)
+            follower_pump(c);
+    }
 }
 
 static struct log *log_make(struct daemon *daemon, const char *host, const char *process) {

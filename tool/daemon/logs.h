@@ -17,6 +17,9 @@ void logs_free(struct daemon *daemon);
 
 /* Sends a follower what it has not seen yet, as much as it takes. */
 void follower_pump(struct connection *connection);
+/* The network ends: what was said is sent to all followers, but not for long to one who takes
+ * nothing. */
+void followers_end(struct daemon *daemon);
 void follower_free(struct connection *connection);
 
 #endif

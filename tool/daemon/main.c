@@ -114,6 +114,7 @@ static int daemon_open(struct daemon *daemon, int listener) {
 
 static void daemon_close(struct daemon *daemon) {
     dumps_end(daemon);
+    followers_end(daemon);
     while (daemon->connections != NULL)
         connection_close(daemon->connections);
     logs_free(daemon);
