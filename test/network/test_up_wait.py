@@ -60,6 +60,8 @@ def places():
         for text, wanted in [("hosts: {a: {}}\nx-a: 1\nhosts:\n", "berth.yaml:3: hosts: is there twice"),
                              ("hosts:\n  a: {aliases: [b]}\n  b: {}\n", "berth.yaml:3: hosts.b: cannot add the host: its name is taken"),
                              ("hosts:\n  a: {}\n  A: {}\n", "berth.yaml:3: hosts.A: cannot add the host: its name is taken"),
+                             ("networks: {lan: {subnet: 10.4.4.0/30}}\ngateway: true\nhosts: {a: {count: 2}}\n",
+                              "cannot have a gateway: no address of its subnet is left for it"),
                              ("hosts:\n  a: {env_file: .}\n", "berth.yaml:2: hosts.a.env_file: .: is no file to read lines from"),
                              ('hosts:\n  "\\e[31mred\\x9b": {}\n', "berth.yaml:2: hosts.?[31mred??: a name has")]:
             done = up(net, text, "-d")

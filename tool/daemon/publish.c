@@ -218,8 +218,9 @@ void request_gateway(struct connection *c, json_t *request) {
     server_unlock(c->daemon->server);
     if (result < 0)
         connection_refuse(c, "the network cannot have a gateway: %s",
-                          result == -EADDRINUSE ? "its last address is a host's"
-                                                : strerror(-result));
+                          result == -EADDRINUSE      ? "its last address is a host's"
+                          : result == -EADDRNOTAVAIL ? "no address of its subnet is left for it"
+                                                     : strerror(-result));
     else
         connection_ok(c);
 }
