@@ -117,6 +117,22 @@ static bool timeout_read(const char *text, uint64_t *timeout) {
     return *timeout > 0;
 }
 
+/* 0, or the status of a command whose words do not go together. */
+static int choice_check(const char *program, struct up_choice *choice, uint64_t *timeout) {
+    if (choice->files) /* which Compose would merge */
+        return cli_misuse(program, "up: one file only: -f is there twice");
+    if (choice->file == NULL)
+        choice->file = "berth.yaml";
+    if (choice->timeout != NULL && !choice->wait)
+        return cli_misuse(program, "up: --timeout says how long --wait waits: there is no --wait");
+    if (choice->timeout != NULL && !timeout_read(choice->timeout, timeout))
+        return cli_misuse(program, "up: --timeout: \"%.40s\" should be such as 30s",
+                          choice->timeout);
+    if (choice->error[0] != '\0')
+        return cli_misuse(program, "up: --gateway: %s", choice->error);
+    return 0;
+}
+
 int command_up(int argc, char **argv) {
     static const struct option words[] = {{"file", required_argument, NULL, 'f'},
                                           {"detach", no_argument, NULL, 'd'},
@@ -162,17 +178,9 @@ int command_up(int argc, char **argv) {
         return status;
     struct spec spec;
     uint64_t timeout = 0;
-    if (choice.files) /* which Compose would merge */
-        return cli_misuse(argv[0], "up: one file only: -f is there twice");
-    if (choice.file == NULL)
-        choice.file = "berth.yaml";
-    if (choice.timeout != NULL && !choice.wait)
-        return cli_misuse(argv[0], "up: --timeout says how long --wait waits: there is no --wait");
-    if (choice.timeout != NULL && !timeout_read(choice.timeout, &timeout))
-        return cli_misuse(argv[0], "up: --timeout: \"%.40s\" should be such as 30s",
-                          choice.timeout);
-    if (choice.error[0] != '\0')
-        return cli_misuse(argv[0], "up: --gateway: %s", choice.error);
+    status = choice_check(argv[0], &choice, &timeout);
+    if (status != 0)
+        return status;
     if (!spec_load(choice.file, &spec))
         return STATUS_FAILED;
     /* Where nothing is expected to end, what is started stays. */
