@@ -40,7 +40,7 @@ bench: ## measure beside the peers [NAME=ports|memory|ways|programs|goodput|netw
 	@scripts/setup.sh build run bench
 	@scripts/bench.sh $(BUILD)-release $(NAME)
 
-install: all ## install berth, libberth, its headers and its pkg-config file [DESTDIR=...]
+install: all ## install berth, libberth, its headers and its pkg-config file [DESTDIR=...] (`ninja -C build uninstall` undoes it)
 	@meson install -C $(BUILD) $(if $(DESTDIR),--destdir $(DESTDIR))
 
 clean: ## remove what was built
