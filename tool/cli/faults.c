@@ -144,7 +144,8 @@ int command_netem(int argc, char **argv) {
             "  limit FRAMES                       that wait at most\n\n"
             "del takes all away that it does, with the filters; after only MATCH: that filter.\n"
             "MATCH: [tcp|udp|icmp|icmp6] [port N] [to HOST|ADDRESS]: these frames alone, as in\n"
-            "  berth netem web only tcp port 5432 to db2 loss 20%\n\n"
+            "  berth netem web only tcp port 5432 to db2 loss 20%\n"
+            "They keep what the link does at that time, whatever is said for the others later.\n\n"
             "  --json    print JSON\n",
         .letters = "",
         .words = words,
