@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { STORM_US = 100, SLOW = 20 };
+enum { STORM_US = 100, SLOW = 20, INTERRUPTIONS = 5 };
 
 static int failures;
 static int slow = 1; /* so much slower are the storms, and shorter */
@@ -185,7 +185,8 @@ static void waits_interrupted(void) {
 }
 
 static void *connect_later(void *to) {
-    usleep(300000);
+    for (int from = caught; caught - from <= INTERRUPTIONS;)
+        usleep(10000);
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     if (connect(fd, to, sizeof(struct sockaddr_in)) == 0 && write(fd, "y", 1) == 1)
         usleep(200000);
@@ -210,7 +211,7 @@ static void wait_restarted(void) {
     storm(20000);
     int fd = accept(listener, NULL, NULL);
     storm(0);
-    check(fd >= 0 && caught - before > 5 && read(fd, &octet, 1) == 1 && octet == 'y',
+    check(fd >= 0 && caught - before > INTERRUPTIONS && read(fd, &octet, 1) == 1 && octet == 'y',
           "an accept that is interrupted and restarted gets its connection", caught - before);
     pthread_join(thread, NULL);
     close(fd);
