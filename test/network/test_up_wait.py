@@ -108,6 +108,10 @@ hosts:
         lines = done.stdout.splitlines()
         check("all that they say is printed, also the end of much", done.returncode == 0 and len(lines) == 100000 and
               lines[-1] == "a | 100000", (done.returncode, len(lines), lines[-1:], done.stderr))
+        check("up -d", up(net, "hosts: {a: {command: seq 100000}, b: {command: sleep 1000}}\n", "-d").returncode == 0)
+        check("it has spoken", until(lambda: net.berth("logs", "a").stdout.endswith("100000\n")))
+        lines = net.berth("logs", "-f", "a").stdout.splitlines()  # the daemon gives it in pieces, and the reader takes each at once
+        check("logs -f of much that has ended", len(lines) == 100000 and lines[-1] == "100000", (len(lines), lines[-1:]))
 
     with Net("unlike") as net:
         done = up(net, """

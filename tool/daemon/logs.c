@@ -28,6 +28,7 @@ struct log {
 
 struct follower {
     char host[NAME_TEXT], process[NAME_TEXT]; /* empty: all */
+    bool behind;    /* there was more to send than the writer should hold */
     unsigned count; /* of positions: logs below this index have been begun */
     uint64_t *positions;
 };
@@ -103,9 +104,16 @@ static void follower_send(struct connection *c, const struct log *log) {
     }
     for (;;) {
         uint64_t end = line_end(log, *at);
-        if (end <= *at || control_writer_waiting(&c->writer) > FOLLOWER_BUSY ||
-            !line_send(c, log, *at, end))
+        if (end <= *at)
             return;
+        if (control_writer_waiting(&c->writer) > FOLLOWER_BUSY) {
+            c->follower->behind = true;
+            return;
+        }
+        if (!line_send(c, log, *at, end)) {
+            c->broken = true; /* out of memory */
+            return;
+        }
         *at = end;
     }
 }
@@ -134,12 +142,20 @@ static bool follower_done(const struct connection *c) {
     return any;
 }
 
+/* Who takes all at once is not told of by the poller: so it goes on until something waits. */
+static bool follower_goes_on(const struct connection *c) {
+    return c->follower->behind && !c->broken && control_writer_waiting(&c->writer) == 0;
+}
+
 void follower_pump(struct connection *c) {
-    for (struct log *log = c->daemon->logs; log != NULL; log = log->next)
-        if (follower_wants(c->follower, log) && !follower_take(c, log))
-            return;
-    c->finished = c->finished || follower_done(c);
-    connection_flush(c);
+    do {
+        c->follower->behind = false;
+        for (struct log *log = c->daemon->logs; log != NULL; log = log->next)
+            if (follower_wants(c->follower, log) && !follower_take(c, log))
+                return;
+        c->finished = c->finished || follower_done(c);
+        connection_flush(c);
+    } while (follower_goes_on(c));
 }
 
 void follower_free(struct connection *c) {
@@ -155,6 +171,8 @@ static void followers_pump(struct daemon *daemon, const struct log *log) {
             continue;
         c->finished = c->finished || (!log->open && follower_done(c));
         connection_flush(c);
+        if (follower_goes_on(c))
+            follower_pump(c);
     }
 }
 
