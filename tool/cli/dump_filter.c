@@ -96,10 +96,11 @@ static bool is_beginning(const char *text, size_t length) {
 static size_t unknown_find(const char *text, const char *cause, const struct word *words,
                            size_t count) {
     const char *name = strchr(cause, '\''), *end = name != NULL ? strchr(name + 1, '\'') : NULL;
-    size_t i = 0;
-    if (end == NULL || end == name + 1 || strncmp(cause, "unknown ", 8) != 0)
+    size_t i = 0, length = end != NULL ? (size_t)(end - name - 1) : 0;
+    if (length == 0 || strncmp(cause, "unknown ", 8) != 0)
         return count;
-    while (i < count && strncmp(text + words[i].start, name + 1, (size_t)(end - name - 1)) != 0)
+    while (i < count &&
+           (words[i].length != length || strncmp(text + words[i].start, name + 1, length) != 0))
         i++;
     return i;
 }

@@ -34,6 +34,7 @@ static void unknown_names(void **state) {
         {"host nobody.example", "character 6, at \"nobody.example\": unknown host"},
         {"tcp port 80 and (host web or src nobody)", "at \"nobody\": unknown host"},
         {"udp and dst host web and net nowhere", "at \"nowhere\": unknown network"},
+        {"port 80 and host po", "character 18, at \"po\": unknown host"},
     };
     json_t *hosts = json_pack("[{s:s,s:s}]", "host", "web", "address", "10.0.0.1");
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
