@@ -5,7 +5,7 @@ set -eu
 cd "$(dirname "$0")/.."
 build=$1
 names=${2:-"ports memory ways programs goodput network"}
-[ -f "$build/build.ninja" ] || meson setup "$build" -Dbuildtype=release -Db_ndebug=true >/dev/null
+[ -f "$build/build.ninja" ] || meson setup "$build" -Dbuildtype=release -Db_ndebug=true -Db_lto=true >/dev/null
 ninja -C "$build" >/dev/null
 mkdir -p build/bench
 for name in $names; do

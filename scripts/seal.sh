@@ -1,8 +1,11 @@
 #!/bin/sh
-# seal.sh ARCHIVE SEALED FOLDER: makes of an archive one with a single object whose hidden symbols are local.
+# seal.sh ARCHIVE SEALED FOLDER LINKER...: makes of an archive one with a single object whose hidden symbols are local. LINKER: what joins
+# objects to one, all of them.
 set -eu
-mkdir -p "$3"
-ld -r --whole-archive -o "$3/berth.o" "$1"
-objcopy --localize-hidden "$3/berth.o"
-rm -f "$2"
-ar rcs "$2" "$3/berth.o"
+archive=$1 sealed=$2 folder=$3
+shift 3
+mkdir -p "$folder"
+"$@" -o "$folder/berth.o" "$archive"
+objcopy --localize-hidden "$folder/berth.o"
+rm -f "$sealed"
+ar rcs "$sealed" "$folder/berth.o"
