@@ -24,8 +24,9 @@
  * A program's descriptor is recognised by the cookie (SO_COOKIE) of the socket behind it: it is
  * never used twice, and the same for every duplicate in every process.
  *
- * All fields are guarded by the server's lock, but for this: the data thread receives from `held`
- * without the lock. So only the data thread closes `held` and frees conduits. */
+ * All fields are guarded by the server's lock, but for this: who has the turn (the data thread, or
+ * who helps it) receives from `held` without the lock. So only he closes `held` and frees conduits.
+ */
 #ifndef TOOL_DAEMON_CONDUIT_H
 #define TOOL_DAEMON_CONDUIT_H
 

@@ -1,7 +1,7 @@
 /* From the programs to the engine.
  *
  * Three steps, so that the copying is done without the lock: plan (who, and how much the engine can
- * take), receive, commit. Only the data thread does this, and only it closes held ends and frees
+ * take), receive, commit. Only who has the turn does this, and only he closes held ends and frees
  * conduits, so what was planned is still there at the commit.
  *
  * Octets are received into blocks that the engine then refers to. Small messages are put one after

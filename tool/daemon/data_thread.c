@@ -5,7 +5,9 @@
  * thread on an idle processor costs 25 to 50 us, more than everything else here, and the programs
  * pay for it; so while traffic flows it looks again for a while, giving the processor away to
  * whoever is runnable, before it sleeps. For how long follows the traffic: longer after a sleep
- * that looking for longer would have spared, shorter after one that it would not. */
+ * that looking for longer would have spared, shorter after one that it would not.
+ *
+ * What it does is done in turns, and a turn may be somebody else's: data_help. */
 #define _GNU_SOURCE
 #include "tool/daemon/call.h"
 #include "tool/daemon/gateway.h"
@@ -110,60 +112,94 @@ static uint64_t poll_adapt(uint64_t span, uint64_t slept) {
 
 /* ---- a turn ---- */
 
-/* Takes in what epoll said, with the lock; then receives without it, and hands over with it again.
+/* With the lock: takes in what epoll said; then receives without it, and hands over with it again.
  */
-static void turn(struct server *server, struct inlets *inlets, const struct epoll_event *events,
-                 int count) {
-    uint64_t now = server_enter(server);
-    server->asleep = false;
-    server->called = false;
+static void take_in(struct server *server, const struct epoll_event *events, int count,
+                    uint64_t now) {
     for (int i = 0; i < count; i++)
         event_notice(server, &events[i], now);
     waiters_expire(server, now);
     gateway_tick(server, now);
-    int planned = inlets_plan(inlets, server, now);
-    if (planned == 0)
+    if (inlets_plan(server->inlets, server, now) == 0)
         return;
     pthread_mutex_unlock(&server->lock);
     held_close_all(server);
-    inlets_receive(inlets);
-    now = server_enter(server);
-    inlets_commit(inlets, server, now);
+    inlets_receive(server->inlets);
+    inlets_commit(server->inlets, server, server_enter(server));
 }
 
-/* Still with the lock: lets it take effect. Returns until when to sleep, and lets go of the lock.
- */
-static uint64_t turn_end(struct server *server, bool will_sleep) {
-    uint64_t now = clock_now();
-    server_settle(server, now);
-    conduits_break(server, now);
-    server_settle(server, now);
+/* A turn, but for letting go of the lock. */
+static void turn(struct server *server, const struct epoll_event *events, int count, bool own) {
+    uint64_t now = server_enter(server);
+    server->worker = pthread_self();
+    server->working = true;
+    if (own) {
+        server->asleep = server->summoned = false;
+        server->called = false;
+    }
+    take_in(server, events, count, now);
+    server_settle_sharing(server, clock_now());
+    conduits_break(server, clock_now());
+    server_settle_sharing(server, clock_now());
+    server->working = false;
+    server->counters.wakeups++;
+}
+
+/* The data thread's own turn. Returns until when to sleep. */
+static uint64_t turn_own(struct server *server, const struct epoll_event *events, int count,
+                         bool will_sleep) {
+    pthread_mutex_lock(&server->turn);
+    turn(server, events, count, true);
     outside_flush(server);
     uint64_t until = sleep_until(server);
     server->asleep = will_sleep && until != 0;
     server->asleep_until = until;
-    server->counters.wakeups++;
     pthread_mutex_unlock(&server->lock);
     held_close_all(server);
+    pthread_mutex_unlock(&server->turn);
     return until;
+}
+
+static bool is_summons(const struct epoll_event *events, int count) {
+    for (int i = 0; i < count; i++)
+        if (events[i].data.u64 == EPOLL_WAKE)
+            return true;
+    return false;
+}
+
+/* A data thread that was woken waits for its processor, for 100 us and more where programs are busy
+ * there; meanwhile the octets of programs that wait on another one are moved there. What the data
+ * thread itself is woken for, to sleep no longer than until a new time, is passed on to it. */
+void data_help(struct server *server) {
+    struct epoll_event events[EVENTS];
+    if (server->spin == 0 || pthread_mutex_trylock(&server->turn) != 0)
+        return;
+    int count = server->summoned ? 0 : epoll_wait(server->epoll, events, EVENTS, 0);
+    if (count > 0) {
+        server->summoned = is_summons(events, count);
+        turn(server, events, count, false);
+        server_leave(server, clock_now());
+        held_close_all(server);
+        if (server->summoned)
+            eventfd_write(server->wake, 1);
+    }
+    pthread_mutex_unlock(&server->turn);
 }
 
 void *data_thread_run(void *argument) {
     struct server *server = argument;
     struct epoll_event events[EVENTS];
-    struct inlets *inlets = inlets_new();
     sched_setscheduler(0, SCHED_BATCH, &(struct sched_param){0});
     pthread_setname_np(pthread_self(), "berth-data");
     int count = 0;
     uint64_t span = POLL_LEAST_NS;
-    while (inlets && !server->stopping) {
-        turn(server, inlets, events, count);
+    while (!server->stopping) {
         /* On one processor whoever is to bring more must run first: a look or two, for when others
          * have work there, giving it away gets nobody any further (measured: 20 looks for each
          * short connection, a quarter of this thread's time). */
         bool alone = server->spin == 0;
         bool poll = alone ? count == 1 : count > 0;
-        uint64_t until = turn_end(server, !poll);
+        uint64_t until = turn_own(server, events, count, !poll);
         if (poll && until != 0) {
             uint64_t end = clock_now() + (alone ? POLL_LEAST_NS : span);
             count = epoll_poll(server, events, end < until ? end : until,
@@ -175,6 +211,5 @@ void *data_thread_run(void *argument) {
         if (until != 0 && count > 0)
             span = poll_adapt(span, clock_now() - since);
     }
-    inlets_free(inlets);
     return NULL;
 }

@@ -60,7 +60,7 @@ static void datagram_event(struct server *server, struct conduit *conduit, uint3
  * Linux. */
 static void listener_notice(struct server *server, struct conduit *listener, uint64_t now) {
     if (server->spin == 0 || server->asleep || server->caller == listener->host ||
-        pthread_equal(pthread_self(), server->data_thread))
+        server_has_turn(server))
         listener_serve(server, listener, now);
     else
         conduit_ready(server, listener);

@@ -97,14 +97,16 @@ static void held_close(struct server *server, struct conduit *conduit) {
     conduit->held = -1;
 }
 
-/* No program has the other end: nobody sees when it is closed. That frees what another processor
- * may have made, which takes microseconds, and not under the lock. */
+/* To be closed after the turn: that frees what another processor may have made, which takes
+ * microseconds, and not under the lock. */
 static void held_leave(struct server *server, struct conduit *conduit) {
-    sealed_open(server, conduit);
-    if (conduit->held >= 0 && server->closing_count < CLOSING_MAX) {
-        server->closing[server->closing_count++] = conduit->held;
-        conduit->held = -1;
+    if (conduit->held < 0 || server->closing_count == CLOSING_MAX) {
+        held_close(server, conduit);
+        return;
     }
+    sealed_open(server, conduit);
+    server->closing[server->closing_count++] = conduit->held;
+    conduit->held = -1;
 }
 
 void held_close_all(struct server *server) {
@@ -174,14 +176,11 @@ void conduit_close(struct server *server, struct conduit *conduit, bool abort, u
     waiters_fail(conduit, EINVAL);
     returned_close(server, conduit, now);
     socket_release(server, conduit, abort, now);
-    bool doubtful = conduit->fin_given || conduit->shut;
-    if (doubtful) {
-        held_close(server, conduit);
-        conduit_haunt(server, conduit);
-    } else {
-        held_leave(server, conduit);
+    held_leave(server, conduit);
+    if (conduit->fin_given || conduit->shut)
+        conduit_haunt(server, conduit); /* a program may have the other end all the same */
+    else
         conduit_remove(server, conduit);
-    }
 }
 
 bool conduit_left(struct server *server, struct conduit *conduit, uint64_t now) {

@@ -280,14 +280,23 @@ static bool deserted(const struct run *run) {
     return poll(&listener, 1, 0) == 1 && (listener.revents & POLLHUP);
 }
 
+/* A program that was answered goes on at once, on this processor, and when this thread does, the
+ * program waits: for the next call to be answered, or for the network. */
+static bool call_waits(const struct run *run) {
+    struct pollfd listener = {.fd = run->listener, .events = POLLIN};
+    return poll(&listener, 1, 0) != 0;
+}
+
 static void *notify_thread_run(void *argument) {
     struct run *run = argument;
     struct seccomp_notif notification;
     while (!run->stopping) {
         memset(&notification, 0, sizeof notification);
-        if (ioctl(run->listener, SECCOMP_IOCTL_NOTIF_RECV, &notification) == 0)
+        if (ioctl(run->listener, SECCOMP_IOCTL_NOTIF_RECV, &notification) == 0) {
             call_serve(run, &notification);
-        else if (errno != EINTR && (errno != ENOENT || deserted(run)))
+            if (!call_waits(run))
+                data_help(run->server);
+        } else if (errno != EINTR && (errno != ENOENT || deserted(run)))
             break;
     }
     run->stopped = true;

@@ -15,7 +15,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { EVENTS = 64, ROUNDS = 256, ROWS = 64, SPARE_DESCRIPTORS = 48, SPIN = 64, PAUSES = 16 };
+enum { EVENTS = 64, ROUNDS = 256, ROWS = 64, SPARE_DESCRIPTORS = 48, SPIN = 512, PAUSES = 16 };
 
 /* ---- the lock ---- */
 
@@ -27,9 +27,10 @@ static void processor_relax(void) {
 #endif
 }
 
-/* It is held for a few microseconds at most, and sleeping on it costs its holder a wake-up of
- * another processor, which is ten times as much: so one looks again for a while, unless there is
- * one processor only (measured: half as much again for short connections that are not pinned). */
+/* It is held for some microseconds, or for 60 if its holder tells a program that then runs in its
+ * place, and sleeping on it costs its holder a wake-up of another processor, which is 30 to 100: so
+ * one looks again for about as long, unless there is one processor only (measured: half as much
+ * again for short connections that are not pinned). */
 void server_take(struct server *server) {
     int own = sched_getcpu();
     bool taken = pthread_mutex_trylock(&server->lock) == 0;
@@ -74,16 +75,23 @@ struct berth_host *conduit_host(struct server *server, const struct conduit *con
     return conduit->socket ? berth_network_host(server->network, conduit->host) : NULL;
 }
 
+bool server_has_turn(const struct server *server) {
+    return server->working && pthread_equal(pthread_self(), server->worker);
+}
+
 /* What is carried to a program may make room that the engine tells its peer about, and so on: until
  * nothing moves. A bound keeps one thread from working for others without end; the data thread goes
  * on from there. */
-void server_settle(struct server *server, uint64_t now) {
+static void settle(struct server *server, uint64_t now, bool sharing) {
     struct berth_network_event events[EVENTS];
     for (int round = 0; round < ROUNDS; round++) {
         bool more = berth_network_run(server->network, now);
         size_t count = berth_network_events(server->network, events, EVENTS);
-        for (size_t i = 0; i < count; i++)
+        for (size_t i = 0; i < count; i++) {
             event_handle(server, &events[i], now);
+            if (sharing)
+                now = server_give_way(server, now);
+        }
         more = gateway_serve(server, now) || more;
         if (count == 0 && !more) {
             server->unsettled = false;
@@ -91,6 +99,14 @@ void server_settle(struct server *server, uint64_t now) {
         }
     }
     server->unsettled = true;
+}
+
+void server_settle(struct server *server, uint64_t now) {
+    settle(server, now, false);
+}
+
+void server_settle_sharing(struct server *server, uint64_t now) {
+    settle(server, now, true);
 }
 
 static bool data_thread_needed(const struct server *server) {
@@ -197,6 +213,8 @@ static void server_dispose(struct server *server) {
     for (int i = 0; i < 2; i++)
         if (server->pipe[i] >= 0)
             close(server->pipe[i]);
+    inlets_free(server->inlets);
+    pthread_mutex_destroy(&server->turn);
     pthread_mutex_destroy(&server->lock);
     free(server);
 }
@@ -220,9 +238,11 @@ struct server *server_new(struct berth_network *network) {
     server->next_run = 1;
     server->pipe[0] = server->pipe[1] = -1;
     pthread_mutex_init(&server->lock, NULL);
+    pthread_mutex_init(&server->turn, NULL);
+    server->inlets = inlets_new();
     server->descriptors = descriptors_raise();
     server->spin = processors() > 1 ? SPIN : 0;
-    int r = conduit_table_init(&server->conduits);
+    int r = server->inlets ? conduit_table_init(&server->conduits) : -ENOMEM;
     if (r == 0)
         r = epoll_prepare(server);
     if (r == 0)

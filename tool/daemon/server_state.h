@@ -4,9 +4,10 @@
  * of the control half that come in by server_lock(). All of them drive the network themselves,
  * under the one lock: a call needs no hand-over to another thread. Whoever unlocks first settles:
  * the network runs until nothing moves, and what became of the sockets is carried to the programs.
- * Only what must be done by the data thread (receiving from held ends, closing them, waiting for
- * time) makes it wake. While it is awake it also tells listeners, which may wake a program on
- * another processor. */
+ * Only what is the data thread's work (receiving from held ends, closing them, waiting for time)
+ * makes it wake. While it is awake it also tells listeners, which may wake a program on another
+ * processor. A notify thread with nothing to do does some of that work itself (data_help): whoever
+ * does it holds `turn`, which is taken before the lock, so that one does it at a time. */
 #ifndef TOOL_DAEMON_SERVER_STATE_H
 #define TOOL_DAEMON_SERVER_STATE_H
 
@@ -30,7 +31,11 @@ struct outside {
     int fd;
 };
 
+struct inlets;
+
 struct server {
+    pthread_mutex_t turn;  /* who holds it does the data thread's work */
+    struct inlets *inlets; /* ... and has these */
     pthread_mutex_t lock;
     struct berth_network *network;
     struct conduit_table conduits;
@@ -40,12 +45,14 @@ struct server {
     int wake;        /* eventfd */
     int descriptors; /* conduits may have those below this number */
     int spin;        /* looks at the lock before sleeping on it */
-    pthread_t data_thread;
+    pthread_t data_thread, worker;
     atomic_bool stopping;
     atomic_int holder;   /* the processor on which the lock was taken last */
     int caller;          /* the computer whose program's call is being served; -1: none */
     atomic_uint waiting; /* threads that look at the lock */
     atomic_bool called;  /* there is work that only the data thread can do */
+    bool working;        /* somebody has the turn: worker */
+    bool summoned;       /* only the data thread itself can do what it was woken for */
     bool asleep;         /* the data thread waits, and must be woken for work that only it can do */
     uint64_t asleep_until;              /* ... and goes on by itself then */
     bool unsettled;                     /* the network has more to do at once */
@@ -125,8 +132,13 @@ void server_leave(struct server *server,
 uint64_t server_give_way(struct server *server, uint64_t now);
 /* A call on a socket of this conduit was made. */
 void server_touch(struct server *server, const struct conduit *conduit);
+/* Whether the caller is who does the data thread's work just now. */
+bool server_has_turn(const struct server *server);
 /* Moves everything that can move now. */
 void server_settle(struct server *server, uint64_t now);
+/* The same in steps, between which others may have the lock: for who does the data thread's work,
+ * which telling programs is most of. */
+void server_settle_sharing(struct server *server, uint64_t now);
 
 /* ---- life of conduits: life.c ---- */
 
@@ -141,11 +153,11 @@ void conduit_ready(struct server *server, struct conduit *conduit);
 /* Has the data thread close the held end, so that the program sees a broken connection; then it is
  * a ghost. */
 void conduit_doom(struct server *server, struct conduit *conduit, int error);
-/* Data thread only: does it for all that are doomed. */
+/* With the turn: does it for all that are doomed. */
 void conduits_break(struct server *server, uint64_t now);
-/* Data thread only, without the lock: closes held ends whose conduits are gone. */
+/* With the turn, without the lock: closes held ends whose conduits are gone. */
 void held_close_all(struct server *server);
-/* Data thread only: the program closed its socket. abort: with a RST. The conduit is freed or a
+/* With the turn: the program closed its socket. abort: with a RST. The conduit is freed or a
  * ghost. */
 void conduit_close(struct server *server, struct conduit *conduit, bool abort, uint64_t now);
 /* True if no program has an end of this unconnected socket any more, though the data thread has not
@@ -187,9 +199,8 @@ void datagram_error(struct conduit *conduit, int error, bool reported);
 /* Makes a datagram socket readable without a datagram. */
 void datagram_wake(struct conduit *conduit);
 
-/* ---- program to engine: data_in.c (data thread only) ---- */
+/* ---- program to engine: data_in.c (with the turn) ---- */
 
-struct inlets;
 struct inlets *inlets_new(void);
 void inlets_free(struct inlets *inlets);
 /* With the lock: chooses from whom to receive. Returns how many. */
@@ -202,6 +213,9 @@ void inlets_commit(struct inlets *inlets, struct server *server, uint64_t now);
 /* ---- data_thread.c ---- */
 
 void *data_thread_run(void *server);
+/* Of a thread that has nothing to do: a turn in the data thread's place, if there is work and
+ * nobody is at it. Without the lock. */
+void data_help(struct server *server);
 
 /* ---- outside.c ---- */
 
