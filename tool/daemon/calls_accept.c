@@ -1,10 +1,9 @@
-/* accept(), and what makes a listener readable.
+/* accept().
  *
  * A program that polls its listener, or waits in select(), must see that a connection waits: the
- * held end sends it one octet for each, so that every connection is an edge, for programs that ask
- * for edges and for servers whose processes share the listener. The octets are taken back when the
- * queue has become empty. While somebody is blocked in accept() none is sent: the connection is
- * his. */
+ * held end sends it one octet for each (tells.c), so that every connection is an edge, for programs
+ * that ask for edges and for servers whose processes share the listener. While somebody is blocked
+ * in accept() none is sent: the connection is his. */
 #define _GNU_SOURCE
 #include "tool/daemon/addresses.h"
 #include "tool/daemon/call.h"
@@ -16,8 +15,6 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-enum { READY_OCTETS = 64 };
 
 /* ---- connections ---- */
 
@@ -222,25 +219,10 @@ void listener_serve(struct server *server, struct conduit *listener, uint64_t no
             break;
     if (waiter_first(listener, WAITER_ACCEPT))
         return;
-    unsigned waiting = listener_waiting(server, listener);
-    while (listener->ready_octets < waiting &&
-           send(listener->held, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL) == 1)
-        listener->ready_octets++;
+    listener_tell(server, listener, listener_waiting(server, listener));
 }
 
 /* ---- the calls ---- */
-
-/* Takes back what made the listener readable, when nothing waits any more. */
-static void listener_quiet(struct call *call, struct conduit *listener) {
-    if (listener->ready_octets == 0 || !listener_is_empty(call->server, listener))
-        return;
-    char octets[READY_OCTETS];
-    ssize_t n;
-    while (listener->ready_octets && (n = recv(call->end, octets, sizeof octets, MSG_DONTWAIT)) > 0)
-        listener->ready_octets -=
-            (unsigned)n < listener->ready_octets ? (unsigned)n : listener->ready_octets;
-    listener->ready_octets = 0;
-}
 
 static long accept_check(const struct conduit *listener) {
     if (listener->protocol != BERTH_TCP)
@@ -257,7 +239,8 @@ static long accept_start(struct call *call, struct conduit *listener, int flags,
     if (result)
         return result;
     *taken = listener_take(call->server, listener, spare, flags & SOCK_NONBLOCK, call->now, &error);
-    listener_quiet(call, listener);
+    if (listener->ready_octets > 0 && listener_is_empty(call->server, listener))
+        listener_hush(call->server, listener, call->end);
     if (*taken || error != -EAGAIN || call_nonblocking(call))
         return error;
     result = waiter_add(call, listener, WAITER_ACCEPT, SO_RCVTIMEO, EAGAIN);

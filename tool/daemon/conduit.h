@@ -26,11 +26,13 @@
  *
  * All fields are guarded by the server's lock, but for this: who has the turn (the data thread, or
  * who helps it) receives from `held` without the lock. So only he closes `held` and frees conduits.
+ * And a listener's `held` is sent to without it: tells.c.
  */
 #ifndef TOOL_DAEMON_CONDUIT_H
 #define TOOL_DAEMON_CONDUIT_H
 
 #include <berth/network.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <sys/types.h>
 #include <time.h>
@@ -119,9 +121,11 @@ struct conduit {
     uint8_t option_bits;   /* enum conduit_option_bits */
     int send_buffer_asked, receive_buffer_asked; /* 0: not */
     int error;                                   /* positive errno that SO_ERROR has yet to tell */
-    size_t sealed;            /* octets in `held` that the engine has as sealed blocks */
-    unsigned ready_octets;    /* a listener's: octets that make it readable */
-    struct conduit *returned; /* a listener's: accepted, but the caller had gone */
+    size_t sealed;             /* octets in `held` that the engine has as sealed blocks */
+    unsigned ready_octets;     /* a listener's: octets that make it readable, or will: tells.c */
+    atomic_uint telling;       /* ... of these, on their way without the lock */
+    atomic_uint unsent_octets; /* ... and those that found no room */
+    struct conduit *returned;  /* a listener's: accepted, but the caller had gone */
     struct waiter *waiters;
     struct datagram_queue datagrams;
     struct datagram_returned *datagram_returned;

@@ -16,6 +16,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -122,7 +123,7 @@ static void take_in(struct server *server, const struct epoll_event *events, int
     gateway_tick(server, now);
     if (inlets_plan(server->inlets, server, now) == 0)
         return;
-    pthread_mutex_unlock(&server->lock);
+    server_unlock_telling(server);
     held_close_all(server);
     inlets_receive(server->inlets);
     inlets_commit(server->inlets, server, server_enter(server));
@@ -154,7 +155,7 @@ static uint64_t turn_own(struct server *server, const struct epoll_event *events
     uint64_t until = sleep_until(server);
     server->asleep = will_sleep && until != 0;
     server->asleep_until = until;
-    pthread_mutex_unlock(&server->lock);
+    server_unlock_telling(server);
     held_close_all(server);
     pthread_mutex_unlock(&server->turn);
     return until;
@@ -167,12 +168,19 @@ static bool is_summons(const struct epoll_event *events, int count) {
     return false;
 }
 
+/* A program that was answered goes on at once, on this processor, and when its notify thread does,
+ * the program waits: for its next call to be answered, or for the network. */
+static bool call_waits(int listener) {
+    struct pollfd poll_listener = {.fd = listener, .events = POLLIN};
+    return poll(&poll_listener, 1, 0) != 0;
+}
+
 /* A data thread that was woken waits for its processor, for 100 us and more where programs are busy
  * there; meanwhile the octets of programs that wait on another one are moved there. What the data
  * thread itself is woken for, to sleep no longer than until a new time, is passed on to it. */
-void data_help(struct server *server) {
+void data_help(struct server *server, int listener) {
     struct epoll_event events[EVENTS];
-    if (server->spin == 0 || pthread_mutex_trylock(&server->turn) != 0)
+    if (server->spin == 0 || call_waits(listener) || pthread_mutex_trylock(&server->turn) != 0)
         return;
     int count = server->summoned ? 0 : epoll_wait(server->epoll, events, EVENTS, 0);
     if (count > 0) {

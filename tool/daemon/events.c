@@ -55,12 +55,13 @@ static void datagram_event(struct server *server, struct conduit *conduit, uint3
 }
 
 /* Telling a program that sleeps on another processor costs 10 us, which the caller of connect()
- * would pay, and all who wait for the lock: it is left to the data thread while that is at work.
- * Not on the caller's own computer: there who has connected sees the listener readable, as on
- * Linux. */
+ * would pay: it is left to the data thread while that is at work. On one processor the program
+ * would run in the caller's place, for one connection; the data thread tells it of all that have
+ * come by then. Not on the caller's own computer: there who has connected sees the listener
+ * readable, as on Linux. */
 static void listener_notice(struct server *server, struct conduit *listener, uint64_t now) {
-    if (server->spin == 0 || server->asleep || server->caller == listener->host ||
-        server_has_turn(server))
+    bool here = server->caller == listener->host || server_has_turn(server);
+    if (here || (server->asleep && server->spin > 0))
         listener_serve(server, listener, now);
     else
         conduit_ready(server, listener);

@@ -92,6 +92,7 @@ static void conduit_haunt(struct server *server, struct conduit *conduit) {
 
 static void held_close(struct server *server, struct conduit *conduit) {
     sealed_open(server, conduit);
+    listener_told(server, conduit);
     if (conduit->held >= 0)
         close(conduit->held);
     conduit->held = -1;
@@ -105,6 +106,7 @@ static void held_leave(struct server *server, struct conduit *conduit) {
         return;
     }
     sealed_open(server, conduit);
+    listener_told(server, conduit);
     server->closing[server->closing_count++] = conduit->held;
     conduit->held = -1;
 }

@@ -280,13 +280,6 @@ static bool deserted(const struct run *run) {
     return poll(&listener, 1, 0) == 1 && (listener.revents & POLLHUP);
 }
 
-/* A program that was answered goes on at once, on this processor, and when this thread does, the
- * program waits: for the next call to be answered, or for the network. */
-static bool call_waits(const struct run *run) {
-    struct pollfd listener = {.fd = run->listener, .events = POLLIN};
-    return poll(&listener, 1, 0) != 0;
-}
-
 static void *notify_thread_run(void *argument) {
     struct run *run = argument;
     struct seccomp_notif notification;
@@ -294,8 +287,7 @@ static void *notify_thread_run(void *argument) {
         memset(&notification, 0, sizeof notification);
         if (ioctl(run->listener, SECCOMP_IOCTL_NOTIF_RECV, &notification) == 0) {
             call_serve(run, &notification);
-            if (!call_waits(run))
-                data_help(run->server);
+            data_help(run->server, run->listener);
         } else if (errno != EINTR && (errno != ENOENT || deserted(run)))
             break;
     }

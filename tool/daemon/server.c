@@ -124,7 +124,7 @@ void server_leave(struct server *server, uint64_t now) {
         server->asleep = false;
     if (needed)
         server->called = true;
-    pthread_mutex_unlock(&server->lock);
+    server_unlock_telling(server);
     if (wake)
         eventfd_write(server->wake, 1);
 }

@@ -5,9 +5,9 @@
  * under the one lock: a call needs no hand-over to another thread. Whoever unlocks first settles:
  * the network runs until nothing moves, and what became of the sockets is carried to the programs.
  * Only what is the data thread's work (receiving from held ends, closing them, waiting for time)
- * makes it wake. While it is awake it also tells listeners, which may wake a program on another
- * processor. A notify thread with nothing to do does some of that work itself (data_help): whoever
- * does it holds `turn`, which is taken before the lock, so that one does it at a time. */
+ * makes it wake. While it is awake, and on one processor always, it also tells listeners, which may
+ * wake a program. A notify thread with nothing to do does some of that work itself (data_help):
+ * whoever does it holds `turn`, which is taken before the lock, so that one does it at a time. */
 #ifndef TOOL_DAEMON_SERVER_STATE_H
 #define TOOL_DAEMON_SERVER_STATE_H
 
@@ -32,6 +32,16 @@ struct outside {
 };
 
 struct inlets;
+
+/* Listeners whose programs are to be told of connections, once the lock has been let go of. */
+enum { TELLS_MAX = 16 };
+struct tells {
+    struct tell {
+        struct conduit *listener;
+        unsigned octets;
+    } list[TELLS_MAX];
+    int count;
+};
 
 struct server {
     pthread_mutex_t turn;  /* who holds it does the data thread's work */
@@ -63,6 +73,7 @@ struct server {
     unsigned next_ghost;
     int closing[CLOSING_MAX]; /* held ends that the data thread closes when it has unlocked */
     int closing_count;
+    struct tells tells; /* to be sent by who unlocks: tells.c */
     uint64_t waiters_deadline;
     struct netlink_socket *netlinks; /* calls_netlink.c */
     struct outside outside[OUTSIDE_MAX];
@@ -140,6 +151,17 @@ void server_settle(struct server *server, uint64_t now);
  * which telling programs is most of. */
 void server_settle_sharing(struct server *server, uint64_t now);
 
+/* ---- that connections wait: tells.c ---- */
+
+/* Makes the listener readable: an octet for each of `waiting` connections, when the lock is let go
+ * of by server_unlock_telling(), which is how all do who settled before. */
+void listener_tell(struct server *server, struct conduit *listener, unsigned waiting);
+void server_unlock_telling(struct server *server);
+/* No connection waits: takes the octets back, from the program's end. With the lock. */
+void listener_hush(struct server *server, struct conduit *listener, int end);
+/* Waits until nobody sends to the held end any more. With the lock. */
+void listener_told(struct server *server, struct conduit *listener);
+
 /* ---- life of conduits: life.c ---- */
 
 /* The engine's host, if it and the conduit's socket there still are; else NULL. */
@@ -213,9 +235,9 @@ void inlets_commit(struct inlets *inlets, struct server *server, uint64_t now);
 /* ---- data_thread.c ---- */
 
 void *data_thread_run(void *server);
-/* Of a thread that has nothing to do: a turn in the data thread's place, if there is work and
- * nobody is at it. Without the lock. */
-void data_help(struct server *server);
+/* Of a notify thread: a turn in the data thread's place, if no call waits at its listener, there is
+ * work and nobody is at it. Without the lock. */
+void data_help(struct server *server, int listener);
 
 /* ---- outside.c ---- */
 
