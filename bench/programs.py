@@ -15,7 +15,7 @@ from places import SUDO, Berth, Kernel, Pasta, Slirp, end, run
 
 BERTH, PINGPONG, OUT = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2]), sys.argv[3]
 SECONDS = int(sys.argv[4]) if len(sys.argv) > 4 else 2
-ROUNDS = int(sys.argv[5]) if len(sys.argv) > 5 else 3
+ROUNDS = int(sys.argv[5]) if len(sys.argv) > 5 else 5
 # How client and server are pinned: to different cores, both to one (with what joins the two), not at all.
 ZERO, ONE = ["taskset", "-c", "0"], ["taskset", "-c", "1"]
 PINNINGS = {"split": ([], ZERO, ONE), "one": (ZERO, ZERO, ZERO), "free": ([], [], [])}
