@@ -50,11 +50,11 @@ def serve(port, mode):
             epoll.register(listener, select.EPOLLIN)
     if other:
         os.kill(other, signal.SIGKILL)
+        nothing = 0  # the other one was faster
     while accept_one(listener) is not None:
         pass
-    if other:
-        nothing = 0  # the other one was faster
-    print(f"over: {bool(over)}, readable for nothing: {nothing}, readable when nothing waits: {bool(select.select([listener], [], [], 0.2)[0])}", flush=True)
+    still = bool(select.select([listener], [], [], 0.2)[0])
+    print(f"over: {bool(over)}, readable for nothing: {nothing}, readable when nothing waits: {still}", flush=True)
 
 
 def greeted(connection):

@@ -81,13 +81,18 @@ static void *send_late(void *listener) {
     return NULL;
 }
 
-/* Another thread has let go of the lock and is about to send. */
-static void who_takes_octets_back_waits_for_those_on_their_way(void **state) {
-    (void)state;
+/* Another thread has let go of the lock and is about to send to the first listener. */
+static pthread_t octet_on_its_way(void) {
     pthread_t sender;
     listeners[0].ready_octets = 1;
     listeners[0].telling = 1;
     assert_int_equal(pthread_create(&sender, NULL, send_late, &listeners[0]), 0);
+    return sender;
+}
+
+static void who_takes_octets_back_waits_for_those_on_their_way(void **state) {
+    (void)state;
+    pthread_t sender = octet_on_its_way();
     listener_hush(&server, &listeners[0], ends[0]);
     assert_int_equal(readable(0), 0);
     pthread_join(sender, NULL);
@@ -97,10 +102,7 @@ static void who_takes_octets_back_waits_for_those_on_their_way(void **state) {
 
 static void who_closes_the_held_end_does_too(void **state) {
     (void)state;
-    pthread_t sender;
-    listeners[0].ready_octets = 1;
-    listeners[0].telling = 1;
-    assert_int_equal(pthread_create(&sender, NULL, send_late, &listeners[0]), 0);
+    pthread_t sender = octet_on_its_way();
     listener_tell(&server, &listeners[0], 2);
     listener_told(&server, &listeners[0]);
     assert_int_equal(listeners[0].telling, 0);
