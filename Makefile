@@ -6,7 +6,7 @@ NAME ?=
 EXAMPLE ?=
 JOBS ?= $(shell nproc)
 
-.PHONY: all setup run test mutants coverage check bench install clean help
+.PHONY: all setup run test mutants coverage check bench release install clean help
 .DEFAULT_GOAL := all
 
 all: $(BUILD)/build.ninja ## build the library, berth, the examples and the benchmarks
@@ -39,6 +39,10 @@ check: all ## layers, file sizes, globals, links, format, shellcheck, cppcheck, 
 bench: ## measure beside the peers [NAME=ports|memory|ways|programs|goodput|network]
 	@scripts/setup.sh build run bench
 	@scripts/bench.sh $(BUILD)-release $(NAME)
+
+release: ## the optimized build that the benchmarks measure, in $(BUILD)-release (`make install BUILD=build-release` installs it)
+	@scripts/setup.sh build run
+	@scripts/release.sh $(BUILD)-release
 
 install: all ## install berth, libberth, its headers and its pkg-config file [DESTDIR=...] (`ninja -C build uninstall` undoes it)
 	@meson install -C $(BUILD) $(if $(DESTDIR),--destdir $(DESTDIR))

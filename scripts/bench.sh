@@ -5,8 +5,8 @@ set -eu
 cd "$(dirname "$0")/.."
 build=$1
 names=${2:-"ports memory ways programs goodput network"}
-[ -f "$build/build.ninja" ] || meson setup "$build" -Dbuildtype=release -Db_ndebug=true -Db_lto=true >/dev/null
-ninja -C "$build" tool/berth bench/ports bench/memory bench/ways bench/goodput bench/pingpong bench/network >/dev/null
+scripts/release.sh "$build"
+ninja -C "$build" bench/ports bench/memory bench/ways bench/goodput bench/pingpong bench/network >/dev/null
 mkdir -p build/bench
 for name in $names; do
     case $name in

@@ -96,8 +96,9 @@ static uint32_t *head_need(struct ports *ports, uint16_t port) {
     return &(*page)->heads[port % 64];
 }
 
-/* Gives back the port's page, and the whole, when nothing is left in them. Other pages are gone
- * with their last ports: a client whose connections follow each other comes by here each time. */
+/* Gives back the port's page when nothing is left in it, and with the last one the records. The set
+ * of the free ports, 16 KiB, is kept: a client whose connections follow each other comes by here
+ * each time, and filling it anew took longer than all else of its connect(). */
 static void usage_trim(struct ports *ports, uint16_t port) {
     struct place_table *table = &ports->places;
     struct port_usage *usage = table->usage;
@@ -108,12 +109,8 @@ static void usage_trim(struct ports *ports, uint16_t port) {
     }
     if (table->pool.used > 0)
         return;
-    if (usage)
-        ports_release(ports, usage, sizeof *usage);
-    table->usage = NULL;
     ref_index_clear(&table->index);
     pool_clear(&table->pool);
-    pool_init(&table->pool, ports->allocator, sizeof(struct place), PLACES_MAX);
 }
 
 static bool list_is_long(const struct place_table *table, uint32_t at) {

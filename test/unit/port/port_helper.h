@@ -85,10 +85,15 @@ static inline void world_disconnect(struct world *world, uint32_t reference) {
     ports_disconnect(world->ports, &world->records[reference], reference);
 }
 
-/* Octets that ports hold although nothing is open. */
+/* Octets that ports hold although nothing is open, once something was. */
 static inline size_t world_base(void) {
     struct world world;
+    uint16_t port = 80;
     world_init(&world, 1, 0);
+    assert_in_range(world.counting.octets, 1, 1 << 10);
+    world_connect(&world, 1, v4(1), &port, v4(2), 80);
+    world_disconnect(&world, 1);
+    assert_in_range(world.counting.octets, 1, 18 << 10);
     size_t base = ports_memory(world.ports);
     assert_int_equal(base, world.counting.octets);
     world_clear(&world);

