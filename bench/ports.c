@@ -169,12 +169,12 @@ static double spread(struct port_times rounds[ROUNDS][LEVEL_COUNT], size_t membe
     double low = INFINITY, high = 0;
     for (int level = 0; level < LEVEL_COUNT; level++) {
         double least = INFINITY;
-        for (int round = 0; round < ROUNDS && !rounds[0][level].full; round++)
+        if (rounds[0][level].full)
+            continue;
+        for (int round = 0; round < ROUNDS; round++)
             least = fmin(least, time_of(&rounds[round][level], member));
-        if (!rounds[0][level].full) {
-            low = fmin(low, least);
-            high = fmax(high, least);
-        }
+        low = fmin(low, least);
+        high = fmax(high, least);
     }
     return high / low;
 }

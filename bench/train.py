@@ -18,7 +18,8 @@ def datagrams_echo(server):
 
 
 async def serve():
-    """Port 80 answers each line with 1 KiB, and closes if the line is "close"; 81 takes all; 82 gives; 7/udp echoes."""
+    """Port 80 answers each line with 1 KiB, and closes if the line is "close"; 81 takes all; 82 gives; 7/udp echoes; all until
+    standard input ends, which it does with whoever trains, even by kill -9."""
     async def answer(reader, writer):
         while line := await reader.readline():
             writer.write(ANSWER)
@@ -43,7 +44,7 @@ async def serve():
     echo = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     echo.bind(("0.0.0.0", 7))
     asyncio.get_running_loop().add_reader(echo, datagrams_echo, echo)
-    await asyncio.Event().wait()
+    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
 
 
 async def short(address, count):
@@ -121,7 +122,7 @@ def main():
     berth, net = os.path.abspath(sys.argv[1]), f"train-{os.getpid()}"
     me = [sys.executable, "-B", os.path.abspath(__file__)]
     at = [berth, "run", "--net", net, "--ip"]
-    server = subprocess.Popen([*at, "10.0.0.1", "--ip", SIX, "--host", "server", "--", *me, "serve"])
+    server = subprocess.Popen([*at, "10.0.0.1", "--ip", SIX, "--host", "server", "--", *me, "serve"], stdin=subprocess.PIPE)
     try:
         while server.poll() is None:
             if ":82 " in subprocess.run([berth, "ss", "--net", net, "-tln"], capture_output=True, text=True).stdout:
@@ -129,7 +130,7 @@ def main():
             time.sleep(0.05)
         done = subprocess.run([*at, "10.0.0.2", "--ip", "fd00:10::2", "--", *me, "ask"], timeout=120).returncode
     finally:
-        server.terminate()
+        server.stdin.close()
         server.wait()
     while running(net):
         time.sleep(0.05)

@@ -98,7 +98,7 @@ static uint32_t *head_need(struct ports *ports, uint16_t port) {
 
 /* Gives back the port's page when nothing is left in it, and with the last one the records. The set
  * of the free ports, 16 KiB, is kept: a client whose connections follow each other comes by here
- * each time, and filling it anew took longer than all else of its connect(). */
+ * each time, and filling it anew was two fifths of its connect(). */
 static void usage_trim(struct ports *ports, uint16_t port) {
     struct place_table *table = &ports->places;
     struct port_usage *usage = table->usage;
